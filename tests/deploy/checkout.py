@@ -1,4 +1,4 @@
-"""A copy of this checkout to deploy from, so that the developer's own `.chalice/deployed` stays unchanged."""
+"""A copy of this checkout from which tests deploy, so that the developer's own `.chalice/deployed` stays unchanged."""
 
 import io
 import json
@@ -27,10 +27,10 @@ from tests.support.checkout_copies import copy_part
 ROOT = Path(__file__).parents[2]
 PARTS = ("app.py", "requirements.txt", "pyproject.toml", "chalicelib", "infra")
 KEPT = ROOT / ".local" / "deploy-test"
-"""Packages with their dependencies, by processor, downloaded again only after a change of requirements.txt."""
+"""The folder of built packages, by processor, which are built again only after a change of requirements.txt."""
 _load_file = JSONFileLoader.load_file
 LAMBDA_OF = {"x86_64": "x86_64", "aarch64": "arm64"}
-"""Lambda's names of processor architectures, by those of Linux."""
+"""Lambda's name for each processor architecture, by Linux's name."""
 
 
 class Done(NamedTuple):
@@ -50,7 +50,7 @@ class Checkout:
     is_light: bool = False
 
     def run(self, command: str, stage: str, *more: str, typed: str = "") -> Done:
-        """Run one command of `infra.deploy` in this copy, with `typed` on its standard input."""
+        """Run a command of `infra.deploy` in this copy; `typed` is its standard input."""
         said, error = io.StringIO(), io.StringIO()
         with _environment_kept(), pytest.MonkeyPatch.context() as patch, redirect_stdout(said), redirect_stderr(error):
             for name, value in self.environment.items():
@@ -58,14 +58,14 @@ class Checkout:
             patch.setenv("AWS_CHALICE_CLI_MODE", "true")
             patch.chdir(self.path)
             patch.setattr(sys, "stdin", io.StringIO(typed))
-            # Chalice creates many sessions, and each would read botocore's service models again.
+            # Chalice creates many sessions, and each would otherwise read botocore's service models again.
             patch.setattr(JSONFileLoader, "load_file", lambda _, path: _read_once(path))
             status = main([command, "--stage", stage, *more])
         self._keep_packages()
         return Done(status, said.getvalue(), error.getvalue())
 
     def run_alone(self, command: str, stage: str, *more: str) -> Done:
-        """Run one command in a separate process, with the code of this copy."""
+        """Run a command in a separate process with the code of this copy."""
         done = subprocess.run(
             [sys.executable, "-m", "infra.deploy", command, "--stage", stage, *more],
             cwd=self.path,
@@ -78,19 +78,19 @@ class Checkout:
         return Done(done.returncode, done.stdout, done.stderr)
 
     def succeeds(self, command: str, stage: str, *more: str, typed: str = "") -> str:
-        """Return the output of a command; fail if the command does."""
+        """Run a command, fail if it fails, and return its output."""
         done = self.run(command, stage, *more, typed=typed)
         assert done.status == 0, done.said + done.error
         return done.said
 
     @property
     def packages(self) -> Path:
-        """Return the folder in which Chalice stores its packages."""
+        """Return the folder in which Chalice stores its packages of this copy."""
         return self.path / ".chalice" / "deployments"
 
     @property
     def architecture(self) -> str:
-        """Return the processor architecture for which this copy packages."""
+        """Return the processor architecture that this copy builds packages for."""
         return str(_configuration(self.path)["stages"]["dev"]["lambda_architecture"])
 
     def _keep_packages(self) -> None:
@@ -102,14 +102,14 @@ class Checkout:
                 kept.mkdir(parents=True, exist_ok=True)
                 part = kept / f"{package.name}.{os.getpid()}"
                 shutil.copy(package, part)
-                part.replace(kept / package.name)  # atomic
+                part.replace(kept / package.name)  # Renaming is atomic, so no other process sees an incomplete package.
 
 
 def copied(path: Path, *, architecture: str = "arm64", is_light: bool = False, **environment: str) -> Checkout:
-    """Copy the checkout to `path`, to deploy for a processor: `arm64`, which is configured, or `x86_64`.
+    """Copy the checkout to `path`, to deploy for a processor: `arm64`, which the configuration has, or `x86_64`.
 
-    A light copy already has an empty package, for tests that don't read it: uploading eight megabytes for each function
-    takes most of a deployment's time.
+    A light copy has an empty package, for tests that don't read the package: uploading eight megabytes for each
+    function would take most of a deployment's time.
     """
     for part in PARTS:
         copy_part(ROOT / part, path / part)
@@ -128,7 +128,8 @@ def copied(path: Path, *, architecture: str = "arm64", is_light: bool = False, *
 
 
 def _make_light(checkout: Checkout) -> None:
-    packaging.install()  # defines the package's content, and so its name
+    # The installed dependencies are part of the package's content, from which its name is computed.
+    packaging.install()
     files = OSUtils()
     pip = DependencyBuilder(files, PipRunner(SubprocessPip(files), files))
     packager = LambdaDeploymentPackager(files, pip, UI(), checkout.architecture)
@@ -140,7 +141,9 @@ def _make_light(checkout: Checkout) -> None:
 
 @contextmanager
 def _environment_kept() -> Iterator[None]:
-    """Restore the process's environment, in which Chalice sets the variables of the stage's functions."""
+    """Restore the process's environment after a `with` block, because Chalice sets the variables of the stage's
+    functions.
+    """
     before = dict(os.environ)
     try:
         yield
@@ -155,7 +158,7 @@ def _read_once(path: str) -> Any:
 
 
 def architecture_here() -> str | None:
-    """Return Lambda's name for this machine's architecture; None if Lambda functions can't run here."""
+    """Return Lambda's name for this machine's architecture, or None if Lambda functions can't run on it."""
     return LAMBDA_OF.get(platform.machine()) if platform.system() == "Linux" else None
 
 

@@ -53,90 +53,94 @@ IMPORT = "POST /restapis"
 
 
 class Failure(NamedTuple):
-    """A call that fails once: its number among the calls that change something, or the beginning of its name."""
+    """A call that fails once, chosen by its number among the calls that change something, or by the start of
+    its name.
+    """
 
     at: int | str
     is_done: bool
-    """Whether it takes effect, and only its response is lost."""
+    """Whether the call takes effect and only its response is lost."""
 
 
 @dataclass
 class Cloud:
-    """One account, and the calls that it received."""
+    """An AWS account and the calls that it received."""
 
     url: str
     behind: str
-    """The URL of moto itself, without our additions and records."""
+    """The URL of moto itself, whose calls aren't changed or recorded."""
     moto: Any
     documents: list[dict[str, Any]] = field(default_factory=list)
     formations: dict[str, CloudFormation] = field(default_factory=dict)
-    """CloudFormation, by region."""
+    """The emulated CloudFormation of each region."""
     dashboards: set[str] = field(default_factory=set)
-    """The names of dashboards, which are global."""
+    """The names of dashboards, which are unique in the account."""
     has_log_role: bool = True
-    """Whether the account has the role with which API Gateway writes logs."""
+    """Whether the account has a role with which API Gateway writes logs."""
     rate_max: int = 10_000
-    """API Gateway's limit for the account, in requests a second; 2,500 in some regions."""
+    """API Gateway's limit for the account in requests a second, which is 2,500 in some regions."""
     refuses: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
-    """The errors (code, message) of the next calls, by the beginning of the call's name."""
+    """The errors (code, message) of the next calls to each operation, by the start of the operation's name."""
     closed: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """The error (code, message) of every call in a region."""
+    """The error (code, message) of every call in each region that denies access."""
     deleting: dict[str, int] = field(default_factory=dict)
-    """The number of times that a table in deletion is still described."""
+    """How often each table in deletion is still described as DELETING."""
     changes: list[str] = field(default_factory=list)
-    """Every call that changed something, or would have."""
+    """The names of all calls that change something, including those that failed."""
     fails: Failure | None = None
     clients: dict[tuple[str, str], Any] = field(default_factory=dict)
     lingers: int = 0
-    """The number of lists in which a deleted subscription is still shown as `Deleting`."""
+    """In how many list responses a deleted subscription still appears as `Deleting`."""
     grants: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """Each function's role, and the id of that role at the time of the grant."""
+    """For each function its role, and the role's id when Lambda gave the role access to the function's environment."""
     leaving: list[tuple[dict[str, Any], int]] = field(default_factory=list)
-    """Subscriptions in deletion, each with the remaining number of lists."""
+    """Subscriptions in deletion, each with the number of list responses in which it still appears."""
 
     @property
     def environment(self) -> dict[str, str]:
-        """Return the variables that point a command at this account."""
+        """Return the environment variables with which commands call this account."""
         return {"AWS_ENDPOINT_URL": self.url, "AWS_DEFAULT_REGION": REGION}
 
     def client(self, service: str, region: str = REGION) -> Any:
-        """Return a client of one of its services."""
+        """Return a client of an AWS service in this account."""
         if (service, region) not in self.clients:
             url = self.url if service in ("cloudformation", "apigatewayv2") else self.behind
             self.clients[service, region] = boto3.client(service, endpoint_url=url, region_name=region)
         return self.clients[service, region]
 
     def formation(self, region: str = REGION) -> CloudFormation:
-        """Return CloudFormation in a region."""
+        """Return the emulated CloudFormation of a region."""
         return self.formations.setdefault(
             region, CloudFormation(lambda service: self.client(service, region), region, ACCOUNT, self.dashboards)
         )
 
     def tables(self, region: str = REGION) -> list[str]:
-        """Return the names of its tables."""
+        """Return the names of the account's tables."""
         names: list[str] = self.client("dynamodb", region).list_tables()["TableNames"]
         return names
 
     def functions(self, region: str = REGION) -> dict[str, dict[str, Any]]:
-        """Return its Lambda functions by name."""
+        """Return the account's Lambda functions by name."""
         return {made["FunctionName"]: made for made in self.client("lambda", region).list_functions()["Functions"]}
 
     def roles(self) -> list[str]:
-        """Return the names of its roles, which are global."""
+        """Return the names of the account's roles, which have no region."""
         return [role["RoleName"] for role in self.client("iam").list_roles()["Roles"]]
 
     def stacks(self, region: str = REGION) -> dict[str, str]:
-        """Return the status of its stacks by name."""
+        """Return the status of each stack by its name."""
         return {name: stack.status for name, stack in self.formation(region).stacks.items()}
 
     def apis(self, region: str = REGION) -> list[str]:
-        """Return the ids of its REST APIs."""
+        """Return the ids of the account's REST APIs."""
         return [api["id"] for api in self.client("apigateway", region).get_rest_apis()["items"]]
 
     def undecryptable(self) -> list[str]:
-        """Return the functions whose role can't decrypt their environment: KMS identifies a role by id, not by name.
+        """Return the functions whose role can't decrypt their environment, because the role was deleted and created
+        again.
 
-        Lambda grants the role access when a function is created or gets another role.
+        KMS identifies a role by its id and not by its name. Lambda gives a role access when a function is created or
+        gets another role.
         """
         return [name for name, (role, granted) in self.grants.items() if self._role_id(role) != granted]
 
@@ -151,13 +155,13 @@ class Cloud:
                 self.grants[name] = (asked["Role"], self._role_id(asked["Role"]))
 
     def replace_stream(self, table: str) -> str:
-        """Disable and enable a table's stream, which moto rejects, and return the ARN of the new one."""
+        """Disable and enable a table's stream, which moto's API rejects, and return the ARN of the new stream."""
         there = dynamodb_backends[ACCOUNT][REGION].tables[table]
         there.set_stream_specification({"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"})
         return f"{there.table_arn}/stream/{there.latest_stream_label}"
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Respond to one request, as a WSGI application."""
+        """Respond to a request, as a WSGI application."""
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         service, region = scope_of(environ)
         called = name_of_call(environ, body)
@@ -241,7 +245,7 @@ class Cloud:
         return None
 
     def _change(self, environ: Environ, called: str, region: str) -> Callable[[dict[str, Any]], dict[str, Any]] | None:
-        """Return a change to moto's response where AWS's differs."""
+        """Return a function that changes moto's response as AWS's differs, or None."""
         if called.startswith("DELETE /2015-03-31/event-source-mappings/") and self.lingers:
             return self._leave
         if called.startswith("GET /2015-03-31/event-source-mappings") and self.leaving:
@@ -256,7 +260,7 @@ class Cloud:
     def _passed(
         self, environ: Environ, start_response: StartResponse, change: Callable[[dict[str, Any]], dict[str, Any]]
     ) -> list[bytes]:
-        """Pass a call on, and change the response."""
+        """Pass a call to moto and change the response."""
         answered: list[Any] = []
         passed = b"".join(self.moto(environ, lambda *given: answered.append(given)))
         status, headers = answered[0][:2]
@@ -276,7 +280,7 @@ class Cloud:
         return listed | {"EventSourceMappings": [*listed["EventSourceMappings"], *seen]}
 
     def _deleting(self, name: str, region: str, start_response: StartResponse) -> list[bytes]:
-        """Describe a table in deletion; after the last time it no longer exists."""
+        """Describe a table in deletion, and delete it after the last time."""
         tables = self.client("dynamodb", region)
         described = {"TableName": name, "TableStatus": "DELETING"}
         self.deleting[name] -= 1
@@ -295,7 +299,7 @@ class Cloud:
 
 
 class _Turns:
-    """A WSGI application that serves one account after another."""
+    """A WSGI application that passes requests to the current account."""
 
     cloud: Cloud
 
@@ -305,7 +309,7 @@ class _Turns:
 
 @contextmanager
 def serving() -> Iterator[Cloud]:
-    """Serve an empty account for the length of a `with` block: one at a time, since moto has one state.
+    """Serve an empty account during a `with` block; only one at a time, because moto has one state.
 
     All accounts of a process have the same URL, so that its clients can be reused.
     """
@@ -319,7 +323,7 @@ def serving() -> Iterator[Cloud]:
 
 @cache
 def _served_once() -> tuple[Any, _Turns, str, str]:
-    """Return moto, the application in front of it, and the URL of each, for the lifetime of the process."""
+    """Return moto, the WSGI application in front of it, and the URLs of both, for the lifetime of the process."""
     moto_cache.install()
     moto, turns = DomainDispatcherApplication(create_backend_app), _Turns()
     return moto, turns, _serve(moto), _serve(turns)

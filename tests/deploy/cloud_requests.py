@@ -14,13 +14,13 @@ _ASKS = re.compile(r"(Get|List|Describe|Head|BatchGet|Query)[A-Z]|GetItem$")
 
 
 def scope_of(environ: Environ) -> tuple[str, str]:
-    """Return the service and the region that a request was signed for."""
+    """Return the service and the region for which a request was signed."""
     found = re.search(r"Credential=[^/]+/\d+/([^/]+)/([^/]+)/", environ.get("HTTP_AUTHORIZATION", ""))
     return (found[2], found[1]) if found else ("", REGION)
 
 
 def name_of_call(environ: Environ, body: bytes) -> str:
-    """Return the name of a call: the action if the protocol has one, else method and path."""
+    """Return the name of a call: the action if the protocol has one, and otherwise method and path."""
     target = environ.get("HTTP_X_AMZ_TARGET", "")
     if target:
         return str(target).rpartition(".")[2]
@@ -36,7 +36,7 @@ def is_change(environ: Environ, called: str) -> bool:
 def error_body(
     start_response: StartResponse, code: str, message: str, service: str, status: str = "400 Bad Request"
 ) -> list[bytes]:
-    """Respond with an error in the protocol of the service."""
+    """Return an error response in the protocol of the service."""
     if service in ("cloudformation", "iam", "sns", "sts"):
         error = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>"
         start_response(status, [("Content-Type", "text/xml")])
@@ -53,13 +53,13 @@ def page_of_resources(listed: dict[str, Any], asked: dict[str, str]) -> dict[str
 
 
 def rate_of(body: bytes) -> int:
-    """Return the requests a second to which a change limits a stage; 0 if it sets no limit."""
+    """Return the throttling rate in requests a second that a change sets for a stage, or 0."""
     found = re.search(rb'"path": ?"/\*/\*/throttling/rateLimit", ?"value": ?"(\d+)"', body)
     return int(found[1]) if found else 0
 
 
 def to_openapi_3(document: dict[str, Any]) -> dict[str, Any]:
-    """Return a Swagger 2 document as OpenAPI 3, as far as moto reads it, which requires a URI for mocks."""
+    """Return a Swagger 2 document as OpenAPI 3, as far as moto reads it; moto requires a URI for mock integrations."""
     del document["swagger"]
     document["openapi"] = "3.0.1"
     document["info"].setdefault("description", "")

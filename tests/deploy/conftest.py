@@ -1,4 +1,4 @@
-"""Fixtures: an account with a deployed stage, and an emulator with the packaged one."""
+"""Fixtures: an account with a deployed stage, and an emulator with a packaged stage."""
 
 import urllib.error
 import urllib.request
@@ -19,7 +19,7 @@ from tests.deploy.edge import SETTINGS, World, headers
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """The stage `dev`, deployed from a checkout into an account, with the output in `said`."""
+    """The stage `dev`, deployed from a checkout into an account; `said` is the command's output."""
 
     cloud: Cloud
     checkout: Checkout
@@ -28,7 +28,7 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class EmulatedStage:
-    """The packaged stage `dev` behind an emulated gateway at `url`."""
+    """The packaged stage `dev`, which an emulated gateway serves at `url`."""
 
     emulator: emulator.Emulator
     url: str
@@ -36,7 +36,7 @@ class EmulatedStage:
 
 @pytest.fixture(scope="package", autouse=True)
 def nothing_answers() -> Iterator[None]:
-    """Let every domain be unreachable unless a test defines its response."""
+    """Make every domain unreachable unless a test defines a response."""
     opened = urllib.request.urlopen
 
     def answer(url: Any, **given: Any) -> Any:
@@ -51,7 +51,7 @@ def nothing_answers() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A checkout with the edge's settings, in an empty account; its domain points to CloudFront."""
+    """An empty account with a checkout that has the edge's settings; its domain points to CloudFront."""
     with serving() as cloud, pytest.MonkeyPatch.context() as patch:
         checkout = copied(tmp_path_factory.mktemp("checkout"), is_light=True, **cloud.environment)
         made = World(cloud, checkout, headers(X_Amz_Cf_Id="1"))
@@ -62,7 +62,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
-    """An empty account, to which the environment points."""
+    """An empty account, which this process's environment points to."""
     with serving() as made:
         for name, value in made.environment.items():
             monkeypatch.setenv(name, value)
@@ -71,7 +71,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
 
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """One deployment for all tests of a module."""
+    """A deployment that all tests of a module share."""
     with serving() as cloud:
         checkout = copied(tmp_path_factory.mktemp("checkout"), is_light=True, **cloud.environment)
         yield Deployment(cloud, checkout, checkout.succeeds("deploy", "dev"))
@@ -79,7 +79,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
 
 @pytest.fixture(scope="session")
 def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of `make package` for the stage `prod` and arm64, from a checkout with a stray cache file."""
+    """The folder that `make package` wrote for the stage `prod` and arm64, from a checkout with a stray cache file."""
     made = tmp_path_factory.mktemp("package")
     checkout = copied(tmp_path_factory.mktemp("checkout"), AWS_DEFAULT_REGION="us-east-1")
     cache = checkout.path / "chalicelib" / "__pycache__"
@@ -92,7 +92,7 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def packaged_here(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of `make package` for the stage `dev` and this machine's processor."""
+    """The folder that `make package` wrote for the stage `dev` and this machine's processor."""
     made = tmp_path_factory.mktemp("package-here")
     checkout = copied(tmp_path_factory.mktemp("checkout"), architecture=architecture_here() or "")
     checkout.succeeds("package", "dev", "--out", str(made))
@@ -101,7 +101,7 @@ def packaged_here(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="package")
 def emulated_once(packaged_here: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatedStage]:
-    """The packaged stack, created once; the environment of this process doesn't point to it."""
+    """The packaged stack in the emulator, created once; this process's environment doesn't point to the emulator."""
     folder = tmp_path_factory.mktemp("emulated")
     with emulator.running(folder / "emulator.log") as running:
         yield EmulatedStage(running, emulator.create_stack(running, packaged_here))
@@ -109,7 +109,7 @@ def emulated_once(packaged_here: Path, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="module")
 def emulated_stage(emulated_once: EmulatedStage) -> Iterator[EmulatedStage]:
-    """The stage in the emulator; this process writes to its tables, as `make account` and `make key` do."""
+    """The packaged stage in the emulator, whose tables this process can use like `make account` and `make key` do."""
     with pytest.MonkeyPatch.context() as environment, settings.override(settings.Settings(stage=emulator.STAGE)):
         for name, value in emulated_once.emulator.environment.items():
             environment.setenv(name, value)

@@ -18,7 +18,7 @@ DOMAIN = re.compile(r"(?:/v2)?/domainnames/([^/]+)(?:/(basepathmappings|apimappi
 
 
 class Answer(NamedTuple):
-    """Status and body of a response, and the name of the error if it is one."""
+    """Status and body of a response, with the name of the error if it is an error."""
 
     status: str
     body: Json
@@ -26,7 +26,7 @@ class Answer(NamedTuple):
 
 
 def supplied(account: str, region: str, method: str, path: str, asked: str, body: bytes) -> Answer | None:
-    """Return the response to a call that moto lacks; None if moto has one."""
+    """Return the response to a call that moto lacks or handles differently, or None for any other call."""
     backend = apigateway_backends[account][region]
     if path.startswith("/v2/tags/"):
         return _tagged(backend.domain_names[path.rpartition("/")[2]], method, asked, body)
@@ -54,7 +54,7 @@ def supplied(account: str, region: str, method: str, path: str, asked: str, body
 
 
 def _tagged(domain: DomainName, method: str, asked: str, body: bytes) -> Answer:
-    """Respond as version 2 does."""
+    """Return the response of API version 2 to a call about tags."""
     removed = {value for name, value in parse_qsl(asked) if name == "tagKeys"} if method == "DELETE" else set()
     added = json.loads(body)["tags"] if method == "POST" else {}
     domain.tags = {name: value for name, value in (domain.tags or {}).items() if name not in removed} | added
@@ -62,7 +62,7 @@ def _tagged(domain: DomainName, method: str, asked: str, body: bytes) -> Answer:
 
 
 def _mapped(mappings: dict[str, BasePathMapping], method: str, domain: str, mapping: str | None, body: bytes) -> Answer:
-    """Respond as version 2 does."""
+    """Return the response of API version 2 to a call about mappings."""
     if method == "GET":
         return Answer("200 OK", {"items": [_newer(each) for each in mappings.values()]})
     if method == "DELETE":
@@ -75,7 +75,7 @@ def _mapped(mappings: dict[str, BasePathMapping], method: str, domain: str, mapp
 
 
 def _newer(mapping: BasePathMapping) -> Json:
-    """Return a mapping in the format of version 2."""
+    """Return a mapping in the format of API version 2."""
     path = mapping.base_path
     key = "" if path == "(none)" else path
     return {"apiMappingId": path.encode().hex(), "apiMappingKey": key, "apiId": mapping.rest_api_id, "stage": "api"}

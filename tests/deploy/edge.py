@@ -1,4 +1,4 @@
-"""A stage behind CloudFront, and the host to which its domain points."""
+"""A stage behind CloudFront, and a fake response of its domain."""
 
 import io
 import json
@@ -20,16 +20,16 @@ DISTRIBUTION, ORIGIN = "latchkey-dev-edge-us-east-1", "latchkey-dev-origin"
 
 @dataclass
 class World:
-    """An account, a checkout with the edge's settings, and the response of the domain's host."""
+    """An account, a checkout with the edge's settings, and the response that the stage's domain gives."""
 
     cloud: Cloud
     checkout: Checkout
     leads_to: Message | None = None
-    """The response headers of the domain's host; None if it is unreachable."""
+    """The headers of the domain's response; None if the domain is unreachable."""
     asked: list[str] = field(default_factory=list)
 
     def answer(self, url: str, *, timeout: float) -> Any:
-        """Respond as the host to which the domain points."""
+        """Respond as the host to which the domain's DNS points."""
         assert timeout
         self.asked.append(url)
         if self.leads_to is None:
@@ -37,21 +37,21 @@ class World:
         raise urllib.error.HTTPError(url, 403, "Forbidden", self.leads_to, io.BytesIO())
 
     def configure(self, **variables: str) -> None:
-        """Set variables of the stage."""
+        """Set environment variables of the stage in the configuration."""
         file = Path(self.checkout.path, ".chalice", "config.json")
         whole = json.loads(file.read_text())
         whole["stages"]["dev"]["environment_variables"] |= variables
         file.write_text(json.dumps(whole))
 
     def believes(self) -> str | None:
-        """Return the header from which the deployed API takes the client address."""
+        """Return the name of the header from which the deployed API takes the client address, or ""."""
         variables = self.cloud.functions()["latchkey-dev"]["Environment"]["Variables"]
         believed: str | None = variables.get("LATCHKEY_CLIENT_IP_HEADER")
         return believed
 
 
 def headers(**named: str) -> Message:
-    """Return the headers of a response."""
+    """Return headers as HTTP responses have them."""
     message = Message()
     for name, value in named.items():
         message[name.replace("_", "-")] = value

@@ -1,6 +1,7 @@
 """The packaged stack in ministack, whose API Gateway, Lambda and DynamoDB run the output of `make package`.
 
-ministack has a separate virtual environment, since it pins botocore; AWS's translator in it expands the SAM template.
+ministack has a separate virtual environment, because it needs other versions of botocore. AWS's translator, which it
+contains, expands the SAM template.
 """
 
 import os
@@ -19,12 +20,12 @@ from chalicelib.core import settings
 from infra import engine, gateway, pinned
 
 ACCOUNT = "123456789012"
-"""Both access key id and account, since ministack uses the key id as the account."""
+"""The access key id and the account, because ministack uses the key id as the account."""
 REGION = "us-east-1"
 STAGE = "dev"
 STARTS_WITHIN_S = 60
 TIMEOUT_S = 60
-"""The timeout of one call, which allows for a cold start on a busy machine."""
+"""The timeout of a call in seconds, long enough for a cold start on a busy machine."""
 _AWS = {"AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": "emulated", "AWS_DEFAULT_REGION": REGION}
 
 
@@ -36,11 +37,11 @@ class Emulator:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Return the variables that point a process at the emulator."""
+        """Return the environment variables with which a process calls the emulator."""
         return {**_AWS, "AWS_ENDPOINT_URL": self.url}
 
     def client(self, service: str) -> Any:
-        """Return a client of one of its services."""
+        """Return a client of an AWS service in the emulator."""
         return boto3.client(
             service,
             endpoint_url=self.url,
@@ -52,13 +53,13 @@ class Emulator:
 
 @contextmanager
 def running(log: Path) -> Iterator[Emulator]:
-    """Run an empty emulator for the length of a `with` block."""
+    """Run an empty emulator during a `with` block."""
     programs = pinned.python_programs("emulator")
     port = engine.free_port()
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LATCHKEY_"))}
     own = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "MINISTACK_ACCOUNT_ID": ACCOUNT}
     with log.open("wb") as written:
-        # A separate home, since functions get the emulator's environment, not the developer's.
+        # Functions get the emulator's environment, so its home is a separate folder instead of the developer's.
         process = subprocess.Popen(
             [str(programs / "python"), "-m", "ministack"],
             env={**kept, **_AWS, **own, "HOME": str(log.parent)},

@@ -1,4 +1,4 @@
-"""AWS WAF and API Gateway, as far as a closed API needs them: the web ACLs, and the one attached to a stage."""
+"""The calls of AWS WAF and API Gateway that a closed API needs: web ACLs, and the association with a stage."""
 
 from typing import Any
 
@@ -19,6 +19,6 @@ def answer(formation: CloudFormation, called: str, asked: dict[str, Any]) -> dic
 
 
 def shown(formation: CloudFormation, path: str, stage: dict[str, Any]) -> dict[str, Any]:
-    """Return a stage of an API with its attached web ACL."""
+    """Return an API's stage with the web ACL that is associated with it."""
     arn = next((acl for stage_arn, acl in formation.associated.items() if stage_arn.endswith(f":{path}")), None)
     return stage | ({"webAclArn": arn} if arn else {})

@@ -1,4 +1,4 @@
-"""Let botocore call WSGI applications of this process without a socket or a delay, with cached clients."""
+"""Let botocore call WSGI applications in this process without a socket or a delay, and reuse clients."""
 
 import io
 import os
@@ -21,13 +21,13 @@ _clients: dict[tuple[Any, ...], Any] = {}
 
 class _Body(io.BytesIO):
     def stream(self, **_: Any) -> Iterator[bytes]:
-        """Yield the rest of the body, as urllib3 does."""
+        """Yield the rest of a response body, as urllib3 does."""
         yield self.read()
 
 
 @contextmanager
 def called(applications: Mapping[str, Any]) -> Iterator[None]:
-    """Route requests to WSGI applications, by origin, for the length of a `with` block."""
+    """Route requests to WSGI applications by origin during a `with` block."""
 
     def send(session: URLLib3Session, request: Any) -> AWSResponse:
         url = urlsplit(request.url)
@@ -36,18 +36,18 @@ def called(applications: Mapping[str, Any]) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(URLLib3Session, "send", send)
-        # Creating each session's clients again would take half of a deployment's time.
+        # Creating the clients of each session again would take half of a deployment's time.
         patch.setattr(Session, "create_client", _create_client)
-        # The emulated services need no polling delay.
+        # Polling needs no delay, because the emulated services are ready immediately.
         patch.setattr(waiter, "time", SimpleNamespace(sleep=lambda _: None))
         yield
 
 
 def _create_client(session: Session, service_name: str, region_name: str | None = None, **given: Any) -> Any:
-    """Return a client that another session created for the same account and region, if there is one."""
+    """Return the client that another session created for the same account and region, or a new one."""
     asked = tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_")))
     key = (service_name, region_name or session.get_config_variable("region"), given.get("endpoint_url"), asked)
-    # A session may register event handlers, so these clients aren't shared.
+    # These clients aren't shared, because a session may register event handlers.
     clients = vars(session).setdefault("made_here", {}) if service_name in ("lambda", "events") else _clients
     if key not in clients:
         clients[key] = _make_client(session, service_name, region_name, **given)

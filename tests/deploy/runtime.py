@@ -1,7 +1,7 @@
-"""AWS's own runtime client with the package behind it, and a Runtime API that sends it one event after another.
+"""A Lambda function in AWS's own runtime client, and a Runtime API that sends it one event after another.
 
-As in Lambda, a function has one process, gets the next event after its response to the previous one, and may find its
-connections closed after it was frozen.
+As in Lambda, a function has one process, gets the next event after it has responded to the previous one, and may find
+its connections closed after it was frozen.
 """
 
 import json
@@ -27,14 +27,14 @@ REGION = "us-east-1"
 
 @dataclass
 class Function:
-    """A running function; `invoke` does what Lambda does."""
+    """A running function, which `invoke` calls with an event, as Lambda does."""
 
     process: subprocess.Popen[bytes]
     events: "queue.Queue[Any]"
     answers: "queue.Queue[tuple[str, Any]]"
 
     def invoke(self, event: Any) -> Any:
-        """Return the function's response; raise AssertionError with its error if it fails."""
+        """Return the function's response; raise AssertionError with the function's error if it fails."""
         self.events.put(event)
         kind, answer = self._answer()
         assert kind == "response", answer
@@ -56,7 +56,7 @@ class Function:
 
 @contextmanager
 def running(task: Path, handler: str, name: str, environment: Mapping[str, str]) -> Iterator[Function]:
-    """Run one function of an unpacked package, for the length of a `with` block."""
+    """Run a function of an unpacked package during a `with` block."""
     events: queue.Queue[Any] = queue.Queue()
     answers: queue.Queue[tuple[str, Any]] = queue.Queue()
 
@@ -71,7 +71,8 @@ def running(task: Path, handler: str, name: str, environment: Mapping[str, str])
             self.send_header("Lambda-Runtime-Deadline-Ms", "4102444800000")
             self.send_header("Lambda-Runtime-Invoked-Function-Arn", f"arn:aws:lambda:{REGION}:1:function:{name}")
             self.send_header("Lambda-Runtime-Trace-Id", "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0")
-            self.send_header("Content-Type", "application/json")  # without it the client crashes with a null pointer
+            # The client crashes with a null pointer if this header is missing.
+            self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -84,11 +85,11 @@ def running(task: Path, handler: str, name: str, environment: Mapping[str, str])
             self.end_headers()
 
         def log_message(self, *arguments: Any) -> None:
-            """Log nothing."""
+            """Print nothing."""
 
     class QuietServer(ThreadingHTTPServer):
         def handle_error(self, *_arguments: Any) -> None:
-            """Ignore the error of a function that was killed."""
+            """Ignore the closed connection of a function that was killed."""
 
     api = QuietServer(("127.0.0.1", 0), RuntimeApi)
     api.daemon_threads = True
@@ -119,7 +120,7 @@ def running(task: Path, handler: str, name: str, environment: Mapping[str, str])
 
 @dataclass
 class Line:
-    """A proxy to a server that can drop all its connections, as after a thaw."""
+    """A proxy to a server, which can drop all connections as after a thaw."""
 
     url: str
     behind: tuple[str, int]
@@ -135,7 +136,7 @@ class Line:
 
 @contextmanager
 def line_to(url: str) -> Iterator[Line]:
-    """Run a proxy to a server for the length of a `with` block."""
+    """Run a proxy to a server during a `with` block."""
     parts = urlsplit(url)
     listening = socket.create_server(("127.0.0.1", 0))
     line = Line(f"http://127.0.0.1:{listening.getsockname()[1]}", (str(parts.hostname), int(parts.port or 80)))
@@ -168,5 +169,5 @@ def _pass_on(one: socket.socket, other: socket.socket) -> None:
 
 
 def _shut(end: socket.socket) -> None:
-    with suppress(OSError):  # it may be closed already
+    with suppress(OSError):  # The connection may be closed already.
         end.shutdown(socket.SHUT_RDWR)

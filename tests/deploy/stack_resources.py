@@ -1,4 +1,4 @@
-"""Resources of the emulated CloudFormation, which are created, updated, retained and deleted in moto's services."""
+"""Resources of the emulated CloudFormation, which moto's services create, update, retain and delete."""
 
 import json
 import re
@@ -40,28 +40,28 @@ class StackResources:
     region: str
     account: str
     dashboards: set[str] = field(default_factory=set)
-    """The names of dashboards, which are global."""
+    """The names of dashboards, which are unique in the account."""
     stacks: dict[str, Stack] = field(default_factory=dict)
     changes: dict[tuple[str, str], Json] = field(default_factory=dict)
     fails_at: str = ""
-    """The logical id of a resource whose creation fails once."""
+    """The logical id of a resource whose creation fails once, or ""."""
     associated: dict[str, str] = field(default_factory=dict)
-    """The web ACL of a stage, by the stage's ARN."""
+    """The web ACL of each stage, by the stage's ARN."""
     unimportable: str = ""
-    """The reason why tables can't be imported; empty if they can."""
+    """The reason why tables can't be imported, or "" if they can."""
     undeletable: set[str] = field(default_factory=set)
-    """Resource types that can't be deleted, like an edge function that CloudFront still replicates."""
+    """Types of resources that can't be deleted, like an edge function that CloudFront still replicates."""
 
     done: list[tuple[str, str, str]] = field(default_factory=list)
-    """The actions on resources, in order: action, type, logical id."""
+    """The actions on resources in order, each as action, type and logical id."""
 
     @property
     def partition(self) -> str:
-        """Return the partition of the region."""
+        """Return the AWS partition of the region."""
         return "aws-us-gov" if self.region.startswith("us-gov-") else "aws"
 
     def _bring(self, stack: Stack, template: Json) -> None:
-        """Update a stack to a template."""
+        """Create, update and delete resources until the stack equals the template."""
         stack.template, before = template, stack.template
         wanted = {
             logical: resource
@@ -152,11 +152,11 @@ class StackResources:
         return table_of(table.describe()["TableDescription"], resource)
 
     def _table(self, name: str) -> Any:
-        """Return moto's table directly, which is twenty times faster than a request to its server."""
+        """Return moto's object of a table, which is twenty times faster than a request to moto."""
         return dynamodb_backends[self.account][self.region].get_table(name)
 
     def _keep(self, properties: Json, before: Json) -> None:
-        """Apply a table's changed settings; as in DynamoDB, enabling time to live twice is an error."""
+        """Apply changed settings to a table. As in DynamoDB, enabling time to live again is an error."""
         moto, name = dynamodb_backends[self.account][self.region], properties["TableName"]
         lifetime, backups = "TimeToLiveSpecification", "PointInTimeRecoverySpecification"
         if properties.get(lifetime) != before.get(lifetime):
@@ -167,7 +167,7 @@ class StackResources:
             moto.update_continuous_backups(name, properties[backups])
 
     def _put_dashboard(self, name: str, known: Made | None, resource: Json) -> Made:
-        """Create a dashboard; a changed name creates another one, since names are unique per account."""
+        """Create a dashboard. Names are unique in the account, so a changed name creates another dashboard."""
         if known is None or known.ref != name:
             if name in self.dashboards:
                 raise Failed(f"{name} already exists")
@@ -190,7 +190,7 @@ class StackResources:
         return Made(name, {"Arn": iam.get_role(RoleName=name)["Role"]["Arn"]}, resource)
 
     def _take_back(self, stack: Stack, logical: str) -> None:
-        """Delete a resource; keep it if it can't be deleted, like a protected table."""
+        """Delete a resource, unless it can't be deleted, like a protected table."""
         made = stack.made[logical]
         if made.resource["Type"] == TABLE:
             tables = self.client("dynamodb")
@@ -199,13 +199,13 @@ class StackResources:
             tables.delete_table(TableName=made.ref)
         elif made.resource["Type"] == ROLE:
             iam = self.client("iam")
-            with suppress(iam.exceptions.NoSuchEntityException):  # already deleted
+            with suppress(iam.exceptions.NoSuchEntityException):  # The role may have been deleted by hand.
                 for policy in iam.list_role_policies(RoleName=made.ref)["PolicyNames"]:
                     iam.delete_role_policy(RoleName=made.ref, PolicyName=policy)
                 iam.delete_role(RoleName=made.ref)
         elif made.resource["Type"] == LOGS:
             logs = self.client("logs")
-            with suppress(logs.exceptions.ResourceNotFoundException):  # as above
+            with suppress(logs.exceptions.ResourceNotFoundException):  # The log group may have been deleted by hand.
                 logs.delete_log_group(logGroupName=made.ref)
         elif made.resource["Type"] == TOPIC:
             self.client("sns").delete_topic(TopicArn=made.ref)
@@ -215,7 +215,8 @@ class StackResources:
             self.client("cloudwatch").delete_alarms(AlarmNames=[made.ref])
         elif made.resource["Type"] == DASHBOARD:
             self.dashboards.discard(made.ref)
-            with suppress(self.client("cloudwatch").exceptions.ResourceNotFound):  # as above
+            # The dashboard may have been deleted by hand.
+            with suppress(self.client("cloudwatch").exceptions.ResourceNotFound):
                 self.client("cloudwatch").delete_dashboards(DashboardNames=[made.ref])
         self.done.append(("Remove", made.resource["Type"], logical))
         del stack.made[logical]
@@ -228,7 +229,7 @@ class StackResources:
         return bool(self._value(stack, condition))
 
     def _value(self, stack: Stack, given: Any) -> Any:
-        """Return a value with its functions resolved."""
+        """Return a value in which all intrinsic functions are resolved."""
         if isinstance(given, list):
             values = [self._value(stack, each) for each in given]
             return [value for value in values if value is not NO_VALUE]

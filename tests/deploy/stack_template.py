@@ -18,7 +18,7 @@ OF_CREATE_TABLE = (
 
 
 class Refused(Exception):
-    """CloudFormation rejects a call: code and message."""
+    """An error with which CloudFormation rejects a call, as code and message."""
 
     def __init__(self, message: str, code: str = "ValidationError") -> None:
         super().__init__(message)
@@ -26,19 +26,19 @@ class Refused(Exception):
 
 
 class Failed(Exception):
-    """A resource could not be created or updated."""
+    """Raised when a resource could not be created or updated."""
 
 
 class Attributes(dict[str, str]):
-    """The attributes of a resource of a type that isn't emulated: each value is derived from the attribute's name."""
+    """The attributes of a resource whose type isn't emulated: the value of each is derived from its name."""
 
     def __missing__(self, name: str) -> str:
-        """Return a distinguishable value."""
+        """Return a value that contains the attribute's name."""
         return f"the-{name.lower()}"
 
 
 class Made(NamedTuple):
-    """A created resource: the results of `Ref` and `GetAtt`, and its definition."""
+    """A created resource: the values of `Ref` and `GetAtt`, and its definition."""
 
     ref: str
     attributes: dict[str, str]
@@ -47,7 +47,7 @@ class Made(NamedTuple):
 
 @dataclass
 class Stack:
-    """One stack."""
+    """A stack of the emulated CloudFormation."""
 
     name: str
     template: Json
@@ -81,7 +81,7 @@ def read_template(form: dict[str, str]) -> Json:
 
 
 def read_parameters(form: dict[str, str], stack: Stack) -> dict[str, str]:
-    """Return the parameters' values: given ones, previous ones, and the template's defaults."""
+    """Return the values of the parameters: the given ones, previous ones, or the template's defaults."""
     declared = stack.template.get("Parameters", {})
     values = {name: str(each["Default"]) for name, each in declared.items() if "Default" in each}
     for start in {name.rsplit(".", 1)[0] for name in form if name.startswith("Parameters.member.")}:
@@ -101,13 +101,13 @@ def read_parameters(form: dict[str, str], stack: Stack) -> dict[str, str]:
 
 
 def depends(resource: Json, template: Json, changed: set[str]) -> bool:
-    """Return whether a resource depends on a parameter whose value changes, directly or through a condition."""
+    """Return whether a changed parameter affects a resource, directly or through a condition."""
     conditions = {name for name, each in template.get("Conditions", {}).items() if names_in(json.dumps(each)) & changed}
     return bool(names_in(json.dumps(resource)) & (changed | conditions))
 
 
 def names_in(text: str) -> set[str]:
-    """Return the names that a text references by `Ref`, `Fn::If` or within `Fn::Sub`."""
+    """Return the names that a JSON text references by `Ref`, `Fn::If` or `Fn::Sub`."""
     return {found for each in re.findall(r'"Ref": "(\w+)"|"Fn::If": \["(\w+)"|\$\{(\w+)\}', text) for found in each}
 
 
@@ -121,7 +121,7 @@ def members(form: dict[str, str], listed: str, name: str) -> list[str]:
 
 
 def in_order(resources: Json) -> list[str]:
-    """Return the resources in an order in which each follows those that it references."""
+    """Return the resources so that each comes after those that it references."""
     ordered: list[str] = []
 
     def add(logical: str) -> None:
@@ -139,10 +139,10 @@ def in_order(resources: Json) -> list[str]:
 
 
 def typed(properties: Json) -> Json:
-    """Return an alarm's properties with the types of the API."""
+    """Return an alarm's properties with the types that the API of CloudWatch expects."""
     return {name: value for name, value in properties.items() if name != "Tags"}
 
 
 def form_of(body: bytes) -> dict[str, str]:
-    """Return the parameters of a call to CloudFormation."""
+    """Return the parameters of a call to CloudFormation by name."""
     return dict(parse_qsl(body.decode(), keep_blank_values=True))

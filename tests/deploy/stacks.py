@@ -1,6 +1,7 @@
-"""CloudFormation as far as the data stack needs it, including its errors; moto's services create the resources.
+"""The part of CloudFormation that the data stack needs, including its errors; moto's services create the resources.
 
-moto's own CloudFormation updates no table, has no import and no protection, creates no alarm and rejects nothing.
+moto's own CloudFormation can't update tables, import resources or protect stacks, creates no alarms and rejects
+nothing.
 """
 
 import json
@@ -26,10 +27,10 @@ from tests.deploy.stack_template import (
 
 @dataclass
 class CloudFormation(StackResources):
-    """The API of CloudFormation in one region."""
+    """The CloudFormation API of one region."""
 
     def answer(self, form: dict[str, str]) -> tuple[str, bytes]:
-        """Return status and body of one call."""
+        """Return status and body of the response to a call."""
         action = form["Action"]
         try:
             result = getattr(self, f"_{re.sub('(?<!^)(?=[A-Z])', '_', action).lower()}")(form)
@@ -81,7 +82,7 @@ class CloudFormation(StackResources):
     def _describe_stacks(self, form: dict[str, str]) -> str:
         listed = [self._there(form)] if "StackName" in form else list(self.stacks.values())
         told = "".join(self._described(stack) for stack in listed)
-        # A stack in deletion is described once more.
+        # The first description after the deletion began still has the stack.
         self.stacks = {name: each for name, each in self.stacks.items() if each.status != "DELETE_IN_PROGRESS"}
         return f"<Stacks>{told}</Stacks>"
 

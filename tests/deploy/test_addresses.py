@@ -1,4 +1,4 @@
-"""A deployment prints the URLs at which callers really reach the stage, and says what to do when they can't."""
+"""A deployment prints the URLs at which callers can reach the stage, and the fix if they can't."""
 
 import io
 import json
@@ -30,12 +30,12 @@ SENTENCE = (
 
 @dataclass
 class Internet:
-    """HTTP responses by host: status, headers and body."""
+    """Fake HTTP responses by host, each with status, headers and body."""
 
     hosts: dict[str, tuple[int, Any, bytes]] = field(default_factory=dict)
 
     def answer(self, url: str, *, timeout: float) -> Any:
-        """Answer a request for /health."""
+        """Respond to a request for /health."""
         assert timeout
         assert url.endswith("/health")
         status, named, body = self.hosts.get(url.split("/")[2], (0, None, b""))
@@ -48,7 +48,7 @@ class Internet:
 
 @pytest.fixture(scope="module")
 def internet() -> Iterator[Internet]:
-    """An internet in which no host responds."""
+    """Fake responses in which no host responds at first."""
     made = Internet()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(urllib.request, "urlopen", made.answer)
@@ -57,7 +57,7 @@ def internet() -> Iterator[Internet]:
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Cloud]:
-    """One account for the module; the tests build on each other in order."""
+    """An account that the tests of this module change one after another, in their order."""
     with serving() as made:
         yield made
 
@@ -72,7 +72,7 @@ def checkout(cloud: Cloud, internet: Internet, tmp_path_factory: pytest.TempPath
 
 
 def own(cloud: Cloud) -> str:
-    """Return the API's own address."""
+    """Return the URL that API Gateway gives the API."""
     return f"https://{cloud.apis()[0]}.execute-api.us-east-1.amazonaws.com/api/"
 
 
@@ -89,7 +89,7 @@ def set_public_url(checkout: Checkout, url: str, *stages: str) -> None:
 def test_public_url_without_a_latchkey_is_reported(
     cloud: Cloud, checkout: Checkout, internet: Internet, there: Any
 ) -> None:
-    """The deployment, its dry run and `make status` all report such a URL and name the right value."""
+    """All three commands report a public URL at which no Latchkey responds, and print the right value."""
     set_public_url(checkout, ELSEWHERE)
     internet.hosts = {} if there is None else {"elsewhere.example.com": there}
     for more in ((), ("--dry-run",)):
@@ -100,7 +100,7 @@ def test_public_url_without_a_latchkey_is_reported(
 
 
 def test_public_url_of_a_foreign_cdn_is_accepted(checkout: Checkout, internet: Internet) -> None:
-    """A public URL is accepted if a Latchkey responds there, even if the domain is unknown to AWS."""
+    """A public URL whose domain is unknown to AWS is accepted if a Latchkey responds there."""
     internet.hosts = {"elsewhere.example.com": (200, headers(), b'{"status": "ok"}\n')}
     said = checkout.succeeds("deploy", "dev")
     assert "LATCHKEY_PUBLIC_URL" not in said
@@ -109,7 +109,7 @@ def test_public_url_of_a_foreign_cdn_is_accepted(checkout: Checkout, internet: I
 
 
 def test_public_url_of_another_stage_is_reported(checkout: Checkout) -> None:
-    """A deployment reports a public URL that is configured for another stage too."""
+    """A deployment reports a public URL that another stage has in its configuration, too."""
     set_public_url(checkout, ELSEWHERE, "dev", "prod")
     said = checkout.succeeds("deploy", "dev", "--dry-run")
     assert f"LATCHKEY_PUBLIC_URL is {ELSEWHERE}, but that is the address of prod, too." in said
@@ -118,7 +118,7 @@ def test_public_url_of_another_stage_is_reported(checkout: Checkout) -> None:
 
 
 def test_public_url_of_the_api_needs_its_gateway_stage(cloud: Cloud, checkout: Checkout) -> None:
-    """The API's own URL is accepted with the API Gateway stage in its path and reported without it."""
+    """The API's own URL is accepted only with the API Gateway stage in its path."""
     set_public_url(checkout, own(cloud).rstrip("/"))
     assert "LATCHKEY_PUBLIC_URL" not in checkout.succeeds("deploy", "dev", "--dry-run")
     set_public_url(checkout, own(cloud).removesuffix("/api/"))
@@ -153,7 +153,7 @@ def test_domain_is_printed_once_dns_points_to_the_gateway(cloud: Cloud, checkout
 
 
 def test_public_url_without_the_base_path_is_reported(checkout: Checkout) -> None:
-    """A deployment reports a public URL that lacks the base path of the domain."""
+    """A deployment reports a public URL without the base path of its domain."""
     set_public_url(checkout, URL.rstrip("/"))
     assert "LATCHKEY_PUBLIC_URL" not in checkout.succeeds("deploy", "dev", "--dry-run")
     configure(checkout, domain_name=DOMAIN, certificate_arn=CERTIFICATE, url_prefix="keys")
@@ -164,7 +164,7 @@ def test_public_url_without_the_base_path_is_reported(checkout: Checkout) -> Non
 
 
 def test_domain_mapped_to_another_api_is_reported_with_the_fix(cloud: Cloud, checkout: Checkout) -> None:
-    """A deployment prints the command that maps the domain to this API when it is mapped to another one."""
+    """If the domain is mapped to another API, a deployment prints the command that maps it to this one."""
     gateways = cloud.client("apigateway")
     twin = _twin(cloud)
     gateways.delete_base_path_mapping(domainName=DOMAIN, basePath="(none)")
@@ -188,7 +188,7 @@ def test_domain_mapped_to_another_api_is_reported_with_the_fix(cloud: Cloud, che
 
 
 def _twin(cloud: Cloud) -> str:
-    """Create a second API that calls the stage's function, as an import that was interrupted does."""
+    """Create a second API that calls the stage's function, as an interrupted import does."""
     gateways = cloud.client("apigateway")
     api: str = gateways.create_rest_api(name="latchkey")["id"]
     (root,) = gateways.get_resources(restApiId=api)["items"]
@@ -201,7 +201,7 @@ def _twin(cloud: Cloud) -> str:
 
 
 def test_disabled_execute_api_endpoint_is_not_printed(cloud: Cloud, checkout: Checkout, internet: Internet) -> None:
-    """A deployment doesn't print the API's own URL when its execute-api endpoint is disabled."""
+    """A deployment doesn't print the API's own URL if the execute-api endpoint is disabled."""
     off = [{"op": "replace", "path": "/disableExecuteApiEndpoint", "value": "true"}]
     cloud.client("apigateway").update_rest_api(restApiId=cloud.apis()[0], patchOperations=off)
     assert f"Latchkey runs at {URL}\n" in checkout.succeeds("deploy", "dev")
@@ -216,7 +216,7 @@ def test_disabled_execute_api_endpoint_is_not_printed(cloud: Cloud, checkout: Ch
 
 
 def test_wildcard_domain_is_printed_as_the_public_url(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wildcard domain is printed as the public URL if that matches it. moto can't create one."""
+    """For a wildcard domain, which moto can't create, a deployment prints the public URL if it matches the domain."""
     monkeypatch.chdir(checkout.path)
     named = {"domain_name": "*.example.com", "url_prefix": "keys"}
     for public, url in ((f"{URL}keys", f"{URL}keys/"), ("https://other.org", "https://*.example.com/keys/")):

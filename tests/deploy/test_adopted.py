@@ -16,19 +16,19 @@ pytestmark = [
 
 
 def there_is(cloud: Cloud) -> tuple[int, int, int]:
-    """Count the resources that must never be duplicated: APIs, event source mappings and schedules."""
+    """Count the APIs, event source mappings and schedules, of which no duplicates may exist."""
     mappings = cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"]
     return len(cloud.apis()), len(mappings), len(cloud.client("events").list_rules()["Rules"])
 
 
 def noted(checkout: Path) -> list[dict[str, str]]:
-    """Return the resources that Chalice recorded in a checkout."""
+    """Return the resources in the record that Chalice wrote in a checkout."""
     resources = json.loads((checkout / ".chalice" / "deployed" / "dev.json").read_text())["resources"]
     return sorted(resources, key=lambda each: each["name"])
 
 
 def test_found_resources_equal_chalices_record(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The resources found in AWS equal Chalice's own record exactly, since Chalice reads them in its place."""
+    """The resources found in AWS equal Chalice's own record, because Chalice reads them in place of its record."""
     monkeypatch.chdir(deployment.checkout.path)
     for name, value in deployment.cloud.environment.items():
         monkeypatch.setenv(name, value)
@@ -48,7 +48,7 @@ def test_another_checkout_deploys_without_duplicates(deployment: Deployment, tmp
 
 
 def test_deployment_with_lost_responses_is_repeated(deployment: Deployment, tmp_path: Path) -> None:
-    """A deployment from any checkout adopts resources whose creation succeeded but whose response was lost."""
+    """If the response to a creation was lost, a deployment from any checkout adopts the resource."""
     cloud = deployment.cloud
     deployment.checkout.succeeds("destroy", "dev")
     assert there_is(cloud) == (0, 0, 0)

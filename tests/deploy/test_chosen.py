@@ -1,4 +1,4 @@
-"""Settings chosen for a stage survive the recreation of its data stack and of the edge."""
+"""A stage's chosen settings survive if its data stack or its edge is created again."""
 
 import pytest
 from botocore.exceptions import ClientError
@@ -20,7 +20,7 @@ CHOSEN = {"Boundary": BOUND, "AlarmEmail": "ops@example.com", "LogDays": "90"}
     "status", exhaustive.after(1, ["DELETE_IN_PROGRESS", "DELETE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"])
 )
 def test_recreated_data_stack_keeps_its_parameters(cloud: Cloud, status: str) -> None:
-    """A recreated data stack keeps the parameters of the previous one, except those given now."""
+    """A data stack that is created again has the previous parameters, except those passed to the command."""
     DataStack("dev", print).put(template.composed(), CHOSEN)
     if status == "DELETE_IN_PROGRESS":
         _begin_to_delete(cloud)
@@ -35,7 +35,7 @@ def test_recreated_data_stack_keeps_its_parameters(cloud: Cloud, status: str) ->
 
 @pytest.mark.parametrize("killed", ["before the import", "after the import", "by hand"])
 def test_parameters_survive_an_interrupted_recreation(cloud: Cloud, killed: str) -> None:
-    """The next deployment reads the chosen parameters from a retained table when the stack no longer exists."""
+    """If the stack no longer exists, the next deployment reads its parameters from a retained table."""
     DataStack("dev", print).put(template.composed(), CHOSEN)
     formation = cloud.formation()
     if killed == "by hand":
@@ -53,7 +53,7 @@ def test_parameters_survive_an_interrupted_recreation(cloud: Cloud, killed: str)
 
 
 def _begin_to_delete(cloud: Cloud) -> None:
-    """Delete the stack's resources while the stack is still described."""
+    """Delete the stack's resources, but still describe the stack."""
     stack = cloud.formation().stacks[NAME]
     stack.protected = False
     cloud.client("cloudformation").delete_stack(StackName=NAME)
@@ -62,7 +62,7 @@ def _begin_to_delete(cloud: Cloud) -> None:
 
 
 def test_recreated_edge_stack_keeps_its_rate(cloud: Cloud) -> None:
-    """A recreated edge stack keeps the rate that was set on its web ACL in AWS."""
+    """An edge stack that is created again after a failure keeps the rate limit that was set before."""
     wanted = front.distribution()
     names = {name for name, each in wanted["Parameters"].items() if "Default" not in each}
     stack = EdgeStack(EDGE, "us-east-1", print)

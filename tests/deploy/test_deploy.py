@@ -1,4 +1,4 @@
-"""`make deploy` and `make status`, against moto's server; `cloud.py` lists how that differs from AWS."""
+"""`make deploy` and `make status` with moto's server; `cloud.py` lists how it differs from AWS."""
 
 import base64
 
@@ -20,7 +20,7 @@ METHODS = {"get", "post", "put", "patch", "delete", "options"}
 
 
 def test_deploy_prints_the_url_and_the_next_step(deployment: Deployment) -> None:
-    """`make deploy` prints account, region, URL and, as the next steps, the operator's account and the smoke test."""
+    """`make deploy` prints account, region and URL, and as next steps the creation of an account and the smoke test."""
     (api,) = deployment.cloud.apis()
     url = f"https://{api}.execute-api.us-east-1.amazonaws.com/api/"
     said = deployment.said.splitlines()
@@ -41,7 +41,7 @@ def test_deploy_creates_protected_tables(deployment: Deployment) -> None:
 
 
 def test_deploy_creates_functions_with_separate_roles(deployment: Deployment) -> None:
-    """Each function has its own role and its own timeout and memory, and runs on arm64."""
+    """Each function has a separate role, its configured timeout and memory, and runs on arm64."""
     functions = deployment.cloud.functions()
     assert set(functions) == {f"latchkey-dev{end}" for end in package.FUNCTIONS.values()}
     assert len({made["Role"] for made in functions.values()}) == len(functions)
@@ -54,7 +54,7 @@ def test_deploy_creates_functions_with_separate_roles(deployment: Deployment) ->
 
 
 def test_stream_function_reads_the_events_table(deployment: Deployment) -> None:
-    """The stream function is subscribed to the stream of the events table, and to no other."""
+    """The stream function is subscribed to the stream of the events table and to no other stream."""
     cloud = deployment.cloud
     stream = cloud.client("dynamodb").describe_table(TableName="latchkey-dev-events")["Table"]["LatestStreamArn"]
     mappings = cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"]
@@ -75,7 +75,7 @@ def test_stream_function_is_invoked_for_inserts_only(deployment: Deployment) -> 
 
 
 def test_root_key_is_kept_by_a_second_deployment(deployment: Deployment) -> None:
-    """A second deployment keeps the root key, from which every webhook secret is derived."""
+    """A second deployment keeps the root key, from which all webhook secrets are derived."""
     ssm = deployment.cloud.client("ssm")
     made = ssm.get_parameter(Name="/latchkey/dev/key", WithDecryption=True)["Parameter"]
     assert made["Type"] == "SecureString"
@@ -90,14 +90,16 @@ def test_document_has_every_route_of_the_app(deployment: Deployment) -> None:
     paths = deployment.cloud.documents[0]["paths"]
     assert set(paths) == {*app.routes, "/{proxy+}"}
     for path, entries in app.routes.items():
-        # Chalice adds OPTIONS for CORS routes; API Gateway answers other methods of a page.
+        # Chalice adds OPTIONS for routes with CORS; other methods of a page are handled by API Gateway.
         told = {method.upper() for method in paths[path]}
         assert set(entries) <= told, path
         assert told - set(entries) <= {"OPTIONS", gateway.ANY_METHOD.upper()}, path
 
 
 def test_gateway_keeps_both_responses_of_an_unknown_path(deployment: Deployment) -> None:
-    """API Gateway, which keys integration responses by status, keeps both the 404 and the 406."""
+    """API Gateway keeps both responses of an unknown path, because the document gives them different statuses: 404 and
+    406.
+    """
     gateways = deployment.cloud.client("apigateway")
     (api,) = deployment.cloud.apis()
     resources = gateways.get_resources(restApiId=api, limit=500)["items"]
@@ -123,7 +125,7 @@ def test_document_has_the_authorizer(deployment: Deployment) -> None:
 
 
 def test_document_has_the_gateway_responses(deployment: Deployment) -> None:
-    """The document has the same gateway responses as the local gateway."""
+    """The document has the same gateway responses as the one for the local gateway."""
     answers = deployment.cloud.documents[0][gateway.EXTENSION]
     assert answers == gateway.as_extension()
     assert answers["UNAUTHORIZED"]["statusCode"] == "401"
@@ -131,7 +133,7 @@ def test_document_has_the_gateway_responses(deployment: Deployment) -> None:
 
 
 def test_stage_is_throttled_and_logged(deployment: Deployment) -> None:
-    """The stage has throttling, access logs without path or query, and no detailed metrics."""
+    """The stage is throttled, has access logs without path and query, and no detailed metrics."""
     (api,) = deployment.cloud.apis()
     stage = deployment.cloud.client("apigateway").get_stage(restApiId=api, stageName="api")
     bounds = stage["methodSettings"]["*/*"]
@@ -147,7 +149,7 @@ def test_stage_is_throttled_and_logged(deployment: Deployment) -> None:
 
 @pytest.fixture
 def account(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Cloud:
-    """The account that was deployed into; calls of this process reach it too."""
+    """The account of the deployment, which calls of this process use as well."""
     for name, value in deployment.cloud.environment.items():
         monkeypatch.setenv(name, value)
     return deployment.cloud
@@ -156,7 +158,7 @@ def account(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Cloud:
 def test_stage_is_throttled_when_the_account_cannot_log(
     account: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Throttling is set even if the account has no log role; a warning names the fix."""
+    """Without a log role in the account the stage is still throttled, and a warning has the fix."""
     (api,) = account.apis()
     account.client("apigateway").update_stage(
         restApiId=api,
@@ -173,7 +175,9 @@ def test_stage_is_throttled_when_the_account_cannot_log(
 def test_stage_is_deployed_when_the_account_limit_is_lower(
     account: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A stage is deployed without its own throttling, with a warning, if the account's limit is below it."""
+    """If the account's limit is lower than the stage's throttling, a warning is printed and the stage isn't
+    throttled.
+    """
     (api,) = account.apis()
     monkeypatch.setattr(account, "rate_max", 1_000)
     gateway_stage.guard_stage("dev", {"rest_api_id": api})
@@ -183,7 +187,7 @@ def test_stage_is_deployed_when_the_account_limit_is_lower(
 
 
 def test_second_deployment_keeps_data_and_url(deployment: Deployment) -> None:
-    """A second deployment leaves the data stack alone and keeps the names of API and functions, hence the URL."""
+    """A second deployment doesn't change the data stack, and keeps the names of API and functions, and so the URL."""
     cloud = deployment.cloud
     before = cloud.apis(), set(cloud.functions()), cloud.tables()
     said = deployment.checkout.succeeds("deploy", "dev")
@@ -193,7 +197,7 @@ def test_second_deployment_keeps_data_and_url(deployment: Deployment) -> None:
 
 
 def test_chosen_options_are_kept(deployment: Deployment) -> None:
-    """The alarm email and log retention given once hold until others are given."""
+    """An alarm email and a log retention stay in effect until other values are passed."""
     deployment.checkout.succeeds("deploy", "dev", "--alarm-email", "ops@example.com", "--log-days", "90")
     assert "The data stack is up to date." in deployment.checkout.succeeds("deploy", "dev")
     sns, stack = deployment.cloud.client("sns"), deployment.cloud.formation().stacks["latchkey-dev-data"]
@@ -202,14 +206,14 @@ def test_chosen_options_are_kept(deployment: Deployment) -> None:
 
 
 def test_status_shows_service_data_tables_and_alarms(deployment: Deployment) -> None:
-    """`make status` shows the service, the data stack, each table and each alarm in one line each."""
+    """`make status` has lines for the service and the data stack, and one line for each table and alarm."""
     (api,) = deployment.cloud.apis()
     said = deployment.checkout.succeeds("status", "dev").splitlines()
     assert said[0] == "stage     dev, in account 123456789012, region us-east-1"
     assert said[1].startswith(f"service   https://{api}.execute-api.us-east-1.amazonaws.com/api/")
     assert said[2].startswith("data      latchkey-dev-data: ")
     assert said[-1].startswith("alarms to ")
-    # One item of the tickets table stores the options of the stage.
+    # An item of the tickets table has the options of the stage.
     assert {line for line in said if line.startswith("table ")} == {
         f"table     {name}: ACTIVE, about {int(name == 'latchkey-dev-tickets')} items" for name in data.tables("dev")
     }
@@ -234,7 +238,7 @@ def test_failed_deployment_keeps_data_and_service(deployment: Deployment) -> Non
 
 
 def test_status_of_a_missing_stage(deployment: Deployment) -> None:
-    """`make status` fails for a stage that doesn't exist and names the command that deploys it."""
+    """For a stage that doesn't exist, `make status` fails and prints the command that deploys it."""
     done = deployment.checkout.run("status", "prod")
     assert (done.status, done.said) == (1, "")
     assert done.error == "Nothing of prod is in account 123456789012, region us-east-1: make deploy STAGE=prod.\n"

@@ -1,4 +1,4 @@
-"""`make destroy`, against moto's server: the service alone, everything, or nothing without confirmation."""
+"""`make destroy` with moto's server: it deletes the service or everything, and nothing without confirmation."""
 
 import pytest
 
@@ -12,7 +12,7 @@ pytestmark = [
 
 
 def test_destroy_of_a_missing_stage_names_account_and_region(deployment: Deployment) -> None:
-    """`make destroy` names the account and region, and says that no such stage exists there."""
+    """The error says that the stage doesn't exist, and in which account and region."""
     assert deployment.checkout.succeeds("destroy", "prod").splitlines() == [
         "Removing prod from account 123456789012, region us-east-1: its data is kept.",
         "No service of prod is there.",
@@ -24,7 +24,7 @@ def test_destroy_of_a_missing_stage_names_account_and_region(deployment: Deploym
 
 
 def test_destroy_of_production_needs_confirmation(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`make destroy` removes the production service only after a typed confirmation."""
+    """`make destroy` deletes the service of production only after a typed confirmation."""
     monkeypatch.setattr(deployed, "found", lambda _stage: [{"name": "api_handler"}])
     done = deployment.checkout.run("destroy", "prod", typed="\n")
     assert (done.status, done.error) == (1, "Not confirmed; nothing was removed.\n")
@@ -32,7 +32,7 @@ def test_destroy_of_production_needs_confirmation(deployment: Deployment, monkey
 
 
 def test_wrong_confirmation_removes_nothing(deployment: Deployment) -> None:
-    """A wrong confirmation removes neither data nor service."""
+    """After a wrong confirmation neither data nor service is deleted."""
     cloud = deployment.cloud
     for typed in ("dev\n", "delete prod\n", "\n"):
         done = deployment.checkout.run("destroy", "dev", "--data", "delete", typed=typed)
@@ -44,7 +44,7 @@ def test_wrong_confirmation_removes_nothing(deployment: Deployment) -> None:
 
 
 def test_destroy_keeps_data(deployment: Deployment) -> None:
-    """`make destroy` keeps the data, and the next deployment uses it again."""
+    """`make destroy` keeps the data, which the next deployment uses."""
     cloud = deployment.cloud
     said = deployment.checkout.succeeds("destroy", "dev")
     assert "The data is kept" in said
@@ -55,7 +55,7 @@ def test_destroy_keeps_data(deployment: Deployment) -> None:
 
 
 def test_failed_destroy_says_the_service_may_be_partial(deployment: Deployment) -> None:
-    """A failed `make destroy` says that part of the service may be deleted; a second run finishes."""
+    """A failed `make destroy` says that a part of the service may be deleted, and a second run deletes the rest."""
     refused = ("ServiceException", "Not now.")
     deployment.cloud.refuses["DELETE /2015-03-31/functions"] = [refused]
     done = deployment.checkout.run("destroy", "dev")
@@ -68,7 +68,7 @@ def test_failed_destroy_says_the_service_may_be_partial(deployment: Deployment) 
 
 
 def test_confirmed_destroy_removes_everything(deployment: Deployment) -> None:
-    """A confirmed `make destroy` deletes service, stack and tables, but no table of another stage."""
+    """After a confirmation, `make destroy` deletes service, stack and tables of this stage, and none of another."""
     cloud = deployment.cloud
     cloud.client("dynamodb").create_table(
         TableName="latchkey-prod-accounts",

@@ -1,4 +1,4 @@
-"""A stage's domain at API Gateway, against moto's server: adopted from any checkout, removed with its stage only."""
+"""A stage's domain in API Gateway, with moto's server: any checkout adopts it, and only its own stage deletes it."""
 
 import json
 import shutil
@@ -20,21 +20,21 @@ MAPPED = f"POST /domainnames/{DOMAIN}/basepathmappings"
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Cloud]:
-    """One account for the module; the tests build on each other in order."""
+    """An account that the tests of this module change one after another, in their order."""
     with serving() as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def checkout(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """A checkout in which a domain is configured."""
+    """A checkout whose configuration has a domain."""
     made = copied(tmp_path_factory.mktemp("checkout"), is_light=True, **cloud.environment)
     configure(made, domain_name=DOMAIN, certificate_arn=CERTIFICATE)
     return made
 
 
 def configure(checkout: Checkout, **domain: str) -> None:
-    """Set the domain of the stage, or remove it."""
+    """Set or remove the domain of the stage in the configuration."""
     file = Path(checkout.path, ".chalice", "config.json")
     whole = json.loads(file.read_text())
     whole["stages"]["dev"].pop(configuration.DOMAIN, None)
@@ -44,12 +44,12 @@ def configure(checkout: Checkout, **domain: str) -> None:
 
 
 def forget(checkout: Checkout) -> None:
-    """Delete Chalice's record, as in another checkout of the same configuration."""
+    """Delete Chalice's record, which another checkout with the same configuration wouldn't have."""
     shutil.rmtree(checkout.path / ".chalice" / "deployed", ignore_errors=True)
 
 
 def leads_to(cloud: Cloud, domain: str = DOMAIN) -> dict[str, str]:
-    """Return the APIs that a domain is mapped to, by base path."""
+    """Return the API of each base path of a domain."""
     mappings = cloud.client("apigateway").get_base_path_mappings(domainName=domain).get("items", [])
     return {each["basePath"]: each["restApiId"] for each in mappings}
 
@@ -60,14 +60,14 @@ def domains(cloud: Cloud) -> list[str]:
 
 
 def make(cloud: Cloud, domain: str) -> None:
-    """Create a domain that isn't the stage's."""
+    """Create a domain that doesn't belong to the stage."""
     cloud.client("apigateway").create_domain_name(
         domainName=domain, regionalCertificateArn=CERTIFICATE, securityPolicy="TLS_1_2"
     )
 
 
 def other_api(cloud: Cloud, domain: str, path: str) -> str:
-    """Create an API that isn't the stage's, map a base path of a domain to it, and return its id."""
+    """Create an API that doesn't belong to the stage, map a base path of a domain to it, and return its id."""
     gateways = cloud.client("apigateway")
     api: str = gateways.create_rest_api(name="another")["id"]
     gateways.create_base_path_mapping(domainName=domain, basePath=path, restApiId=api)
@@ -76,7 +76,7 @@ def other_api(cloud: Cloud, domain: str, path: str) -> str:
 
 @pytest.mark.parametrize("lost", ["POST /domainnames", MAPPED])
 def test_domain_with_a_lost_response_is_adopted(cloud: Cloud, checkout: Checkout, lost: str) -> None:
-    """The next deployment adopts a domain whose creation or mapping succeeded but whose response was lost."""
+    """If the response to the creation of a domain or mapping was lost, the next deployment adopts it."""
     cloud.fails = Failure(lost, is_done=True)
     assert checkout.run("deploy", "dev").status == 1
     assert cloud.fails is None
@@ -89,7 +89,7 @@ def test_domain_with_a_lost_response_is_adopted(cloud: Cloud, checkout: Checkout
 
 
 def test_found_domain_equals_chalices_record(cloud: Cloud, checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The domain found in AWS equals Chalice's own record exactly, since Chalice reads it in its place."""
+    """The domain found in AWS equals Chalice's own record, because Chalice reads it in place of its record."""
     noted = json.loads((checkout.path / ".chalice" / "deployed" / "dev.json").read_text())["resources"]
     forget(checkout)
     monkeypatch.chdir(checkout.path)
@@ -110,9 +110,7 @@ def test_another_checkout_adopts_the_domain(cloud: Cloud, checkout: Checkout) ->
 
 
 def test_destroy_keeps_shared_and_unconfigured_domains(cloud: Cloud, checkout: Checkout) -> None:
-    """`make destroy` keeps domains that have another mapping or aren't configured, and only removes the stage's
-    mapping.
-    """
+    """`make destroy` deletes only the stage's mapping of a domain that has other mappings or isn't configured."""
     (api,) = cloud.apis()
     another = other_api(cloud, DOMAIN, "another")
     make(cloud, OTHER)
@@ -125,7 +123,7 @@ def test_destroy_keeps_shared_and_unconfigured_domains(cloud: Cloud, checkout: C
 
 
 def test_domain_of_another_api_is_rejected_before_any_change(cloud: Cloud, checkout: Checkout) -> None:
-    """A deployment and its dry run reject a base path mapped to another API; another base path of it is allowed."""
+    """A deployment and its dry run reject a base path that is mapped to another API; other base paths are allowed."""
     (another,) = cloud.apis()
     configure(checkout, domain_name=DOMAIN, certificate_arn=CERTIFICATE, url_prefix="another")
     cloud.changes.clear()
@@ -143,7 +141,7 @@ def test_domain_of_another_api_is_rejected_before_any_change(cloud: Cloud, check
 
 
 def test_shared_domain_is_kept_when_unconfigured(cloud: Cloud, checkout: Checkout) -> None:
-    """A deployment keeps a domain that has another mapping, even though Chalice would delete it."""
+    """A domain with other mappings, which Chalice would delete, is kept when it is removed from the configuration."""
     before = leads_to(cloud)
     configure(checkout)
     checkout.succeeds("deploy", "dev")
@@ -151,7 +149,7 @@ def test_shared_domain_is_kept_when_unconfigured(cloud: Cloud, checkout: Checkou
 
 
 def test_previous_domain_keeps_its_mapping(cloud: Cloud, checkout: Checkout) -> None:
-    """A deployment with a new domain keeps the mapping of the previous one, so that no caller is cut off."""
+    """After a deployment with another domain, the previous domain keeps its mapping, so callers can still use it."""
     before = leads_to(cloud)
     configure(checkout, domain_name=NEW, certificate_arn=CERTIFICATE)
     checkout.succeeds("deploy", "dev")
@@ -160,7 +158,7 @@ def test_previous_domain_keeps_its_mapping(cloud: Cloud, checkout: Checkout) -> 
 
 
 def test_destroy_from_another_checkout_removes_the_domain(cloud: Cloud, checkout: Checkout) -> None:
-    """`make destroy` from another checkout deletes the configured domain and unmaps the others."""
+    """`make destroy` from another checkout deletes the configured domain, and the stage's mappings of other domains."""
     forget(checkout)
     checkout.succeeds("destroy", "dev")
     assert domains(cloud) == [DOMAIN, OTHER]
@@ -169,7 +167,7 @@ def test_destroy_from_another_checkout_removes_the_domain(cloud: Cloud, checkout
 
 
 def test_destroy_unmaps_domains_with_nested_base_paths(cloud: Cloud, checkout: Checkout) -> None:
-    """`make destroy` unmaps the stage from a domain with nested base paths, which version 1 of the API rejects."""
+    """`make destroy` deletes the mapping of a domain with nested base paths, which version 1 of the API rejects."""
     checkout.succeeds("deploy", "dev")
     (api,) = (each for each in cloud.apis() if each not in leads_to(cloud).values())
     another = leads_to(cloud)["another"]
@@ -183,7 +181,7 @@ def test_destroy_unmaps_domains_with_nested_base_paths(cloud: Cloud, checkout: C
 
 
 def test_interrupted_destroy_deletes_the_domain_on_rerun(cloud: Cloud, checkout: Checkout) -> None:
-    """A rerun of an interrupted `make destroy` deletes the stage's domain, but not one that somebody else created."""
+    """A repeated `make destroy` deletes the domain that the interrupted run has marked, and no other."""
     for leads_on in (True, False):
         configure(checkout, domain_name=NEW, certificate_arn=CERTIFICATE)
         checkout.succeeds("deploy", "dev")
@@ -203,7 +201,7 @@ def test_interrupted_destroy_deletes_the_domain_on_rerun(cloud: Cloud, checkout:
 
 
 def test_deployment_clears_the_removal_mark_of_a_domain(cloud: Cloud, checkout: Checkout) -> None:
-    """A deployment removes the tag with which an interrupted `make destroy` marked the domain for deletion."""
+    """A deployment removes the tag with which an interrupted `make destroy` has marked the domain for deletion."""
     checkout.succeeds("deploy", "dev")
     cloud.fails = Failure(f"DELETE /v2/domainnames/{NEW}", is_done=False)
     assert checkout.run("destroy", "dev").status == 1

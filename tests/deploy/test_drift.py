@@ -1,4 +1,4 @@
-"""`make status` and a dry run name resources that were deleted or disabled by hand; a deployment repairs them."""
+"""`make status` and a dry run list resources that were deleted or disabled by hand, and a deployment repairs them."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ SUBSCRIPTION = "subscription of latchkey-dev-stream to the stream of events"
 
 
 class Done(NamedTuple):
-    """A manual change, and the name under which it is reported."""
+    """A manual change, and the name of the changed resource in the output."""
 
     by_hand: Callable[[Cloud], object]
     name: Callable[[Cloud], str]
@@ -76,7 +76,7 @@ DELETED = {
 
 
 def put_table(**about: Any) -> Callable[[Cloud], object]:
-    """Return a function that updates a table."""
+    """Return a function that changes the settings of a table."""
     return lambda cloud: cloud.client("dynamodb").update_table(TableName="latchkey-dev-emails", **about)
 
 
@@ -117,14 +117,16 @@ SWITCHED_OFF = {
 
 
 def drifted(deployment: Deployment) -> list[str]:
-    """Return the lines of `make status` about deleted or disabled resources."""
+    """Return the lines of `make status` about resources that were deleted or disabled by hand."""
     lines = deployment.checkout.succeeds("status", "dev").splitlines()
     return sorted(line for line in lines if line.startswith(("gone ", "off ")))
 
 
 @pytest.fixture
 def keeps_state(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let EventBridge keep the state of a rule that is put without one; its documentation leaves that open."""
+    """Make EventBridge keep the state of a rule that is updated without a state; its documentation doesn't say which it
+    does.
+    """
     from moto.events.models import EventsBackend
 
     put = EventsBackend.put_rule
@@ -137,20 +139,20 @@ def keeps_state(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_unchanged_stage_has_not_drifted(deployment: Deployment) -> None:
-    """Neither `make status` nor a dry run reports drift of an unchanged stage."""
+    """For an unchanged stage, neither `make status` nor a dry run reports deleted or disabled resources."""
     assert drifted(deployment) == []
     assert "deleted" not in deployment.checkout.succeeds("deploy", "dev", "--dry-run")
 
 
 def test_deleted_resources_are_named_and_recreated(deployment: Deployment) -> None:
-    """`status` and a dry run list each deleted resource on a line of its own; a deployment creates them again."""
+    """`status` and a dry run list each deleted resource on a separate line, and a deployment creates it again."""
     cloud = deployment.cloud
     names = [each.name(cloud) for each in DELETED.values()]
     for each in DELETED.values():
         each.by_hand(cloud)
     assert drifted(deployment) == sorted(f"gone      {name}; the next deployment makes it again" for name in names)
     rehearsed = deployment.checkout.succeeds("deploy", "dev", "--dry-run").splitlines()
-    for name in names:  # resources of the data stack are listed among its changes
+    for name in names:  # Resources of the data stack are among the changes of the stack.
         said = f", which somebody deleted: {name}", f"  {name} was deleted, and would be made again"
         assert sum(line.endswith(said) for line in rehearsed) == 1
     assert "  nothing changes" not in rehearsed
@@ -163,7 +165,7 @@ def test_deleted_resources_are_named_and_recreated(deployment: Deployment) -> No
 
 @pytest.mark.usefixtures("keeps_state")
 def test_disabled_resources_are_named_and_enabled(deployment: Deployment) -> None:
-    """A deployment enables whatever was disabled by hand, which CloudFormation and Chalice leave as it is."""
+    """A deployment enables resources that were disabled by hand, which CloudFormation and Chalice don't."""
     cloud = deployment.cloud
     names = [each.name(cloud) for each in SWITCHED_OFF.values()]
     for each in SWITCHED_OFF.values():
@@ -191,7 +193,7 @@ def test_deployment_continues_when_enabling_fails(deployment: Deployment) -> Non
 
 
 def test_deleted_api_is_named(deployment: Deployment) -> None:
-    """`make status` says that a deleted API is recreated under another URL."""
+    """`make status` says that a deleted API will get another URL."""
     cloud = deployment.cloud
     cloud.client("apigateway").delete_rest_api(restApiId=api(cloud))
     assert drifted(deployment) == ["gone      the API, which gets another address; the next deployment makes it again"]
@@ -200,7 +202,7 @@ def test_deleted_api_is_named(deployment: Deployment) -> None:
 
 
 def test_destroyed_service_has_not_drifted(deployment: Deployment) -> None:
-    """`make status` doesn't report each part of a destroyed service."""
+    """`make status` doesn't list the resources of a destroyed service as deleted."""
     deployment.checkout.succeeds("destroy", "dev")
     assert drifted(deployment) == []
     deployment.checkout.succeeds("deploy", "dev")

@@ -1,4 +1,4 @@
-"""`make deploy EDGE=1`, against moto's server: when the API is closed, which header it trusts, what destroy leaves."""
+"""`make deploy EDGE=1` with moto's server: when the API is closed, which header it trusts, and what destroy deletes."""
 
 import urllib.request
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.xdist_group("edge")
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """One account and checkout for the module; the tests build on each other in order."""
+    """An account and a checkout that the tests of this module change one after another, in their order."""
     with serving() as cloud, pytest.MonkeyPatch.context() as patch:
         checkout = copied(tmp_path_factory.mktemp("checkout"), is_light=True, **cloud.environment)
         made = World(cloud, checkout)
@@ -24,7 +24,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 def test_edge_without_options_is_rejected_before_any_change(world: World) -> None:
-    """`make deploy EDGE=1` rejects missing options or settings with one line that names them, and creates nothing."""
+    """`make deploy EDGE=1` without a required option or setting prints one line that names it, and creates nothing."""
     done = world.checkout.run("deploy", "dev", "--edge")
     assert (done.status, done.error.count("\n")) == (1, 1)
     assert "make deploy STAGE=dev EDGE=1 DOMAIN=" in done.error
@@ -36,7 +36,7 @@ def test_edge_without_options_is_rejected_before_any_change(world: World) -> Non
 
 
 def test_client_address_header_of_an_open_api_is_rejected(world: World) -> None:
-    """A deployment rejects a trusted client address header while anyone can send it to the API."""
+    """A deployment rejects a trusted client address header while the API accepts requests from anyone."""
     world.configure(**SETTINGS)
     done = world.checkout.run("deploy", "dev")
     assert done.status == 1
@@ -46,7 +46,7 @@ def test_client_address_header_of_an_open_api_is_rejected(world: World) -> None:
 
 @pytest.mark.parametrize("there", [None, headers(x_amzn_RequestId="1")])
 def test_api_stays_open_before_dns_points_to_cloudfront(world: World, there: Message | None) -> None:
-    """The API stays open and trusts no header until the domain's DNS points to CloudFront."""
+    """Until the domain's DNS points to CloudFront, the API is open and trusts no client address header."""
     world.leads_to = there
     said = world.checkout.succeeds("deploy", "dev", *EDGE)
     assert "Point the domain's DNS at the-domainname" in said
@@ -56,16 +56,14 @@ def test_api_stays_open_before_dns_points_to_cloudfront(world: World, there: Mes
 
 
 def test_rotation_before_dns_says_the_api_is_open(world: World) -> None:
-    """`make rotate-edge` says that the API is open if DNS doesn't point to CloudFront yet."""
+    """`make rotate-edge` says that the API is still open if DNS doesn't point to CloudFront yet."""
     said = world.checkout.succeeds("rotate-edge", "dev")
     assert "the API's own address is open to everybody" in said
     assert "refused" not in said
 
 
 def test_api_is_closed_before_it_trusts_the_header(world: World) -> None:
-    """Once DNS points to CloudFront the API is closed first, and only then trusts the header; both stacks share a
-    secret.
-    """
+    """When DNS points to CloudFront the API is closed, then trusts the header; both stacks have the same secret."""
     world.leads_to = headers(X_Amz_Cf_Id="1")
     said = world.checkout.succeeds("deploy", "dev", *EDGE)
     assert said.index("Closing the API's own address") < said.index("Deploying the service again")
@@ -80,7 +78,7 @@ def test_api_is_closed_before_it_trusts_the_header(world: World) -> None:
 
 
 def test_closed_stage_is_redeployed_in_one_step(world: World) -> None:
-    """A redeployment of a closed stage keeps the trusted header and the secret, whatever DNS says."""
+    """A deployment of a closed stage keeps header and secret, even if DNS doesn't point to CloudFront."""
     world.leads_to = None
     secret = world.cloud.formation().stacks[ORIGIN].parameters["Secret"]
     for more in (EDGE, ()):
@@ -96,7 +94,7 @@ def test_closed_stage_is_redeployed_in_one_step(world: World) -> None:
 
 
 def test_closed_stage_without_settings_is_printed_by_domain(world: World) -> None:
-    """A deployment without the stage's settings prints the domain of CloudFront, not the closed API's own URL."""
+    """Without the stage's settings a deployment prints CloudFront's domain, because the API's own URL is closed."""
     world.configure(**dict.fromkeys(SETTINGS, ""))
     said = world.checkout.succeeds("deploy", "dev")
     assert f"Latchkey runs at https://{DOMAIN}/" in said
@@ -105,7 +103,7 @@ def test_closed_stage_without_settings_is_printed_by_domain(world: World) -> Non
 
 
 def test_edge_options_are_kept(world: World) -> None:
-    """A redeployment keeps the web ACL's rate and the roles' boundary."""
+    """A deployment without options keeps the web ACL's rate and the roles' permissions boundary."""
     bound = "arn:aws:iam::123456789012:policy/most"
     stack = world.cloud.formation().stacks[DISTRIBUTION]
     stack.parameters["RequestsInFiveMinutes"] = "20000"
@@ -119,7 +117,7 @@ def test_edge_options_are_kept(world: World) -> None:
 def test_api_counts_as_open_when_its_web_acl_stack_is_incomplete(
     world: World, monkeypatch: pytest.MonkeyPatch, status: str
 ) -> None:
-    """A deployment treats the API as open when the stack that closes it is being deleted or failed to delete."""
+    """A deployment treats the API as open if the deletion of the stack that closes it has begun or failed."""
     monkeypatch.setattr(world.cloud.formation().stacks[ORIGIN], "status", status)
     monkeypatch.setattr(world.cloud.formation(), "stacks", dict(world.cloud.formation().stacks))
     done = world.checkout.run("deploy", "dev")
@@ -127,7 +125,9 @@ def test_api_counts_as_open_when_its_web_acl_stack_is_incomplete(
 
 
 def test_destroy_reports_an_undeletable_edge_function(world: World) -> None:
-    """`make destroy` deletes all but an edge function that CloudFront still replicates; a later run deletes it."""
+    """`make destroy` deletes everything except a function that CloudFront still replicates, which a later run
+    deletes.
+    """
     formation = world.cloud.formation()
     formation.undeletable.add("AWS::Lambda::Function")
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""A failed `make destroy` of a closed stage never leaves the API open while its functions trust the header."""
+"""A failed `make destroy` of a closed stage never leaves an open API whose functions trust the header."""
 
 import pytest
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.xdist_group("edge")
 
 @pytest.mark.parametrize("at", exhaustive.after(1, ["DELETE /restapis", "PUT /2015-03-31/functions"]))
 def test_failed_destroy_leaves_no_open_api_that_trusts_the_header(world: World, at: str) -> None:
-    """Whichever call fails, the API is closed or trusts no header, and a rerun finishes."""
+    """Whichever call fails, the API is closed or trusts no header, and a repeated run deletes the rest."""
     world.checkout.succeeds("deploy", "dev", *EDGE)
     assert world.believes() == "x-viewer-address"
     world.cloud.fails = Failure(at, is_done=False)

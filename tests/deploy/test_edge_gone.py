@@ -1,4 +1,4 @@
-"""CloudFront was deleted before the API that accepts requests only from it: each command reports the outage."""
+"""A closed API whose CloudFront distribution was deleted: each command reports that callers can't reach the stage."""
 
 import pytest
 
@@ -11,7 +11,9 @@ REMEDY = " Make it again: make deploy STAGE=dev EDGE=1 DOMAIN={} CERTIFICATE={}.
 
 @pytest.fixture(params=["deleted", "functions left"], scope="module")
 def remedy(request: pytest.FixtureRequest, world: World) -> str:
-    """Delete CloudFront by hand, wholly or except for its replicated function, and return the expected remedy."""
+    """Delete CloudFront by hand, with or without its replicated function, and return the fix to expect in the
+    output.
+    """
     formation = world.cloud.formation()
     world.checkout.succeeds("deploy", "dev", *EDGE)
     if request.param == "deleted":
@@ -25,7 +27,7 @@ def remedy(request: pytest.FixtureRequest, world: World) -> str:
 
 
 def test_unreachable_stage_is_reported(world: World, remedy: str) -> None:
-    """A deployment, its dry run and `make status` say that the stage is unreachable and name both remedies."""
+    """A deployment, its dry run and `make status` say that callers can't reach the stage, and print both fixes."""
     said = world.checkout.succeeds("deploy", "dev")
     assert NOBODY + remedy in said.partition("the data stack")[0]
     assert NOBODY + remedy in said.partition("Setting throttling")[2]
@@ -37,7 +39,7 @@ def test_unreachable_stage_is_reported(world: World, remedy: str) -> None:
 
 
 def test_rotation_of_an_unreachable_stage_changes_nothing(world: World, remedy: str) -> None:
-    """`make rotate-edge` fails and changes nothing if CloudFront no longer exists."""
+    """`make rotate-edge` fails and changes nothing if the stage's CloudFront distribution was deleted."""
     world.cloud.changes.clear()
     done = world.checkout.run("rotate-edge", "dev")
     assert (done.status, done.error.count("\n")) == (1, 1)
@@ -47,7 +49,7 @@ def test_rotation_of_an_unreachable_stage_changes_nothing(world: World, remedy: 
 
 @pytest.mark.usefixtures("remedy")
 def test_deployment_with_edge_recreates_cloudfront(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`make deploy EDGE=1` recreates CloudFront and prints the host that DNS must point to."""
+    """`make deploy EDGE=1` creates CloudFront again and prints the host to which DNS must point."""
     monkeypatch.setattr(world, "leads_to", None)
     assert f"{NOBODY} It would be made again." in world.checkout.succeeds("deploy", "dev", *EDGE, "--dry-run")
     said = world.checkout.succeeds("deploy", "dev", *EDGE)
@@ -57,7 +59,7 @@ def test_deployment_with_edge_recreates_cloudfront(world: World, monkeypatch: py
 
 
 def test_deployment_reports_dns_that_points_nowhere(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A deployment without EDGE=1 says that DNS doesn't point to CloudFront, and names CloudFront's domain."""
+    """A deployment without EDGE=1 says that DNS doesn't point to CloudFront, and prints CloudFront's domain."""
     monkeypatch.setattr(world, "leads_to", None)
     world.configure(LATCHKEY_PUBLIC_URL="https://other.example.com")
     said = world.checkout.succeeds("deploy", "dev")
@@ -68,7 +70,7 @@ def test_deployment_reports_dns_that_points_nowhere(world: World, monkeypatch: p
 
 
 def test_removing_the_header_reopens_the_api(world: World) -> None:
-    """The second remedy works: without the header and the stack that closes it, the API is open."""
+    """After the second fix (no header, and no stack that closes the API) the API is open."""
     world.cloud.client("cloudformation").delete_stack(StackName=DISTRIBUTION)
     world.configure(LATCHKEY_CLIENT_IP_HEADER="", LATCHKEY_PUBLIC_URL="")
     said = world.checkout.succeeds("deploy", "dev")

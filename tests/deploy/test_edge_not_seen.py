@@ -1,4 +1,4 @@
-"""A stage without CloudFront is shown and destroyed with credentials that can't access CloudFront's region."""
+"""`make status` and `make destroy` with credentials that can't access CloudFront's region."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(params=REFUSED)
 def closed(request: pytest.FixtureRequest, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Cloud:
-    """An account that denies access to CloudFront's region."""
+    """An account whose credentials are denied access to CloudFront's region."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     monkeypatch.chdir(ROOT)
     cloud.closed[front.REGION] = request.param, REFUSED[request.param]
@@ -27,7 +27,7 @@ def closed(request: pytest.FixtureRequest, cloud: Cloud, monkeypatch: pytest.Mon
 
 
 def delete(stage: str = "dev") -> tuple[str, list[str]]:
-    """Delete a stage's edge; return what is left and the printed lines."""
+    """Delete a stage's edge, and return what couldn't be deleted and the printed lines."""
     said: list[str] = []
     return front.Front(stage, said.append).delete(), said
 
@@ -51,7 +51,7 @@ def test_destroy_continues_when_the_stage_has_no_edge() -> None:
 
 @pytest.mark.parametrize("how", ["configured", "api closed"])
 def test_destroy_stops_when_the_stage_has_an_edge(closed: Cloud, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
-    """`make destroy` stops if the stage has an edge, since a distribution left behind costs money."""
+    """`make destroy` stops if the stage has an edge, because a distribution that isn't deleted costs money."""
     if how == "configured":
         monkeypatch.setattr(front, "is_believed", lambda _: True)
     else:
@@ -66,7 +66,7 @@ def test_destroy_stops_when_the_stage_has_an_edge(closed: Cloud, monkeypatch: py
 def test_other_partitions_are_not_queried_for_cloudfront(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, region: str
 ) -> None:
-    """Other partitions cause no call to us-east-1, and `EDGE=1` is rejected there."""
+    """In other partitions no call is made to us-east-1, and `EDGE=1` is rejected."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", region)
     monkeypatch.chdir(ROOT)
     cloud.closed[front.REGION] = "InvalidClientTokenId", "The security token included in the request is invalid."
@@ -77,7 +77,7 @@ def test_other_partitions_are_not_queried_for_cloudfront(
 
 
 def test_other_errors_are_raised(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An internal error of CloudFormation doesn't mean that there is no CloudFront."""
+    """An internal error of CloudFormation isn't taken to mean that the stage has no edge."""
     monkeypatch.chdir(ROOT)
     cloud.closed[front.REGION] = "ServiceFailure", "Internal failure"
     with pytest.raises(ClientError, match="Internal failure"):

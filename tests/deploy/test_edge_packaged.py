@@ -1,4 +1,4 @@
-"""`make package EDGE=1` writes both edge templates beside the package, and a page on their parameters."""
+"""`make package EDGE=1` writes both edge templates into the package's folder, and a page about their parameters."""
 
 import json
 import re
@@ -18,19 +18,19 @@ pytestmark = pytest.mark.xdist_group("edge")
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
-    """A checkout with an empty package."""
+    """A checkout whose package is empty."""
     path = tmp_path / "checkout"
     path.mkdir()
     return copied(path, is_light=True, AWS_DEFAULT_REGION=REGION)
 
 
 def commands(page: str) -> list[list[str]]:
-    """Return the commands of a page, split into words."""
+    """Return the commands on a page, split into words."""
     return [shlex.split(block) for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL)]
 
 
 def test_packaged_edge_templates_equal_deployed_ones(tmp_path: Path) -> None:
-    """The packaged edge templates equal those that `make deploy` uses."""
+    """The edge templates are those that `make deploy` uses."""
     folder = package.write("prod", tmp_path, domain=DOMAIN, certificate=CERTIFICATE).parent
     assert {file.name for file in folder.iterdir()} == {"distribution.yaml", "origin.yaml", "README.md"}
     assert template.read(folder / "distribution.yaml") == front.distribution()
@@ -38,7 +38,7 @@ def test_packaged_edge_templates_equal_deployed_ones(tmp_path: Path) -> None:
 
 
 def test_page_gives_and_explains_every_parameter(tmp_path: Path) -> None:
-    """The page's commands give every required parameter, and its tables describe all of them."""
+    """The page's commands pass every required parameter, and its tables describe all parameters."""
     page = package.write("prod", tmp_path, domain=DOMAIN, certificate=CERTIFICATE).read_text()
     deploying = [words for words in commands(page) if words[:3] == ["aws", "cloudformation", "deploy"]]
     named = [words[words.index("--stack-name") + 1] for words in deploying]
@@ -56,7 +56,7 @@ def test_page_gives_and_explains_every_parameter(tmp_path: Path) -> None:
 
 
 def test_package_has_the_edge_only_with_the_option(checkout: Checkout, tmp_path: Path) -> None:
-    """The edge templates are written only with `--edge`, and the command prints the page's path."""
+    """The edge templates are written only with `--edge`, and the command then prints the path of the page."""
     for more, made in (((), set()), (("--edge",), {"edge"})):
         said = checkout.succeeds("package", "dev", "--out", str(tmp_path / "out"), *more)
         assert {path.name for path in (tmp_path / "out").iterdir()} == {"sam.yaml", "deployment.zip", *made}
@@ -65,7 +65,7 @@ def test_package_has_the_edge_only_with_the_option(checkout: Checkout, tmp_path:
 
 
 def test_package_that_trusts_the_header_warns(checkout: Checkout, tmp_path: Path) -> None:
-    """`make package` warns that a package which trusts the header must be deployed to a closed API only."""
+    """`make package` warns that a package whose functions trust the header must be deployed to a closed API only."""
     file = checkout.path / ".chalice" / "config.json"
     whole = json.loads(file.read_text())
     whole["stages"]["dev"]["environment_variables"] |= SETTINGS

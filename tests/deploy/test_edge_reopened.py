@@ -1,4 +1,4 @@
-"""A web ACL that was detached from its API is reported by `make status` and attached again by EDGE=1."""
+"""A web ACL that was detached from its API: `make status` reports it, and EDGE=1 attaches it again."""
 
 import pytest
 
@@ -9,18 +9,18 @@ pytestmark = pytest.mark.xdist_group("edge")
 
 @pytest.fixture(scope="module", autouse=True)
 def closed(world: World) -> None:
-    """Deploy a closed stage whose domain points to CloudFront."""
+    """Deploy a closed stage, with the domain's DNS pointing to CloudFront."""
     world.checkout.succeeds("deploy", "dev", *EDGE)
 
 
 def take_off(world: World) -> None:
-    """Detach the web ACL."""
+    """Detach the web ACL from the API's stage."""
     world.cloud.formation().associated.clear()
 
 
 @pytest.mark.parametrize("gone", ["web ACL", "stage"])
 def test_detached_web_acl_is_reported_and_attached_again(world: World, gone: str) -> None:
-    """A deployment rejects the trusted header while the web ACL is detached; EDGE=1 attaches it first."""
+    """While the web ACL is detached, a deployment rejects the trusted header; EDGE=1 attaches the web ACL first."""
     take_off(world)
     if gone == "stage":
         (api,) = world.cloud.apis()
@@ -40,7 +40,7 @@ def test_detached_web_acl_is_reported_and_attached_again(world: World, gone: str
 
 
 def test_deleted_web_acl_is_reported_with_the_fix(world: World) -> None:
-    """A deployment names the stack to delete if its web ACL was deleted, since CloudFormation wouldn't recreate it."""
+    """If the web ACL was deleted, a deployment names the stack to delete, which CloudFormation wouldn't repair."""
     take_off(world)
     stack = world.cloud.formation().stacks[ORIGIN]
     acl = stack.made.pop("WebAcl")

@@ -1,4 +1,4 @@
-"""The edge after a failed call, and beside the edge of another region; without a service, to be quick."""
+"""The edge after a failed call, and the edges of two regions in one account. No service is deployed, to save time."""
 
 import re
 import urllib.error
@@ -19,13 +19,13 @@ from tests.deploy.edge import CERTIFICATE, DOMAIN, headers
 pytestmark = pytest.mark.xdist_group("edge")
 API = {"rest_api_id": "abc123", "rest_api_url": "https://abc123.execute-api.us-east-1.amazonaws.com/api/"}
 CALLS = 4
-"""The calls of `put` (secret, CloudFront's stack, the stack that closes the API), and one more."""
+"""One more than the number of calls of `put`: the secret, CloudFront's stack and the stack that closes the API."""
 EU = "eu-central-1"
 
 
 @pytest.fixture(autouse=True)
 def leading_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the domain's DNS point to CloudFront."""
+    """Make the domain's DNS point to CloudFront."""
 
     def answer(url: str, *, timeout: float) -> Any:
         assert timeout
@@ -36,7 +36,7 @@ def leading_there(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def put(region: str, monkeypatch: pytest.MonkeyPatch) -> Front:
-    """Deploy CloudFront in front of an API in a region."""
+    """Deploy CloudFront for an API in a region."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", region)
     front = Front("dev", print)
     assert front.put(DOMAIN, CERTIFICATE, API)
@@ -47,7 +47,7 @@ def put(region: str, monkeypatch: pytest.MonkeyPatch) -> Front:
 def test_edge_that_failed_at_any_call_is_completed_by_a_rerun(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, is_done: bool
 ) -> None:
-    """Whichever call fails, before or after it takes effect, a rerun completes the edge with one secret."""
+    """Whichever call fails, before or after it takes effect, the next run completes the edge with the same secret."""
     failed = 0
     for at in range(1, CALLS + 1):
         requests.post(f"{cloud.behind}/moto-api/reset", timeout=30).raise_for_status()
@@ -69,7 +69,7 @@ def test_edge_that_failed_at_any_call_is_completed_by_a_rerun(
 
 
 def test_edge_of_another_region_is_left_alone(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Deleting the edge of one region leaves the edge of another region unchanged."""
+    """Deleting the edge of one region doesn't change that of another region."""
     put(EU, monkeypatch)
     front = put(REGION, monkeypatch)
     assert front.delete() == ""
@@ -79,7 +79,7 @@ def test_edge_of_another_region_is_left_alone(cloud: Cloud, monkeypatch: pytest.
 
 
 def test_failed_edge_stack_is_recreated_and_a_busy_one_reported(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stack that failed to be created is recreated; one that is being updated is left alone."""
+    """A stack whose creation failed is created again, and one that is being updated is reported and not changed."""
     formation = cloud.formation()
     formation.fails_at = "WebAcl"
     with pytest.raises(DeployError, match="could not be created"):
@@ -103,7 +103,7 @@ STATES = {
 def test_status_of_a_failed_edge_stack_names_the_fix(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, name: str, state: str
 ) -> None:
-    """`make status` names the fix for either edge stack in each failed state, as a deployment does."""
+    """For each failed state of an edge stack, `make status` prints the same fix as a deployment."""
     front = put(REGION, monkeypatch)
     assert front.status(None).remedies == []
     cloud.formation().stacks[name].status = state

@@ -1,4 +1,4 @@
-"""Rotation of the secret between CloudFront and the API: no request of CloudFront is rejected at any moment."""
+"""Rotation of the secret with which CloudFront calls the API: no request is rejected at any moment."""
 
 import time
 import urllib.request
@@ -23,12 +23,12 @@ DISTRIBUTION, ORIGIN = f"latchkey-dev-edge-{REGION}", "latchkey-dev-origin"
 
 
 def stacks(cloud: Cloud) -> tuple[Stack, Stack]:
-    """Return CloudFront's stack and the stack that closes the API."""
+    """Return the stack of CloudFront and the stack that closes the API."""
     return cloud.formation().stacks[DISTRIBUTION], cloud.formation().stacks[ORIGIN]
 
 
 def sent(cloud: Cloud) -> str:
-    """Return the secret that CloudFront sends."""
+    """Return the secret that CloudFront sends to the API."""
     (origin,) = stacks(cloud)[0].made["Distribution"].resource["Properties"]["DistributionConfig"]["Origins"]
     value: str = origin["OriginCustomHeaders"][0]["HeaderValue"]
     return value
@@ -48,15 +48,15 @@ def kept(cloud: Cloud) -> str:
 
 
 class Watched(list[str]):
-    """The calls that changed something, and those before which CloudFront's requests would have been rejected."""
+    """The names of all changing calls; `refused` has those before which CloudFront's secret wasn't accepted."""
 
     def __init__(self, cloud: Cloud) -> None:
-        """Watch an account that has an edge."""
+        """Watch an account with an edge."""
         super().__init__()
         self.cloud, self.refused = cloud, list[str]()
 
     def append(self, call: str) -> None:
-        """Record a call."""
+        """Record a call, and whether CloudFront's secret is accepted before it."""
         if sent(self.cloud) not in accepted(self.cloud):
             self.refused.append(call)
         super().append(call)
@@ -64,7 +64,7 @@ class Watched(list[str]):
 
 @pytest.fixture(autouse=True)
 def waits(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, set[str]]]:
-    """The secrets sent and accepted at each wait; waiting takes no time, and DNS points to CloudFront."""
+    """The sent and the accepted secrets at each wait. A wait takes no time, and DNS points to CloudFront."""
     seen: list[tuple[str, set[str]]] = []
 
     def wait(seconds: float) -> None:
@@ -84,7 +84,7 @@ def waits(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, set[
 def test_api_accepts_both_secrets_before_cloudfront_sends_the_new_one(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, waits: list[tuple[str, set[str]]]
 ) -> None:
-    """The web ACL accepts both secrets until the new one has propagated, then the new one alone."""
+    """While the new secret propagates the web ACL accepts both secrets, and afterwards only the new one."""
     front = put(REGION, monkeypatch)
     old, before = kept(cloud), [dict(stack.parameters) for stack in stacks(cloud)]
     front.rotate(API)
@@ -97,12 +97,12 @@ def test_api_accepts_both_secrets_before_cloudfront_sends_the_new_one(
 
 
 def again_by_rotation(front: Front) -> None:
-    """Repeat the command that failed."""
+    """Repeat the rotation that failed."""
     front.rotate(API)
 
 
 def again_by_deployment(front: Front) -> None:
-    """Deploy instead of repeating the command that failed."""
+    """Run a deployment after the rotation that failed."""
     assert front.put(DOMAIN, CERTIFICATE, API)
 
 
@@ -110,7 +110,9 @@ def again_by_deployment(front: Front) -> None:
 def test_rotation_that_failed_at_any_call_is_finished_by_a_rerun(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, is_done: bool, again: Callable[[Front], None]
 ) -> None:
-    """Whichever call fails, before or after its effect, no request is rejected and a rerun finishes the rotation."""
+    """Whichever call fails, before or after its effect, no request is rejected and the next run finishes the
+    rotation.
+    """
     front = put(REGION, monkeypatch)
     cloud.changes = watched = Watched(cloud)
     failed = 0
@@ -137,7 +139,9 @@ def test_rotation_that_failed_at_any_call_is_finished_by_a_rerun(
 def test_rotation_rolled_back_by_cloudformation_is_finished_by_a_rerun(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, logical: str
 ) -> None:
-    """A rotation that CloudFormation rolls back keeps the old secret, rejects no request, and a rerun finishes it."""
+    """After a rollback by CloudFormation the old secret is in use, no request is rejected, and the next run
+    succeeds.
+    """
     front = put(REGION, monkeypatch)
     old = kept(cloud)
     cloud.formation().fails_at = logical
@@ -151,7 +155,7 @@ def test_rotation_rolled_back_by_cloudformation_is_finished_by_a_rerun(
 
 
 def test_unfinished_rotation_is_shown_by_status(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`make status` shows an unfinished rotation and the command that finishes it."""
+    """`make status` reports an unfinished rotation and prints the command that finishes it."""
     front = put(REGION, monkeypatch)
     assert "rotate-edge" not in front.status(None).state
     cloud.fails = Failure("UpdateStack", is_done=False)

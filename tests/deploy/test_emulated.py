@@ -5,10 +5,10 @@ dependencies) and DynamoDB run for real. The emulator (ministack) has these limi
 
 - It doesn't expand `$context.authorizer.*` in gateway responses, so the body of the authorizer's errors is checked at
   the authorizer's function here, and at the local gateway by tests/contract.
-- It ignores the document's gateway responses: tests/deploy/emulator.py puts the same ones as resources, and
+- It ignores the document's gateway responses: tests/deploy/emulator.py creates the same responses as resources, and
   tests/deploy/test_deploy.py checks the document.
 - It imports no responses of mock integrations (preflight, the 404 of `/{proxy+}`): tests/infra/test_gateway.py.
-- It gives a request no `domainName`, so the public URL is set; tests/api/test_client_address.py has requests without.
+- It gives a request no `domainName`, so the public URL is set; tests/api/test_client_address.py covers it.
 - It doesn't rename `WWW-Authenticate` in responses of functions: tests/api/test_middleware.py.
 - It speaks plain HTTP on loopback: tests/api/console checks `Secure` cookies and HSTS.
 - It checks no IAM policy: tests/infra/test_policies.py compares those with the calls that are made.
@@ -48,18 +48,18 @@ CALLBACK = "http://127.0.0.1/callback"
 
 @dataclass(frozen=True, slots=True)
 class Emulated:
-    """The stage at `url`, with direct access to its tables."""
+    """The emulated stage at `url`; tests can use its tables directly."""
 
     url: str
     emulator: emulator.Emulator
 
     def call(self, method: str, path: str, secret: str | None = None, **more: Any) -> requests.Response:
-        """Send one request through the emulated gateway."""
+        """Send a request through the emulated gateway."""
         headers = {} if secret is None else {"Authorization": f"Bearer {secret}"}
         return requests.request(method, self.url + path, headers=headers, timeout=TIMEOUT_S, **more)
 
     def authorizer_says(self, secret: str) -> dict[str, Any]:
-        """Return the policy that the authorizer's function returns for a credential."""
+        """Call the authorizer's function with a credential and return the policy."""
         event = {
             "type": "TOKEN",
             "authorizationToken": f"Bearer {secret}",
@@ -71,7 +71,7 @@ class Emulated:
         return policy
 
     def authorizer_ran_for(self, key: Issued) -> int:
-        """Return how often the authorizer's function accepted a key, according to its log group."""
+        """Return how often the authorizer's function has accepted a key, counted in its log group."""
         logs = self.emulator.client("logs")
         events = logs.filter_log_events(logGroupName="/aws/lambda/latchkey-dev-authorizer")["events"]
         return sum(key.key.id in event["message"] for event in events)
@@ -79,7 +79,7 @@ class Emulated:
 
 @pytest.fixture(scope="module")
 def emulated(emulated_stage: EmulatedStage) -> Emulated:
-    """The packaged stack, created."""
+    """The packaged stack in the emulator."""
     return Emulated(emulated_stage.url, emulated_stage.emulator)
 
 
@@ -90,7 +90,7 @@ def account(emulated: Emulated) -> Account:
 
 
 def key_of(account: Account, *scopes: str, expires_at_ms: int | None = None) -> Issued:
-    """Return a new key."""
+    """Create a key and return it with its secret."""
     wanted = list(scopes) or ["read", "write", "keys"]
     issued = new_key(account.id, name="Test key", wanted=wanted, expires_at=expires_at_ms, made_by=None)
     store_key(issued)
@@ -103,14 +103,14 @@ def refusal(answer: requests.Response) -> tuple[int, str]:
 
 
 def test_health_without_a_key(emulated: Emulated) -> None:
-    """`GET /health` needs no key and counts against the anonymous limit."""
+    """`GET /health` needs no key and counts against the limit for anonymous callers."""
     answer = emulated.call("GET", "/health")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
     assert answer.headers["X-RateLimit-Limit"] == "3600"
 
 
 def test_missing_key_is_rejected_by_the_gateway(emulated: Emulated) -> None:
-    """API Gateway itself answers a request without a Bearer header, with its own challenge."""
+    """A request without a Bearer header is rejected by API Gateway itself, with a challenge."""
     basic = requests.get(f"{emulated.url}/v1/users/me", headers={"Authorization": "Basic YTpi"}, timeout=TIMEOUT_S)
     for answer in (emulated.call("GET", "/v1/users/me"), basic):
         assert refusal(answer) == (401, "missing_api_key")
@@ -121,13 +121,13 @@ def test_missing_key_is_rejected_by_the_gateway(emulated: Emulated) -> None:
 
 
 def test_unknown_route_is_not_found(emulated: Emulated) -> None:
-    """An unknown path and an unknown method both get the API's own 404."""
+    """A path or method without a route gets the API's 404."""
     for method, path in (("GET", "/nowhere"), ("DELETE", "/v1/users/me")):
         assert refusal(emulated.call(method, path)) == (404, "not_found"), path
 
 
 def test_invalid_key_is_denied(emulated: Emulated) -> None:
-    """The authorizer denies a malformed secret and an unknown one as `invalid_api_key`."""
+    """The authorizer denies malformed and unknown secrets with `invalid_api_key`."""
     for secret in ("nonsense", "lk_test_" + "0" * 36):
         answer = emulated.call("GET", "/v1/users/me", secret)
         assert (answer.status_code, answer.headers["WWW-Authenticate"][:28]) == (401, 'Bearer error="invalid_token"')
@@ -137,7 +137,7 @@ def test_invalid_key_is_denied(emulated: Emulated) -> None:
 
 
 def test_expired_key_is_denied(emulated: Emulated, account: Account) -> None:
-    """The authorizer denies an expired key as `token_expired`."""
+    """The authorizer denies an expired key with `token_expired`."""
     then_ms = clock.now_ms() - HOUR_MS
     with clock.use_wall_clock(lambda: then_ms):
         key = key_of(account, expires_at_ms=then_ms + 60_000)
@@ -146,7 +146,7 @@ def test_expired_key_is_denied(emulated: Emulated, account: Account) -> None:
 
 
 def test_authorizer_context_reaches_the_function(emulated: Emulated, account: Account) -> None:
-    """The authorizer's context reaches the function, and the limits are those of the account's tier."""
+    """The function gets the authorizer's context, and its limits are those of the account's tier."""
     key = key_of(account)
     answer = emulated.call("GET", "/v1/users/me", key.secret)
     assert (answer.status_code, answer.json()["id"]) == (200, account.id)
@@ -154,13 +154,13 @@ def test_authorizer_context_reaches_the_function(emulated: Emulated, account: Ac
 
 
 def test_missing_scope_is_rejected_by_the_function(emulated: Emulated, account: Account) -> None:
-    """The function checks the scope, since the cached policy allows every route."""
+    """The function checks the scope, because the cached policy allows every route."""
     key = key_of(account, "read")
     assert refusal(emulated.call("GET", "/v1/keys", key.secret)) == (403, "insufficient_scope")
 
 
 def test_keys_are_created_and_listed(emulated: Emulated, account: Account) -> None:
-    """A key creates another key that works, and path parameters reach the function."""
+    """A key can create another key, which works; the function gets path parameters."""
     key = key_of(account)
     made = emulated.call("POST", "/v1/keys", key.secret, json={"name": "Second", "scopes": ["read"]})
     assert made.status_code == 201, made.text
@@ -172,10 +172,10 @@ def test_keys_are_created_and_listed(emulated: Emulated, account: Account) -> No
 
 
 def test_exhausted_quota_is_rejected_despite_the_cached_policy(emulated: Emulated, account: Account) -> None:
-    """An exhausted quota is rejected while API Gateway still caches the policy."""
+    """A request over the quota is rejected although API Gateway has the policy cached."""
     key = key_of(account)
     assert emulated.call("GET", "/v1/users/me", key.secret).status_code == 200
-    for at_ms in (clock.now_ms(), clock.now_ms() + HOUR_MS):  # the hour may change before the request
+    for at_ms in (clock.now_ms(), clock.now_ms() + HOUR_MS):  # The hour may change before the request is counted.
         window = counter_items.window_at(account.id, tiers.FREE, at_ms)
         dynamodb.call(
             "UpdateItem",
@@ -194,7 +194,7 @@ def test_exhausted_quota_is_rejected_despite_the_cached_policy(emulated: Emulate
 
 
 def test_revoked_key_is_rejected_at_the_next_request(emulated: Emulated, account: Account) -> None:
-    """A revoked key is rejected at the next request while API Gateway still caches the policy."""
+    """A revoked key is rejected at the next request although API Gateway has the policy cached."""
     key, other = key_of(account), key_of(account)
     assert emulated.call("GET", "/v1/users/me", key.secret).status_code == 200
     revoked = emulated.call("DELETE", f"/v1/keys/{key.key.id}", other.secret)
@@ -206,7 +206,7 @@ def test_revoked_key_is_rejected_at_the_next_request(emulated: Emulated, account
 
 @dataclass
 class ConsoleClient:
-    """A client of the console under the stage's prefix; it follows redirects until they leave the prefix."""
+    """A client of the console that uses the stage's prefix, and follows redirects within the prefix."""
 
     root: str
     session: requests.Session = field(default_factory=requests.Session)
@@ -216,7 +216,7 @@ class ConsoleClient:
         return self._page(self.session.get(url, allow_redirects=False, timeout=TIMEOUT_S))
 
     def send(self, page: Page, path: str, **filled_in: str) -> Page:
-        """Send the form of a page that goes to `path` under the root."""
+        """Send the form of a page to a path below the prefix."""
         form = page.form(urlsplit(self.root).path + path)
         assert form is not None, f"{page.url} has no form for {path}"
         origin = "{0.scheme}://{0.netloc}".format(urlsplit(self.root))
@@ -244,7 +244,7 @@ def _as_answer(response: requests.Response) -> Response:
 
 
 def test_console_under_the_stage_prefix(emulated: Emulated, account: Account) -> None:
-    """A user can log in under the stage's prefix, and every path on the page that follows has that prefix."""
+    """A user can log in below the stage's prefix, and every path on the next page has the prefix."""
     console = ConsoleClient(emulated.url)
     page = console.open(f"{emulated.url}/login")
     page = console.send(page, "/login", email=account.email, password=PASSWORD)
@@ -260,7 +260,7 @@ def test_console_under_the_stage_prefix(emulated: Emulated, account: Account) ->
 
 
 def test_wrong_password_is_rejected(emulated: Emulated, account: Account) -> None:
-    """A wrong password shows the login page again, with status 401 and no session."""
+    """A wrong password shows the login page with status 401, and opens no session."""
     console = ConsoleClient(emulated.url)
     page = console.send(console.open(f"{emulated.url}/login"), "/login", email=account.email, password="wrong horse")
     assert page.answer.status == 401
@@ -268,8 +268,8 @@ def test_wrong_password_is_rejected(emulated: Emulated, account: Account) -> Non
 
 
 def test_code_flow_of_a_real_client(emulated: Emulated, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    """requests-oauthlib completes the authorization code flow and a refresh; a revoked token is rejected at once."""
-    monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")  # as oauthlib documents for a server on loopback
+    """requests-oauthlib completes the code flow and a refresh, and a revoked token is rejected at once."""
+    monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")  # oauthlib documents this variable for servers on loopback.
     server = emulated.call("GET", "/.well-known/oauth-authorization-server").json()
     assert server["issuer"] == emulated.url
     asked = {

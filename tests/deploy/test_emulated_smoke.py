@@ -1,7 +1,7 @@
-"""`make smoke STAGE=dev` against the packaged stack in the emulator: it differs only where the emulator does.
+"""`make smoke STAGE=dev` against the packaged stack in the emulator, which differs from AWS in known ways.
 
-A new difference fails here, and so does one that has disappeared: then either the emulator has improved, or the smoke
-test no longer checks it.
+The test fails for a new difference. It also fails if a known difference disappears: then either the emulator has
+improved, or the smoke test no longer checks it.
 """
 
 import re
@@ -56,37 +56,37 @@ SHORTCOMINGS: dict[str, tuple[str, set[str]]] = {
     logs.LOG: (OWN_REQUEST_ID, {f"expected it, got {logs.OTHER_ID}"}),
     logs.TRACE: (NO_XRAY, {"expected an answer of AWS, got BatchGetTraces: 400"}),
 }
-"""Each check that differs: the emulator's shortcoming, and the parts of the response that differ."""
+"""For each check that differs: what the emulator does differently, and the parts of the response that differ."""
 
 LEFT_OUT = {
     "webhooks": "RECEIVER= names none: a URL at which messages are answered 2xx",
     logs.ACCESS_LOG: "the gateway writes none (docs/deploying.md says what role it needs)",
 }
-"""Each skipped check and the reason: the emulator drops the stage's access log settings."""
+"""Each check that is left out, with its reason. The emulator ignores the stage's access log settings."""
 
 FAST_ENOUGH = re.compile(r"volley \d of \d+ at once admits no more than the burst|429, body and headers")
-"""Checks that are skipped if the machine is too slow for a burst, and pass otherwise."""
+"""Checks that pass, or are left out if the machine is too slow to exceed the burst."""
 
 
 @dataclass(frozen=True, slots=True)
 class Smoked:
-    """A finished run, its exit status and its report."""
+    """A finished smoke run with its exit status and its report."""
 
     run: Run
     status: int
     report: str
 
     def found(self, state: str) -> list[outcomes.Outcome]:
-        """Return the outcomes of one kind, without those that depend on the machine."""
+        """Return the outcomes with a state, without the checks that depend on the machine's speed."""
         return [each for each in self.run.outcomes.of(state) if not FAST_ENOUGH.fullmatch(each.check)]
 
 
 @pytest.fixture(scope="module")
 def smoked(emulated_stage: EmulatedStage, tmp_path_factory: pytest.TempPathFactory) -> Smoked:
-    """One run with every option that works in an emulator on loopback.
+    """A smoke run with every option that works in an emulator on loopback.
 
-    A volley of 64 connections would start 64 processes, so it has four; and it is short, since the emulator is too slow
-    for a burst of any length.
+    A volley of 64 connections would start 64 processes, so it has four. It is short, because the emulator is too slow
+    to exceed a burst.
     """
     report = tmp_path_factory.mktemp("smoke") / "report.md"
     chosen = target.chosen({"STAGE": "dev", "COLD": "1"})
@@ -98,7 +98,7 @@ def smoked(emulated_stage: EmulatedStage, tmp_path_factory: pytest.TempPathFacto
 
 
 def test_differences_are_the_emulators_shortcomings(smoked: Smoked) -> None:
-    """Exactly the known checks differ, and exactly in the known parts."""
+    """Exactly the known checks differ, and only in the known parts of the response."""
     differing: dict[str, set[str]] = {}
     for each in smoked.found(outcomes.DIFFERS):
         differing.setdefault(each.check, set()).add(part(each.found))
@@ -107,12 +107,12 @@ def test_differences_are_the_emulators_shortcomings(smoked: Smoked) -> None:
 
 
 def test_skipped_checks_name_a_reason(smoked: Smoked) -> None:
-    """Each skipped check names its reason in one line, and the run continues."""
+    """Each check that is left out has its reason in one line."""
     assert {each.check: each.found for each in smoked.found(outcomes.LEFT_OUT)} == LEFT_OUT
 
 
 def test_all_other_checks_pass(smoked: Smoked) -> None:
-    """All other checks pass; a volley that is too slow is skipped, never wrong."""
+    """All other checks pass; a volley that is too slow is left out, and never differs."""
     holding = Counter(each.check for each in smoked.run.outcomes.of(outcomes.OK))
     assert {
         "a revoked key is refused at the next request, the gateway's cache being warm",
@@ -129,7 +129,7 @@ def test_all_other_checks_pass(smoked: Smoked) -> None:
 
 
 def test_cold_start_measurement_restores_the_environment(smoked: Smoked, emulated_stage: EmulatedStage) -> None:
-    """Measuring cold starts leaves the function's environment unchanged."""
+    """After cold starts are measured, the function's environment is the same as before."""
     (cold,) = [each for each in smoked.run.outcomes.found if each.check == latency.COLD_CHECK]
     assert (cold.state, cold.found[-7:]) == (outcomes.SEEN, f"(n = {latency.COLD})")
     function = emulated_stage.emulator.client("lambda").get_function_configuration(FunctionName="latchkey-dev")
@@ -137,13 +137,13 @@ def test_cold_start_measurement_restores_the_environment(smoked: Smoked, emulate
 
 
 def test_run_leaves_no_account_and_no_secret(smoked: Smoked, emulated_stage: EmulatedStage) -> None:
-    """A run deletes all its accounts, and its report contains no secret, account or stage address."""
+    """The run deletes its accounts, and its report contains no secret, account or URL of the stage."""
     assert [each for each in Account.scan() if each.email.startswith("smoke.") and each.status != "deleted"] == []
     assert re.findall(r"127\.0\.0\.1|@example\.com|lk_\w+_[0-9A-Za-z]{36}|acc_\w{8}|\d{12}", smoked.report) == []
 
 
 def part(found: str) -> str:
-    """Return the part of a response that a difference is about: its body, a header by name, or the whole text."""
+    """Return the part of the response to which a difference refers: the body, a header's name, or the whole text."""
     named = re.match(r"header ([\w-]+): ", found)
     if named:
         return named[1]

@@ -1,4 +1,4 @@
-"""Tables named like a stage's that aren't its own: a deployment ignores them, and destroy keeps them."""
+"""Tables whose names look like a stage's but which are another owner's: a deployment ignores and destroy keeps them."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ FOREIGN = "latchkey-dev-x"
 
 @pytest.fixture
 def data(cloud: Cloud) -> DataStack:
-    """The data stack of an account that has a foreign table with deletion protection."""
+    """The data stack of an account in which another owner has a table with deletion protection."""
     key: Any = {"AttributeName": "id"}
     cloud.client("dynamodb").create_table(
         TableName=FOREIGN,
@@ -28,7 +28,7 @@ def data(cloud: Cloud) -> DataStack:
 
 
 def test_deployment_ignores_a_foreign_table(cloud: Cloud, data: DataStack) -> None:
-    """A deployment never imports a table that no template names."""
+    """A deployment doesn't import a table that no template contains."""
     for _ in range(2):
         data.put(template.composed())
     assert cloud.stacks() == {"latchkey-dev-data": "UPDATE_COMPLETE"}
@@ -38,7 +38,7 @@ def test_deployment_ignores_a_foreign_table(cloud: Cloud, data: DataStack) -> No
 def test_destroy_keeps_and_names_a_foreign_table(
     cloud: Cloud, data: DataStack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`make destroy` keeps a table that no template names, and prints its name."""
+    """`make destroy` keeps a table that no template contains, and prints its name."""
     monkeypatch.setattr("time.sleep", lambda _: None)
     data.put(template.composed())
     destroy._delete_data("dev", data, data.look().tables)
@@ -49,7 +49,9 @@ def test_destroy_keeps_and_names_a_foreign_table(
 def test_destroy_deletes_a_table_of_another_version(
     cloud: Cloud, data: DataStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`make destroy` deletes a table that only the stack knows, since another version created it."""
+    """`make destroy` deletes a table that is in the stack but not in the template, because another version
+    created it.
+    """
     monkeypatch.setattr("time.sleep", lambda _: None)
     newer = template.composed()
     newer["Resources"]["Later"] = newer["Resources"]["Emails"] | {

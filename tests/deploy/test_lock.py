@@ -1,4 +1,4 @@
-"""The deployment lock: one deployment of a stage at a time."""
+"""The deployment lock, which allows one deployment of a stage at a time."""
 
 import time
 from typing import Any
@@ -15,7 +15,7 @@ TABLE = "latchkey-dev-tickets"
 
 
 def put_table_up(cloud: Cloud) -> None:
-    """Create the table of the lock."""
+    """Create the table that stores the lock."""
     cloud.client("dynamodb").create_table(
         TableName=TABLE,
         BillingMode="PAY_PER_REQUEST",
@@ -26,13 +26,13 @@ def put_table_up(cloud: Cloud) -> None:
 
 @pytest.fixture
 def tables(cloud: Cloud) -> Any:
-    """DynamoDB in an account with the lock's table."""
+    """A DynamoDB client of an account with the table that stores the lock."""
     put_table_up(cloud)
     return cloud.client("dynamodb")
 
 
 def test_second_deployment_is_rejected_while_the_first_runs(tables: Any) -> None:
-    """A second deployment fails with the name of the first one's operator, and may run once the first has finished."""
+    """A second deployment fails and names the operator of the first; after the first has finished, it can run."""
     with lock.on("dev") as take:
         take()
         told = r" on .+, since \d\d:\d\d UTC, is deploying or destroying"
@@ -44,7 +44,7 @@ def test_second_deployment_is_rejected_while_the_first_runs(tables: Any) -> None
 
 
 def test_lock_of_a_killed_deployment_expires(tables: Any) -> None:
-    """The lock of a killed deployment expires."""
+    """The lock of a killed deployment expires, so that another deployment can run."""
     left = {**lock.KEY, "held_by": {"S": "another"}, "who": {"S": "ada on laptop"}}
     tables.put_item(TableName=TABLE, Item={**left, "dies_at": {"N": str(clock.now_s() + 60)}})
     with pytest.raises(DeployError, match="ada on laptop is deploying"), lock.on("dev"):
@@ -55,7 +55,7 @@ def test_lock_of_a_killed_deployment_expires(tables: Any) -> None:
 
 
 def test_lock_is_renewed_while_it_is_held(tables: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lock is renewed for as long as its deployment runs."""
+    """A lock is renewed while its deployment runs."""
     monkeypatch.setattr(lock, "RENEWED_EVERY_S", 0.01)
     monkeypatch.setattr(lock, "HELD_S", 1_000)
     with lock.on("dev"):
@@ -69,7 +69,9 @@ def test_lock_is_renewed_while_it_is_held(tables: Any, monkeypatch: pytest.Monke
 
 
 def test_first_deployment_locks_once_the_table_exists(cloud: Cloud) -> None:
-    """A first deployment acquires the lock once its table exists; before that CloudFormation rejects a second one."""
+    """A first deployment acquires the lock when its table exists; before, CloudFormation rejects a second
+    deployment.
+    """
     tables = cloud.client("dynamodb")
     with lock.on("dev") as take:
         put_table_up(cloud)

@@ -1,4 +1,4 @@
-"""A table or role that was deleted by hand: each command names it, and the documented fix works."""
+"""A table or role that was deleted by hand: each command reports it, and the documented fix works."""
 
 import pytest
 
@@ -25,7 +25,9 @@ def delete_table(cloud: Cloud) -> None:
 
 @pytest.mark.parametrize("command", [("status",), ("deploy", "--dry-run"), ("deploy",)], ids=" ".join)
 def test_deleted_table_and_role_are_named_with_the_fix(deployment: Deployment, command: tuple[str, ...]) -> None:
-    """Each command names a deleted table and role and the guide's section, since no update would recreate them."""
+    """Each command names the deleted table and role and the section of the guide, because no update creates
+    them again.
+    """
     if TABLE in deployment.cloud.tables():
         delete_table(deployment.cloud)
         delete_role(deployment.cloud)
@@ -35,7 +37,7 @@ def test_deleted_table_and_role_are_named_with_the_fix(deployment: Deployment, c
 
 
 def test_documented_fix_recreates_deleted_resources(deployment: Deployment) -> None:
-    """A deployment after the documented deletion of the stack recreates lost resources and keeps all other items."""
+    """After the documented deletion of the stack, a deployment creates the lost resources again and keeps all items."""
     cloud = deployment.cloud
     cloud.client("dynamodb").put_item(TableName="latchkey-dev-status", Item={"what": {"S": "a"}, "at": {"S": "1"}})
     client = cloud.client("cloudformation")

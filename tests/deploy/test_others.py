@@ -1,4 +1,4 @@
-"""Other owners' resources in the same account are neither deployed over nor deleted."""
+"""Resources of other owners in the same account are neither changed nor deleted."""
 
 import json
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ SHOP, CERTIFICATE = "shop.example.com", f"arn:aws:acm:{REGION}:{ACCOUNT}:certifi
 
 @dataclass(frozen=True)
 class Account:
-    """An account with a checkout, and with a domain of another owner that is mapped to nothing yet."""
+    """An account with a checkout, and with another owner's domain that isn't mapped to an API yet."""
 
     cloud: Cloud
     checkout: Checkout
@@ -30,7 +30,7 @@ class Account:
 
     @property
     def noted(self) -> Path:
-        """Return the file in which Chalice recorded its deployment."""
+        """Return the path of Chalice's record in the checkout."""
         return self.checkout.path / ".chalice" / "deployed" / "dev.json"
 
 
@@ -45,7 +45,7 @@ def account(tmp_path: Path) -> Iterator[Account]:
 
 
 def configure(checkout: Checkout, domain: str) -> None:
-    """Name a domain in the configuration of the stage."""
+    """Set the domain of the stage in the configuration."""
     file = checkout.path / configuration.FILE
     whole = json.loads(file.read_text())
     whole["stages"]["dev"][configuration.DOMAIN] = {"domain_name": domain, "certificate_arn": CERTIFICATE}
@@ -53,7 +53,7 @@ def configure(checkout: Checkout, domain: str) -> None:
 
 
 def api_of_somebody(cloud: Cloud, name: str, function: str) -> str:
-    """Return the id of a new API whose root calls a function."""
+    """Create an API whose root calls a function, and return its id."""
     gateways = cloud.client("apigateway")
     api: str = gateways.create_rest_api(name=name)["id"]
     (root,) = gateways.get_resources(restApiId=api)["items"]
@@ -65,7 +65,7 @@ def api_of_somebody(cloud: Cloud, name: str, function: str) -> str:
 
 
 def test_destroy_keeps_an_unmapped_domain(account: Account) -> None:
-    """`make destroy` keeps a configured domain that was never mapped to the stage; a deployment adopts it."""
+    """`make destroy` keeps a configured domain that was never mapped to the stage; a deployment adopts the domain."""
     configure(account.checkout, SHOP)
     said = account.checkout.succeeds("destroy", "dev")
     assert f"The domain {SHOP} is kept, since it leads nowhere and may be somebody else's." in said
@@ -76,7 +76,7 @@ def test_destroy_keeps_an_unmapped_domain(account: Account) -> None:
 
 
 def test_domain_in_a_foreign_chalice_record_is_kept(account: Account) -> None:
-    """A domain is kept if only a stale Chalice record names it."""
+    """A domain that only an old Chalice record contains is kept."""
     configure(account.checkout, SHOP)
     account.checkout.succeeds("deploy", "dev")
     old = account.noted.read_text()
@@ -98,7 +98,7 @@ def test_domain_in_a_foreign_chalice_record_is_kept(account: Account) -> None:
     "noted", exhaustive.after(2, ["", '{"resources": [{"na', "[]", '{"resources": null}', '{"resources": [1]}'])
 )
 def test_truncated_chalice_record_is_rewritten(account: Account, noted: str) -> None:
-    """A truncated Chalice record stops neither deploy nor destroy."""
+    """`make deploy` and `make destroy` work despite a truncated Chalice record, and replace it."""
     account.noted.parent.mkdir(exist_ok=True)
     account.noted.write_text(noted)
     account.checkout.succeeds("deploy", "dev")
@@ -108,7 +108,7 @@ def test_truncated_chalice_record_is_rewritten(account: Account, noted: str) -> 
 
 
 def test_api_with_another_name_is_left_alone(account: Account) -> None:
-    """An API with another name isn't the stage's, even if it may call the stage's function."""
+    """An API with another name doesn't belong to the stage, even if it calls the stage's function."""
     account.checkout.succeeds("deploy", "dev")
     account.checkout.succeeds("destroy", "dev")
     partner = api_of_somebody(account.cloud, "partner", f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:latchkey-dev")
@@ -129,7 +129,7 @@ def test_api_with_another_name_is_left_alone(account: Account) -> None:
 
 @pytest.mark.parametrize("where", exhaustive.after(1, [f"{REGION}:999999999999", f"eu-west-1:{ACCOUNT}"]))
 def test_api_of_another_account_or_region_is_left_alone(account: Account, where: str) -> None:
-    """An API that calls a function of another account or region isn't the stage's."""
+    """An API that calls a function of another account or region doesn't belong to the stage."""
     theirs = api_of_somebody(account.cloud, "latchkey", f"arn:aws:lambda:{where}:function:latchkey-dev")
     account.checkout.succeeds("deploy", "dev")
     assert len(account.cloud.apis()) == 2

@@ -1,4 +1,4 @@
-"""Errors of AWS end in a working stage or in one line that names the fix; regions share an account."""
+"""After errors of AWS a deployment succeeds, or one line has the fix. Regions of one account are independent."""
 
 import json
 import shutil
@@ -31,18 +31,18 @@ LATER = {
     "too many calls to CloudFormation": ("DescribeStacks", ("Throttling", "Rate exceeded")),
     "too many calls to IAM's and API Gateway's": ("PATCH /restapis", ("TooManyRequestsException", "Rate exceeded")),
 }
-"""Transient errors: the call that fails twice, and its error."""
+"""Transient errors: for each, the call that fails twice and the error."""
 
 
 @dataclass(frozen=True)
 class Account:
-    """An account and a checkout that deploys into it."""
+    """An account, and a checkout from which commands deploy into it."""
 
     cloud: Cloud
     checkout: Checkout
 
     def there(self, region: str = REGION) -> tuple[int, int, int, int]:
-        """Count a region's APIs, functions, event source mappings and tables."""
+        """Count the APIs, functions, event source mappings and tables in a region."""
         cloud = self.cloud
         mappings = cloud.client("lambda", region).list_event_source_mappings()["EventSourceMappings"]
         return len(cloud.apis(region)), len(cloud.functions(region)), len(mappings), len(cloud.tables(region))
@@ -50,7 +50,7 @@ class Account:
 
 @pytest.fixture
 def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
-    """An empty account, where retries don't wait."""
+    """An empty account, in which retries don't wait."""
     monkeypatch.setattr(TypedAWSClient.__init__, "__defaults__", (lambda _: None,))
     with serving() as cloud:
         yield Account(cloud, copied(tmp_path, is_light=True, **cloud.environment))
@@ -58,7 +58,7 @@ def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Account
 
 @pytest.mark.parametrize("refusal", exhaustive.after(2, [*LATER]))
 def test_transient_errors_are_retried(account: Account, refusal: str) -> None:
-    """A first deployment retries errors of eventual consistency and throttling."""
+    """A first deployment retries throttled calls, and calls that fail because of eventual consistency."""
     call, error = LATER[refusal]
     account.cloud.refuses[call] = [error, error]
     account.checkout.succeeds("deploy", "dev")
@@ -67,7 +67,7 @@ def test_transient_errors_are_retried(account: Account, refusal: str) -> None:
 
 
 def test_rejected_api_document_is_reported(account: Account) -> None:
-    """A deployment shows API Gateway's own error for a rejected document, and the next deployment completes."""
+    """A deployment prints API Gateway's error for a rejected document, and the next deployment succeeds."""
     account.cloud.refuses[IMPORT] = [("BadRequestException", "Errors found during import: Unable to put integration")]
     done = account.checkout.run("deploy", "dev")
     assert done.status == 1
@@ -80,7 +80,7 @@ def test_rejected_api_document_is_reported(account: Account) -> None:
 
 
 def test_conflicting_subscription_is_reported_then_adopted(account: Account) -> None:
-    """A deployment reports a subscription that a concurrent one created, and the next deployment adopts it."""
+    """If a concurrent deployment has created the subscription, the error says so, and the next deployment adopts it."""
     account.cloud.refuses[SUBSCRIBE] = [("ResourceConflictException", "The event source arn already exists.")]
     done = account.checkout.run("deploy", "dev")
     assert (done.status, "already exists" in done.error) == (1, True)
@@ -89,7 +89,7 @@ def test_conflicting_subscription_is_reported_then_adopted(account: Account) -> 
 
 
 def test_subscription_that_is_still_being_deleted_is_waited_for(account: Account) -> None:
-    """A deployment waits for Lambda to delete the previous subscription, and says so if that takes too long."""
+    """A deployment waits until Lambda has deleted the previous subscription, and reports it if this takes too long."""
     account.checkout.succeeds("deploy", "dev")
     account.cloud.lingers = 1_000
     account.checkout.succeeds("destroy", "dev")
@@ -103,7 +103,7 @@ def test_subscription_that_is_still_being_deleted_is_waited_for(account: Account
 
 
 def test_replaced_stream_gets_a_new_subscription(account: Account) -> None:
-    """A deployment subscribes to a replaced stream and deletes the subscription to the old one."""
+    """A deployment subscribes to a stream that was replaced, and deletes the subscription to the old stream."""
     account.checkout.succeeds("deploy", "dev")
     stream = account.cloud.replace_stream("latchkey-dev-events")
     made = account.cloud.formation().stacks[NAME].made
@@ -114,7 +114,7 @@ def test_replaced_stream_gets_a_new_subscription(account: Account) -> None:
 
 
 def test_imported_api_without_deployment_is_adopted(account: Account) -> None:
-    """A deployment adopts an API that was imported but not deployed, by the function that its root calls."""
+    """An API that was imported but not deployed is adopted, because its root calls the stage's function."""
     account.cloud.fails = Failure(IMPORT, is_done=True)
     assert account.checkout.run("deploy", "dev").status == 1
     assert len(account.cloud.apis()) == 1
@@ -124,7 +124,7 @@ def test_imported_api_without_deployment_is_adopted(account: Account) -> None:
 
 
 def test_subscription_of_a_deleted_function_is_adopted_or_deleted(account: Account) -> None:
-    """The subscription of a function that was deleted by hand is adopted by a deployment and deleted by destroy."""
+    """If a function was deleted by hand, a deployment adopts its subscription and destroy deletes it."""
     functions = account.cloud.client("lambda")
     account.checkout.succeeds("deploy", "dev")
     functions.delete_function(FunctionName="latchkey-dev-stream")
@@ -137,7 +137,9 @@ def test_subscription_of_a_deleted_function_is_adopted_or_deleted(account: Accou
 
 
 def test_stack_that_is_still_being_deleted_is_waited_for(account: Account) -> None:
-    """A deployment waits for the old stack's deletion, imports its tables, and gives the functions the new roles."""
+    """A deployment waits until the old stack is deleted, then imports its tables and gives the functions the
+    new roles.
+    """
     account.checkout.succeeds("deploy", "dev")
     formation = account.cloud.formation()
     stack = formation.stacks[NAME]
@@ -154,7 +156,7 @@ def test_stack_that_is_still_being_deleted_is_waited_for(account: Account) -> No
 
 
 def test_recreated_role_is_assigned_again(account: Account) -> None:
-    """A deployment assigns a recreated role to its function again, so that it can decrypt its environment."""
+    """A deployment assigns a role that was created again to its function, so that it can decrypt its environment."""
     account.checkout.succeeds("deploy", "dev")
     iam, name = account.cloud.client("iam"), f"latchkey-dev-{REGION}-api"
     trusts = json.dumps(iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"])
@@ -170,7 +172,7 @@ def test_recreated_role_is_assigned_again(account: Account) -> None:
 
 
 def test_throttled_api_deletion_is_retried(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`make destroy` retries the deletion of an API, which API Gateway throttles to one in 30 seconds."""
+    """`make destroy` retries the deletion of an API, of which API Gateway allows one in 30 seconds."""
     account.checkout.succeeds("deploy", "dev")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     account.cloud.refuses["DELETE /restapis"] = [("TooManyRequestsException", "Too Many Requests")] * 8
@@ -183,7 +185,7 @@ def test_throttled_api_deletion_is_retried(account: Account, monkeypatch: pytest
 
 
 def test_subscription_update_is_retried_for_a_new_role(account: Account) -> None:
-    """An update of a subscription is retried until Lambda accepts a recreated role."""
+    """An update of a subscription is retried until Lambda accepts a role that was created again."""
     account.checkout.succeeds("deploy", "dev")
     refused = (INVALID, "Cannot access stream arn:aws:dynamodb:x. Please ensure the role can perform GetRecords")
     account.cloud.refuses["PUT /2015-03-31/event-source-mappings"] = [refused, refused]
@@ -192,14 +194,14 @@ def test_subscription_update_is_retried_for_a_new_role(account: Account) -> None
 
 
 def test_other_stage_errors_fail_the_deployment(account: Account) -> None:
-    """A deployment fails if API Gateway rejects any stage setting other than the throttling limit."""
+    """A deployment fails if API Gateway rejects a setting of the stage other than the throttling limit."""
     account.cloud.refuses["PATCH /restapis"] = [("BadRequestException", "Invalid patch path")]
     done = account.checkout.run("deploy", "dev")
     assert (done.status, "Invalid patch path" in done.error, "isn't bounded" in done.said) == (1, True, False)
 
 
 def test_destroy_leaves_other_regions_alone(account: Account) -> None:
-    """`make destroy` in one region leaves roles, dashboards and service of another region alone."""
+    """`make destroy` in one region keeps roles, dashboards and service of another region."""
     environment = {**account.checkout.environment, "AWS_DEFAULT_REGION": OTHER_REGION}
     elsewhere = replace(account.checkout, environment=environment)
     account.checkout.succeeds("deploy", "dev")

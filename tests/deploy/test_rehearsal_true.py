@@ -1,4 +1,6 @@
-"""`DRY_RUN=1` fails whenever a deployment would, and a deployment checks every stack before its first change."""
+"""`DRY_RUN=1` fails whenever a deployment would fail, and a deployment checks every stack before it changes
+anything.
+"""
 
 import pytest
 
@@ -10,7 +12,7 @@ COMMANDS = {"deploy": ("deploy", *EDGE), "rehearsal": ("deploy", *EDGE, "--dry-r
 
 @pytest.fixture(scope="module", autouse=True)
 def deployed(world: World) -> None:
-    """Deploy the stage closed to all but CloudFront."""
+    """Deploy a stage that accepts requests from CloudFront only."""
     world.checkout.succeeds("deploy", "dev", *EDGE)
 
 
@@ -26,14 +28,15 @@ def deployed(world: World) -> None:
 def test_busy_edge_stack_stops_before_the_first_change(
     world: World, monkeypatch: pytest.MonkeyPatch, command: str, name: str, status: str, said: str
 ) -> None:
-    """The error is one line with the remedy; the functions still trust CloudFront's viewer address header."""
+    """The error is one line with the fix, and the functions still trust the header of CloudFront."""
     monkeypatch.setattr(world.cloud.formation().stacks[name], "status", status)
     world.cloud.changes.clear()
     done = world.checkout.run(COMMANDS[command][0], "dev", *COMMANDS[command][1:])
     assert (done.status, done.error.count("\n")) == (1, 1)
     assert name in done.error
     assert said in done.error
-    assert [each for each in world.cloud.changes if "Item" not in each] == []  # the lock alone
+    # The only changing calls are those of the lock.
+    assert [each for each in world.cloud.changes if "Item" not in each] == []
     assert world.believes() == "x-viewer-address"
 
 
@@ -41,7 +44,7 @@ def test_busy_edge_stack_stops_before_the_first_change(
 def test_deployment_reports_a_busy_origin_stack(
     world: World, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
 ) -> None:
-    """A deployment reports an update of the stack that closes the API, instead of calling the API open."""
+    """While the stack that closes the API is being updated, a deployment reports this, and not that the API is open."""
     monkeypatch.setattr(world.cloud.formation().stacks[ORIGIN], "status", "UPDATE_IN_PROGRESS")
     done = world.checkout.run("deploy", "dev", *more)
     assert (done.status, done.error.count("\n")) == (1, 1)
@@ -60,7 +63,7 @@ def test_dry_run_says_which_edge_stack_would_be_recreated(world: World, monkeypa
 
 @pytest.mark.parametrize("command", [("deploy",), ("deploy", "--dry-run")])
 def test_lost_root_key_is_not_replaced(world: World, command: tuple[str, ...]) -> None:
-    """A deployment fails rather than replace a lost root key, which would change every webhook secret."""
+    """A deployment fails if the root key is lost, because a new one would change every webhook secret."""
     ssm = world.cloud.client("ssm")
     kept = ssm.get_parameter(Name="/latchkey/dev/key", WithDecryption=True)["Parameter"]["Value"]
     ssm.delete_parameters(Names=["/latchkey/dev/key"])
@@ -74,7 +77,7 @@ def test_lost_root_key_is_not_replaced(world: World, command: tuple[str, ...]) -
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_renamed_gateway_stage_is_rejected(world: World, command: str) -> None:
-    """A renamed API Gateway stage is rejected, since the old one would stay open to everyone."""
+    """A changed name of the API Gateway stage is rejected, because the old stage would stay open to everyone."""
     file = world.checkout.path / ".chalice" / "config.json"
     before = file.read_text()
     file.write_text(before.replace('"api_gateway_stage": "api"', '"api_gateway_stage": "v1"'))
@@ -87,7 +90,7 @@ def test_renamed_gateway_stage_is_rejected(world: World, command: str) -> None:
 
 
 def test_dry_run_of_a_stopped_stage_fails(world: World) -> None:
-    """A dry run of a stopped stage fails, as its deployment does."""
+    """A dry run of a stopped stage fails like a deployment of it."""
     functions = world.cloud.client("lambda")
     functions.put_function_concurrency(FunctionName="latchkey-dev-hour", ReservedConcurrentExecutions=0)
     done = world.checkout.run("deploy", "dev", "--dry-run")
@@ -97,7 +100,7 @@ def test_dry_run_of_a_stopped_stage_fails(world: World) -> None:
 
 
 def test_closed_stage_without_dns_prints_the_target(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A deployment prints the DNS target if the domain of a closed stage doesn't point to CloudFront."""
+    """If the domain of a closed stage doesn't point to CloudFront, a deployment prints the host for DNS."""
     assert f"Latchkey runs at https://{DOMAIN}/\n" in world.checkout.succeeds("deploy", "dev", *EDGE)
     monkeypatch.setattr(world, "leads_to", None)
     world.configure(LATCHKEY_PUBLIC_URL="https://b.example.com")

@@ -1,4 +1,4 @@
-"""The guides' commands are run one by one in an account with a deployed stage."""
+"""The commands of the guides are run in order, in an account with a deployed stage."""
 
 import io
 import json
@@ -26,21 +26,21 @@ UNKNOWN_TO_MOTO = {
     ("service-quotas", "RequestServiceQuotaIncrease"),
     ("sesv2", "PutAccountDetails"),
     ("sesv2", "GetAccount"),
-    ("iam", "AttachRolePolicy"),  # moto has no AWS managed policies
+    ("iam", "AttachRolePolicy"),  # moto has no AWS managed policies.
 }
 
 
 @dataclass
 class Owner:
-    """An operator who follows a page and fills in the output of earlier commands."""
+    """An operator who runs the commands of a page, with values from the output of earlier commands."""
 
     cloud: Cloud
     filled_in: dict[str, str] = field(default_factory=dict)
-    """Values from earlier output, by parameter name."""
+    """Values from the output of earlier commands, by parameter name."""
     called: list[str] = field(default_factory=list)
 
     def follows(self, page: str, heading: str) -> None:
-        """Run every command of `aws` in a section, in its order."""
+        """Run all `aws` commands of a section in their order."""
         for words in blocks(section(page, heading)):
             call = call_of(words) if words[0] == "aws" else None
             if call and (call.service, call.operation) not in UNKNOWN_TO_MOTO:
@@ -62,11 +62,12 @@ class Owner:
 
 @pytest.fixture(scope="module")
 def owner() -> Iterator[Owner]:
-    """An operator of a deployed stage, with administrator rights."""
+    """An operator with administrator rights and a deployed stage."""
     with serving() as cloud, pytest.MonkeyPatch.context() as environment:
         for name, value in cloud.environment.items():
             environment.setenv(name, value)
-        environment.setattr(moto_settings, "ACM_VALIDATION_WAIT", -1)  # moto's default is a minute, like ACM's
+        # Waiting isn't needed; moto validates certificates after a minute by default, like ACM.
+        environment.setattr(moto_settings, "ACM_VALIDATION_WAIT", -1)
         DataStack(STAGE, lambda _: None).put(template.composed())
         for end in deployed.FUNCTIONS.values():
             _make_function(cloud, f"latchkey-{STAGE}{end}")
@@ -99,7 +100,7 @@ def _make_api(cloud: Cloud) -> str:
 
 
 def test_restore_brings_back_items_and_settings(owner: Owner) -> None:
-    """The documented restore brings back a table's items and settings, and leaves no copy behind."""
+    """The documented restore restores a table's items and settings, and deletes its copy."""
     dynamodb, functions = owner.cloud.client("dynamodb"), owner.cloud.client("lambda")
     item = {"id": {"S": "acc_1"}, "listed": {"S": "listed"}, "email": {"S": "ada@example.com"}}
     dynamodb.put_item(TableName=TABLE, Item=item)
@@ -126,7 +127,7 @@ def _as_it_stands(dynamodb: Any, name: str) -> dict[str, Any]:
 
 
 def test_restore_stops_functions_and_sets_time_to_live(owner: Owner) -> None:
-    """The documented restore stops every function and names every table that needs time to live."""
+    """The documented restore stops every function, and names all tables that need time to live enabled."""
     told = section("operating.md", "Restore")
     stopped = [
         words[words.index("--function-name") + 1] for words in blocks(told) if "put-function-concurrency" in words
@@ -140,7 +141,7 @@ def test_restore_stops_functions_and_sets_time_to_live(owner: Owner) -> None:
 
 
 def test_guide_names_tables_without_recovery() -> None:
-    """The guide names exactly the tables without point-in-time recovery."""
+    """The guide lists exactly the tables without point-in-time recovery."""
     off = {
         f"`{name.removeprefix('latchkey-prod-')}`"
         for name, each in data.tables(STAGE).items()
@@ -151,7 +152,7 @@ def test_guide_names_tables_without_recovery() -> None:
 
 
 def test_restore_from_a_deleted_table_fails(owner: Owner) -> None:
-    """A deleted table can't be the source of a restore, so the guide restores through a copy and its backup."""
+    """A deleted table can't be restored from directly, so the guide restores through a copy and a backup of it."""
     dynamodb = owner.cloud.client("dynamodb")
     with pytest.raises(dynamodb.exceptions.ClientError, match="Source table not found"):
         dynamodb.restore_table_to_point_in_time(
@@ -160,7 +161,7 @@ def test_restore_from_a_deleted_table_fails(owner: Owner) -> None:
 
 
 def test_production_checklist_works(owner: Owner) -> None:
-    """Every command from "From nothing to production" is accepted, and sets log role, mail and alarm."""
+    """The commands of "From nothing to production" are accepted and set the log role, email and alarms."""
     owner.follows("deploying.md", "From nothing to production")
     role = owner.cloud.client("apigateway").get_account()["cloudwatchRoleArn"]
     (made,) = [
@@ -186,7 +187,7 @@ def test_production_checklist_works(owner: Owner) -> None:
     ],
 )
 def test_other_runbooks_work(owner: Owner, page: str, heading: str, does: str) -> None:
-    """Every command of the other runbooks is accepted, in order."""
+    """All commands of the other runbooks are accepted in their order."""
     if heading == "Through your own pipeline":
         owner.cloud.client("ssm").delete_parameter(Name="/latchkey/prod/key")
     owner.called.clear()

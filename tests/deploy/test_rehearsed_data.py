@@ -1,4 +1,4 @@
-"""A dry run announces exactly what a deployment then does to the data stack, whatever its state."""
+"""A dry run lists exactly the changes that a deployment then makes to the data stack, whatever its state."""
 
 import re
 from collections.abc import Callable
@@ -21,7 +21,7 @@ NOT_WHOLE = ["DELETE_FAILED", "ROLLBACK_FAILED", "CREATE_FAILED", "ROLLBACK_COMP
 
 
 def rehearsed(lines: list[str]) -> Lines:
-    """Return the announced changes: action, type, logical id."""
+    """Return the changes that a dry run lists, as action, type and logical id."""
     found = [re.match(r"(Make again|\w+) (AWS::[\w:]+) ([\w-]+)", line) for line in lines]
     return {(each[1], each[2], each[3]) for each in found if each}
 
@@ -43,13 +43,13 @@ def _in_the_end(actions: list[str]) -> str:
 
 
 def make(cloud: Cloud, *, wanted: template.Template | None = None, **chosen: str) -> None:
-    """Deploy the data stack, and clear the record of actions."""
+    """Deploy the data stack and clear the record of its actions."""
     DataStack("dev", print).put(wanted or template.composed(), chosen)
     cloud.formation().done.clear()
 
 
 def delete_topic(cloud: Cloud) -> None:
-    """Delete the topic of the alarms."""
+    """Delete the SNS topic of the alarms."""
     cloud.client("sns").delete_topic(TopicArn="arn:aws:sns:us-east-1:123456789012:latchkey-dev-alarms")
 
 
@@ -66,19 +66,19 @@ def delete_table(cloud: Cloud) -> None:
 
 
 def begin_to_delete_table(cloud: Cloud) -> None:
-    """Let a table be in deletion."""
+    """Put a table into the state DELETING."""
     cloud.deleting["latchkey-dev-emails"] = 3
 
 
 def forget_logs(cloud: Cloud) -> None:
-    """Let a log group and a table exist outside the stack."""
+    """Remove a log group and a table from the stack without deleting them."""
     stack = cloud.formation().stacks[NAME]
     for logical in ("HourLogs", "Emails"):
         del stack.made[logical], stack.template["Resources"][logical]
 
 
 def delete_half(cloud: Cloud) -> None:
-    """Delete the alarms, as a failed deletion of the stack does."""
+    """Delete the alarms only, as a failed deletion of the stack does."""
     formation = cloud.formation()
     stack = formation.stacks[NAME]
     for logical in [each for each, made in stack.made.items() if "Alarm" in made.resource["Type"]]:
@@ -87,7 +87,7 @@ def delete_half(cloud: Cloud) -> None:
 
 
 def unprotect(cloud: Cloud) -> None:
-    """Let the stack be one whose deployment failed before it protected its tables."""
+    """Put the stack into the state after a deployment that failed before it protected the tables."""
     cloud.formation().stacks[NAME].parameters["Protection"] = "off"
     for table in cloud.tables():
         cloud.client("dynamodb").update_table(TableName=table, DeletionProtectionEnabled=False)
@@ -103,7 +103,7 @@ def nothing(_cloud: Cloud) -> None:
 
 
 def older() -> template.Template:
-    """Return the template of another version, with one more alarm and table."""
+    """Return the template of another version, which has one more alarm and one more table."""
     wanted = template.composed()
     wanted["Resources"]["Widgets"] = deepcopy(wanted["Resources"]["Emails"])
     wanted["Resources"]["Widgets"]["Properties"]["TableName"] = {"Fn::Sub": "latchkey-${Stage}-widgets"}
@@ -113,7 +113,7 @@ def older() -> template.Template:
 
 
 def compare(cloud: Cloud, wanted: template.Template, **chosen: str) -> list[str]:
-    """Compare a dry run with its deployment, and return the dry run's lines."""
+    """Assert that a dry run lists the changes of the deployment after it, and return the dry run's lines."""
     cloud.changes.clear()
     said = DataStack("dev", print).planned(wanted, chosen)
     assert [each for each in cloud.changes if "ChangeSet" not in each] == []
@@ -134,7 +134,7 @@ def test_dry_run_of_a_complete_stack_equals_its_deployment(
     before: Callable[[], template.Template],
     harm: Callable[[Cloud], None],
 ) -> None:
-    """A dry run of a complete stack announces the recreation of deleted resources and of those that refer to them."""
+    """The dry run lists deleted resources, and resources that refer to them, as created again."""
     make(cloud, wanted=before(), AlarmEmail="ops@example.com")
     harm(cloud)
     said = compare(cloud, indexed(("by_one", "one"), ("by_two", "two")), LogDays="14")
@@ -150,7 +150,7 @@ def test_dry_run_of_a_complete_stack_equals_its_deployment(
 def test_dry_run_of_a_failed_stack_equals_its_deployment(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, status: str, harm: Callable[[Cloud], None]
 ) -> None:
-    """A dry run of a failed stack announces imported tables, lost logs and a new email confirmation."""
+    """The dry run lists imported tables, lost logs and a new confirmation email."""
     monkeypatch.setattr("time.sleep", lambda _: None)
     make(cloud, wanted=older(), AlarmEmail="ops@example.com")
     harm(cloud)
@@ -165,7 +165,7 @@ def test_dry_run_of_a_failed_stack_equals_its_deployment(
 
 @pytest.mark.parametrize("address", ["", "ops@example.com"])
 def test_dry_run_without_a_stack_equals_its_deployment(cloud: Cloud, address: str) -> None:
-    """A dry run is right for a first deployment and for retained tables with their chosen parameters."""
+    """The dry run is right for a first deployment, and for retained tables with their parameters."""
     said = compare(cloud, template.composed(), AlarmEmail=address)
     assert (ASKED in said) == bool(address)
     cloud.client("cloudformation").update_termination_protection(StackName=NAME, EnableTerminationProtection=False)
@@ -178,7 +178,7 @@ def test_dry_run_without_a_stack_equals_its_deployment(cloud: Cloud, address: st
 
 
 def test_dry_run_of_an_empty_stack_equals_its_deployment(cloud: Cloud) -> None:
-    """A dry run announces that an empty stack whose import failed is recreated."""
+    """The dry run says that an empty stack whose import failed will be created again."""
     client = cloud.client("cloudformation")
     client.create_stack(StackName=NAME, TemplateBody='{"Resources": {}}', EnableTerminationProtection=True)
     cloud.formation().stacks[NAME].status = "IMPORT_ROLLBACK_COMPLETE"
@@ -186,7 +186,7 @@ def test_dry_run_of_an_empty_stack_equals_its_deployment(cloud: Cloud) -> None:
 
 
 def test_dry_run_announces_the_confirmation_email(cloud: Cloud) -> None:
-    """A dry run announces a confirmation email only for a changed address."""
+    """A dry run lists a confirmation email only if the address changes."""
     put()
     cloud.formation().done.clear()
     assert ASKED in compare(cloud, template.composed(), AlarmEmail="ops@example.com")

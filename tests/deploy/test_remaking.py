@@ -1,4 +1,6 @@
-"""Resources left from before a data stack, or deleted by hand, end in a complete stack without loss of data."""
+"""A deployment with resources that exist without a stack, or were deleted by hand, completes the stack without data
+loss.
+"""
 
 import json
 
@@ -15,7 +17,7 @@ API, HOUR = "/aws/lambda/latchkey-dev", "/aws/lambda/latchkey-dev-hour"
 
 
 def test_left_over_log_groups_are_imported(cloud: Cloud) -> None:
-    """A new stack imports existing log groups of its functions, with their log streams."""
+    """A new stack imports the existing log groups of its functions with their log streams."""
     logs = cloud.client("logs")
     for name in (API, HOUR, f"{API}-of-somebody-else"):
         logs.create_log_group(logGroupName=name)
@@ -35,7 +37,7 @@ def test_left_over_log_groups_are_imported(cloud: Cloud) -> None:
 
 
 def test_deleted_alarm_topic_and_log_group_are_recreated(cloud: Cloud) -> None:
-    """A deployment recreates a deleted alarm, topic and log group, and the next deployment changes nothing."""
+    """A deployment creates a deleted alarm, topic and log group again, and the next deployment changes nothing."""
     put()
     stack = DataStack("dev", print)
     assert stack.look().lost == {}
@@ -56,14 +58,14 @@ def test_deleted_alarm_topic_and_log_group_are_recreated(cloud: Cloud) -> None:
 
 
 def test_new_stack_is_not_checked_for_disabled_settings(cloud: Cloud) -> None:
-    """A new stack isn't checked for disabled settings, which would cost two calls for each table."""
+    """Disabled settings aren't looked for in a new stack, because this would cost two calls for each table."""
     cloud.refuses["DescribeTimeToLive"] = [("AccessDeniedException", "Not asked.")]
     put()
     assert cloud.refuses["DescribeTimeToLive"]
 
 
 def test_template_without_a_resource_has_no_reference_to_it() -> None:
-    """A template without a resource has no reference to it, and keeps all tables and roles."""
+    """A template from which a resource is removed has no reference to it, and has all tables and roles."""
     whole = template.composed()
     for logical, each in whole["Resources"].items():
         if each["Type"] in remaking.THERE:

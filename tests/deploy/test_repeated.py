@@ -1,7 +1,7 @@
-"""A first deployment that fails at any call is completed by a second one from another checkout.
+"""A first deployment that fails at any call is completed by a second deployment from another checkout.
 
-Each call fails once before it takes effect, and once after, with only its response lost. Only the first and the last
-call of each kind fail; those between create another function in the same way.
+Each call fails once before it takes effect, and once after it, with only its response lost. Only the first and the last
+call of each kind fail, because those between do the same for other functions.
 """
 
 import re
@@ -24,22 +24,22 @@ PARTS = 4
 
 @dataclass
 class Rig:
-    """An account, a checkout that deploys into it, and the result of an undisturbed deployment."""
+    """An account, a checkout from which tests deploy into it, and the resources after a successful deployment."""
 
     cloud: Cloud
     checkout: Checkout
     whole: object = None
     calls: tuple[int, ...] = ()
-    """The numbers of the calls that fail."""
+    """The numbers of the calls that fail, one in each deployment."""
     ahead_s: int = 0
-    """The offset of the clock, which grows with each deployment."""
+    """How far the clock is ahead in seconds; it grows with each deployment."""
 
     def forget(self) -> None:
-        """Delete Chalice's record, as in another checkout."""
+        """Delete Chalice's record, which another checkout wouldn't have."""
         shutil.rmtree(self.checkout.path / ".chalice" / "deployed", ignore_errors=True)
 
     def empty(self) -> None:
-        """Empty the account."""
+        """Delete everything in the account, and Chalice's record."""
         requests.post(f"{self.cloud.behind}/moto-api/reset", timeout=30).raise_for_status()
         self.cloud.formations.clear()
         self.cloud.dashboards.clear()
@@ -47,21 +47,21 @@ class Rig:
         self.forget()
 
     def deploys(self) -> Done:
-        """Deploy without Chalice's record, after any lock that was left has expired."""
+        """Deploy without Chalice's record, when the lock of an earlier deployment has expired."""
         self.forget()
         self.ahead_s += lock.HELD_S + 1
         with clock.use_wall_clock(lambda: time.time_ns() // 1_000_000 + self.ahead_s * 1000):
             return self.checkout.run("deploy", "dev")
 
     def fails(self, failure: Failure) -> Done:
-        """Deploy while a call fails, if it is made at all."""
+        """Deploy while one call fails."""
         self.cloud.fails = failure
         done = self.deploys()
         self.cloud.fails = None
         return done
 
     def there(self) -> object:
-        """Return the resources of a stage, by name and number."""
+        """Return the names and numbers of a stage's resources."""
         cloud = self.cloud
         mappings = cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"]
         (api,) = cloud.apis()
@@ -92,7 +92,7 @@ class Rig:
 
 
 def first_and_last(calls: list[str]) -> tuple[int, ...]:
-    """Return the numbers, from 1, of the first and the last call of each kind, whatever function or API it is about."""
+    """Return the numbers, from 1, of the first and the last call of each kind, for whatever function or API."""
     kinds = [re.sub(r"latchkey-dev[-\w]*|(?<=/restapis/)\w+|arn:[^/]*", "*", call) for call in calls]
     return tuple(
         sorted({edge for kind in kinds for edge in (kinds.index(kind) + 1, len(kinds) - kinds[::-1].index(kind))})
@@ -101,7 +101,7 @@ def first_and_last(calls: list[str]) -> tuple[int, ...]:
 
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    """One account, emptied before each deployment."""
+    """An account that is emptied before each deployment."""
     with serving() as cloud:
         made = Rig(cloud, copied(tmp_path_factory.mktemp("checkout"), is_light=True, **cloud.environment))
         made.checkout.succeeds("deploy", "dev")
@@ -117,7 +117,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     ],
 )
 def test_deployment_that_failed_at_any_call_is_completed(rig: Rig, part: int) -> None:
-    """Whichever call fails, a second deployment duplicates nothing, misses nothing and isn't locked out."""
+    """Whichever call fails, the second deployment creates all resources once and isn't blocked by the lock."""
     assert len(rig.calls) > 20
     for number in rig.calls[part::PARTS]:
         rig.empty()

@@ -1,4 +1,4 @@
-"""`make policy`: its rights suffice to deploy, show and destroy a stage, and give no access to another."""
+"""`make policy` prints permissions to deploy, show and destroy a stage, which give no access to another stage."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -22,15 +22,15 @@ NAMES = {
     "TableName": "dynamodb::table/{}", "FunctionName": "lambda::function:{}", "StackName": "cloudformation::stack/{}/1",
     "Rule": "events::rule/{}", "RoleName": "iam::role/{}",
 }  # fmt: skip
-"""The ARN of a resource, by the parameter that names it."""
+"""The ARN of a resource, by the parameter of a call that has its name."""
 Call = tuple[str, str]
 
 
 @pytest.fixture(scope="module")
 def calls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[set[Call]]:
-    """Every call of deploy, status, dry run, repair and destroy: action and ARN.
+    """All calls of deploy, status, dry run, repair and destroy, each as action and ARN.
 
-    The stage has a domain. The calls that CloudFormation makes are included.
+    The stage has a domain. Calls that CloudFormation makes are included.
     """
     made: set[Call] = set()
     send = BaseClient._make_api_call
@@ -46,7 +46,7 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[set[Call]]:
         checkout.succeeds("deploy", "dev")
         checkout.succeeds("status", "dev")
         checkout.succeeds("deploy", "dev", "--dry-run")
-        with patch.context() as by_hand:  # manual changes aren't calls of a deployment
+        with patch.context() as by_hand:  # Manual changes aren't calls of a deployment.
             by_hand.setattr(BaseClient, "_make_api_call", send)
             for each in SWITCHED_OFF.values():
                 each.by_hand(cloud)
@@ -80,7 +80,7 @@ def _arn(request: dict[str, Any]) -> str:
 
 
 def allows(policy: dict[str, Any], action: str, arn: str) -> bool:
-    """Return whether a policy allows a call; a call without a resource is judged by its action."""
+    """Return whether a policy allows a call; for a call without a resource only the action counts."""
     return any(
         action in statement["Action"]
         and (not arn or any(fnmatchcase(arn, pattern) for pattern in statement["Resource"]))
@@ -95,14 +95,16 @@ def test_policy_allows_every_call(calls: set[Call]) -> None:
 
 
 def test_policy_of_another_stage_allows_no_named_resource(calls: set[Call]) -> None:
-    """The policy of one stage allows no call on a named resource of another stage."""
+    """The policy of a stage allows no call on a named resource of another stage."""
     named = {(action, arn) for action, arn in calls if arn and action not in rights.LISTED}
     assert len(named) > 25
     assert {call for call in named if allows(rights.policy("prod"), *call)} == set()
 
 
 def test_only_roles_of_the_stage_are_passed_to_lambda() -> None:
-    """`iam:PassRole` is limited to the stage's roles and to Lambda, so a deployer can't assume a stronger role."""
+    """`iam:PassRole` is limited to the stage's roles and to Lambda, so a deployer can't use the permissions of another
+    role.
+    """
     (passing,) = (each for each in rights.policy("dev")["Statement"] if "iam:PassRole" in each["Action"])
     assert passing["Resource"] == ["arn:*:iam::*:role/latchkey-dev-*"]
     assert passing["Condition"] == {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
@@ -110,12 +112,14 @@ def test_only_roles_of_the_stage_are_passed_to_lambda() -> None:
 
 @pytest.mark.parametrize("made", [rights.policy, rights.edge, rights.operate])
 def test_policy_fits_iams_limit(made: Callable[[str], dict[str, Any]]) -> None:
-    """Each policy has fewer than 6,144 characters without whitespace, the limit of IAM."""
+    """Each policy has at most 6,144 characters without whitespace, the limit of IAM."""
     assert len(json.dumps(made("prod"), separators=(",", ":"))) < 6_144
 
 
 def test_policy_allows_the_service_linked_role_of_api_gateway() -> None:
-    """The policy allows API Gateway's service-linked role, for the account's first domain, and no other one."""
+    """The policy allows creating API Gateway's service-linked role, which the account's first domain needs, and no
+    other.
+    """
     policy, role = rights.policy("dev"), f"arn:aws:iam::{ACCOUNT}:role/aws-service-role"
     made = "iam:CreateServiceLinkedRole"
     assert allows(policy, made, f"{role}/ops.apigateway.amazonaws.com/AWSServiceRoleForAPIGateway")
@@ -123,7 +127,7 @@ def test_policy_allows_the_service_linked_role_of_api_gateway() -> None:
 
 
 def test_policy_cannot_attach_managed_policies() -> None:
-    """The policy allows no `iam:AttachRolePolicy`, with which a deployer could attach AdministratorAccess."""
+    """`iam:AttachRolePolicy` isn't allowed, because a deployer could attach AdministratorAccess to a role."""
     assert not any(
         "AttachRolePolicy" in action for each in rights.policy("dev")["Statement"] for action in each["Action"]
     )
@@ -133,13 +137,13 @@ def test_policy_cannot_attach_managed_policies() -> None:
 
 
 def test_recorded_cloudformation_rights_equal_its_schemas() -> None:
-    """The recorded rights equal cfn-lint's schemas. To update them: `python -m tests.infra.rights`."""
+    """The recorded permissions equal cfn-lint's schemas; `python -m tests.infra.rights` updates them."""
     known = json.loads(rights.FILE.read_text())
     assert (known["by_type"], known["edge"]) == (by_type(), of_edge())
 
 
 def test_edge_policy_allows_its_stacks() -> None:
-    """The edge's separate policy allows everything its stacks create, on the stage's resources only."""
+    """The separate policy for the edge allows all calls for its stacks, on the stage's resources only."""
     (edge,) = rights.edge("dev")["Statement"]
     both = [*rights.policy("dev")["Statement"], edge]
     allowed = [action.lower() for each in both for action in each["Action"]]
@@ -151,7 +155,7 @@ def test_edge_policy_allows_its_stacks() -> None:
 
 
 def test_make_policy_prints_each_policy(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """`make policy` prints the policies for deploying, for the edge and for operating as JSON."""
+    """`make policy` prints the policies for deploying, for the edge and for operating, each as JSON."""
     for more, made in (([], rights.policy), (["--edge"], rights.edge), (["--operate"], rights.operate)):
         monkeypatch.setattr("sys.argv", ["policy", "--stage", "dev", *more])
         rights.main()

@@ -1,4 +1,4 @@
-"""The package for this machine's processor, under Lambda's own runtime client (`awslambdaric`)."""
+"""The package for this machine's processor, run by Lambda's own runtime client (`awslambdaric`)."""
 
 import json
 import signal
@@ -28,12 +28,12 @@ pytestmark = [
     pytest.mark.skipif(architecture_here() is None, reason="functions for Lambda run on Linux, x86-64 or arm64"),
 ]
 MEMORY_MB = {"Authorizer": 256}
-"""The memory of functions in dev, if not 512."""
+"""The memory in MB of functions in dev that don't have 512."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """An unpacked package, the handlers of its functions, and a stage with an account in it."""
+    """An unpacked package, the handlers of its functions, and a stage with an account."""
 
     task: Path
     handlers: dict[str, str]
@@ -42,7 +42,7 @@ class Stage:
     line: runtime.Line
 
     def function(self, logical: str) -> Any:
-        """Run a function by its logical id in the template."""
+        """Run a function, chosen by its logical id in the template."""
         name = f"latchkey-dev{package.FUNCTIONS[logical]}"
         return runtime.running(self.task, self.handlers[logical], name, self.environment)
 
@@ -50,7 +50,7 @@ class Stage:
 @pytest.fixture(scope="module")
 def stage(packaged_here: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """The unpacked package and a local DynamoDB, connected through a proxy that can drop the connection."""
-    pinned.python_programs("emulator")  # installed before pytest captures a test's output
+    pinned.python_programs("emulator")  # Install the programs before pytest captures the output of a test.
     task = tmp_path_factory.mktemp("task")
     zipfile.ZipFile(packaged_here / "deployment.zip").extractall(task)
     resources = yaml.safe_load((packaged_here / "sam.yaml").read_text())["Resources"]
@@ -77,7 +77,7 @@ def stage(packaged_here: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 def asked(target: str, principal: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Return a GET event as API Gateway sends it, with the authorizer's context."""
+    """Return the event that API Gateway sends for a GET request, with the authorizer's context."""
     event = Gateway(app)._event("GET", target, [("Host", "127.0.0.1:8000")], b"", "192.0.2.1", "request")
     if principal is not None:
         event["requestContext"]["authorizer"] = {**principal["context"], "principalId": principal["principalId"]}
@@ -110,14 +110,14 @@ def record(image: Any, name: str = "INSERT") -> dict[str, Any]:
 
 
 def scheduled() -> dict[str, Any]:
-    """Return an EventBridge schedule event."""
+    """Return the event that an EventBridge schedule sends."""
     arn = "arn:aws:events:us-east-1:123456789012:rule/latchkey-dev-minute-event"
     told = {"version": "0", "id": "1", "account": "1", "time": "2026-01-01T00:00:00Z", "region": "us-east-1"}
     return {**told, "detail-type": "Scheduled Event", "source": "aws.events", "resources": [arn], "detail": {}}
 
 
 def test_every_function_handles_its_event(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    """Every function handles its kind of event within its memory; the time of the first response is printed."""
+    """Every function handles its event within its memory; the duration of its first response is printed."""
     issued = stage.latchkey.key(stage.latchkey.account())
     with stage.function("Authorizer") as authorizer:
         principal = authorizer.invoke(bearer(issued.secret))
@@ -148,7 +148,7 @@ def test_every_function_handles_its_event(stage: Stage, capsys: pytest.CaptureFi
 
 
 def test_thawed_function_reconnects_and_counts_its_request(stage: Stage) -> None:
-    """A thawed function whose connections were all dropped reconnects and counts each request once."""
+    """A function whose connections were dropped while it was frozen reconnects, and counts each request once."""
     issued = stage.latchkey.key(stage.latchkey.account())
     with stage.function("Authorizer") as authorizer:
         principal = authorizer.invoke(bearer(issued.secret))

@@ -1,4 +1,4 @@
-"""A deployment takes its settings from .chalice/config.json alone."""
+"""A deployment takes its settings only from .chalice/config.json."""
 
 import os
 from pathlib import Path
@@ -12,14 +12,14 @@ from tests.deploy.cloud import serving
 
 @pytest.fixture
 def shell(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A shell with settings of a local run: one that no stage has, and one that nothing reads."""
+    """Set two variables in the shell: a setting of local runs, and a setting that doesn't exist."""
     monkeypatch.setenv("LATCHKEY_ALLOWED_ORIGIN", "https://shell.example")
     monkeypatch.setenv("LATCHKEY_NO_SUCH_SETTING", "1")
 
 
 @pytest.mark.usefixtures("shell")
 def test_settings_of_the_shell_are_hidden_for_a_command() -> None:
-    """They are there again afterwards."""
+    """During a command the shell's LATCHKEY_ variables are removed, and afterwards they are restored."""
     with without_shell_settings():
         assert [name for name in os.environ if name.startswith("LATCHKEY_")] == []
     assert os.environ["LATCHKEY_ALLOWED_ORIGIN"] == "https://shell.example"
@@ -27,7 +27,7 @@ def test_settings_of_the_shell_are_hidden_for_a_command() -> None:
 
 @pytest.mark.usefixtures("shell")
 def test_deployment_ignores_the_settings_of_the_shell(tmp_path: Path) -> None:
-    """A setting that nothing reads doesn't stop a deployment half-way."""
+    """A LATCHKEY_ variable that doesn't exist as a setting doesn't stop a deployment."""
     with serving() as cloud:
         done = copied(tmp_path, is_light=True, **cloud.environment).run_alone("deploy", "dev")
     assert (done.status, "LATCHKEY_NO_SUCH_SETTING" in done.error) == (0, False), done.said + done.error

@@ -1,4 +1,4 @@
-"""The data stack in every state: nothing is lost or duplicated, and an error names the fix."""
+"""The data stack in every state: a deployment loses and duplicates nothing, and an error has the fix."""
 
 import json
 from copy import deepcopy
@@ -18,7 +18,7 @@ NAME = "latchkey-dev-data"
 
 @pytest.fixture
 def formation(cloud: Cloud) -> CloudFormation:
-    """CloudFormation of an empty account."""
+    """The emulated CloudFormation of an empty account."""
     return cloud.formation()
 
 
@@ -30,7 +30,7 @@ def put(wanted: template.Template | None = None) -> list[str]:
 
 
 def indexed(*indexes: tuple[str, str]) -> template.Template:
-    """Return the template with new indexes of the accounts table, each given by name and attribute."""
+    """Return the template with additional indexes of the accounts table, each given by name and attribute."""
     wanted = template.composed()
     accounts = wanted["Resources"]["Accounts"]["Properties"]
     for name, attribute in indexes:
@@ -48,7 +48,7 @@ def indexes(cloud: Cloud) -> set[str]:
 
 
 def test_every_role_has_the_boundary_from_the_start(cloud: Cloud, formation: CloudFormation) -> None:
-    """Every role is created with the permissions boundary, and a later deployment keeps it."""
+    """Every role is created with the permissions boundary, and keeps it in a later deployment."""
     bound = {"Boundary": "arn:aws:iam::123456789012:policy/most"}
     DataStack("dev", print).put(template.composed(), bound)
     put()
@@ -59,13 +59,13 @@ def test_every_role_has_the_boundary_from_the_start(cloud: Cloud, formation: Clo
 
 
 def protected(cloud: Cloud) -> set[bool]:
-    """Return the distinct deletion protection states of the tables."""
+    """Return the different states of the tables' deletion protection."""
     tables = cloud.client("dynamodb")
     return {tables.describe_table(TableName=name)["Table"]["DeletionProtectionEnabled"] for name in cloud.tables()}
 
 
 def test_stack_whose_creation_failed_is_created_again(cloud: Cloud, formation: CloudFormation) -> None:
-    """The next deployment completes and protects a stack whose creation was rolled back."""
+    """If the creation of a stack was rolled back, the next deployment creates it and protects its tables."""
     formation.fails_at = "FaultsAlarm"
     with pytest.raises(DeployError, match="could not be created; nothing else was touched"):
         put()
@@ -80,7 +80,7 @@ def test_stack_whose_creation_failed_is_created_again(cloud: Cloud, formation: C
     "status", exhaustive.after(1, ["DELETE_FAILED", "ROLLBACK_FAILED", "CREATE_FAILED", "REVIEW_IN_PROGRESS"])
 )
 def test_failed_stack_is_recreated_around_its_tables(cloud: Cloud, formation: CloudFormation, status: str) -> None:
-    """A stack that can only be deleted is recreated, and its tables keep every item."""
+    """A stack that can only be deleted is created again, and its tables keep all items."""
     put()
     cloud.client("dynamodb").put_item(TableName="latchkey-dev-emails", Item={"email": {"S": "a@example.com"}})
     formation.stacks[NAME].status = status
@@ -107,7 +107,7 @@ def test_tables_without_a_stack_are_imported(cloud: Cloud, formation: CloudForma
 
 
 def test_table_outside_the_stack_is_imported(cloud: Cloud, formation: CloudFormation) -> None:
-    """A deployment imports a table that exists but isn't part of the stack, and protects it."""
+    """A deployment imports a table that exists outside the stack, and protects it."""
     older = template.composed()
     del older["Resources"]["Consents"]
     put(older)
@@ -127,7 +127,7 @@ def test_table_outside_the_stack_is_imported(cloud: Cloud, formation: CloudForma
 
 
 def test_new_indexes_of_a_table_are_created_one_at_a_time(cloud: Cloud) -> None:
-    """A deployment adds one index at a time, since DynamoDB rejects two new indexes in one update."""
+    """A deployment adds several indexes one after another, because DynamoDB rejects two new indexes in one update."""
     put()
     said = put(indexed(("by_one", "one"), ("by_two", "two"), ("by_three", "three")))
     assert [line for line in said if "step" in line] == [
@@ -137,7 +137,7 @@ def test_new_indexes_of_a_table_are_created_one_at_a_time(cloud: Cloud) -> None:
 
 
 def test_older_version_deletes_no_table_or_index(cloud: Cloud, formation: CloudFormation) -> None:
-    """Deploying an older version deletes no table and no index, and the newer one can be deployed again."""
+    """A deployment of an older version deletes no table and no index, and the newer version can be deployed again."""
     put(indexed(("by_one", "one")))
     older = template.composed()
     del older["Resources"]["Consents"]
@@ -157,7 +157,7 @@ def test_older_version_deletes_no_table_or_index(cloud: Cloud, formation: CloudF
     ],
 )
 def test_busy_or_stuck_stack_is_reported(cloud: Cloud, formation: CloudFormation, status: str, said: str) -> None:
-    """A deployment leaves a busy or stuck stack alone, and its error names the fix."""
+    """A deployment doesn't change a stack that is busy or stuck, and its error has the fix."""
     put()
     formation.stacks[NAME].status = status
     with pytest.raises(DeployError, match=said):
@@ -166,7 +166,7 @@ def test_busy_or_stuck_stack_is_reported(cloud: Cloud, formation: CloudFormation
 
 
 def test_concurrent_creation_is_rejected(cloud: Cloud) -> None:
-    """A deployment fails if another one created the stack after it looked."""
+    """A deployment fails if a concurrent one has created the stack since it was read."""
     put()
     with pytest.raises(DeployError, match="Somebody else has just begun to create"):
         DataStack("dev", print)._create(template.composed(), {})
@@ -183,7 +183,7 @@ def test_failed_update_is_rolled_back(cloud: Cloud, formation: CloudFormation) -
 
 
 def test_template_fits_cloudformations_limit(formation: CloudFormation) -> None:
-    """The template is a seventh below CloudFormation's limit of 51,200 bytes."""
+    """The template is at least a seventh smaller than CloudFormation's limit of 51,200 bytes."""
     assert len(template.as_text(template.composed("keys@mail.example.com"))) < 44_000
 
 
@@ -191,7 +191,7 @@ def test_template_fits_cloudformations_limit(formation: CloudFormation) -> None:
 def test_stack_without_a_newer_parameter_is_updated(
     cloud: Cloud, formation: CloudFormation, lost: tuple[str, ...]
 ) -> None:
-    """A new parameter begins with its default when the stack of an older version is updated."""
+    """When an older version's stack is updated, a new parameter gets its default."""
     older = template.composed()
     del older["Parameters"]["Protection"], older["Conditions"]["IsProtected"]
     older = json.loads(template.as_text(older).replace('{"Fn::If":["IsProtected",true,false]}', "false"))
@@ -214,7 +214,7 @@ def test_stack_without_a_newer_parameter_is_updated(
 def test_dashboard_output_in_another_partition_is_its_name(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, region: str, start: str
 ) -> None:
-    """The Dashboard output is a link in AWS's standard partition and a name in the others."""
+    """The output Dashboard is a link in AWS's standard partition, and a name in the others."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", region)
     put()
     stack = DataStack("dev", print).look().stack or {}

@@ -1,4 +1,4 @@
-"""A data stack or table that AWS doesn't let change: the command waits, or one line names the fix."""
+"""A data stack or table that can't be changed at the moment: the command waits, or one line has the fix."""
 
 from pathlib import Path
 
@@ -22,14 +22,14 @@ def data(cloud: Cloud) -> DataStack:
 
 
 def abandon(cloud: Cloud) -> None:
-    """Delete the stack; its tables are retained."""
+    """Delete the stack and retain its tables."""
     client = cloud.client("cloudformation")
     client.update_termination_protection(StackName=NAME, EnableTerminationProtection=False)
     client.delete_stack(StackName=NAME)
 
 
 def test_dry_run_announces_imports(cloud: Cloud, data: DataStack) -> None:
-    """A dry run announces the import of tables outside the stack, one or all."""
+    """A dry run lists the import of one or of all tables that exist outside the stack."""
     data.put(template.composed())
     stack = cloud.formation().stacks[NAME]
     del stack.made["Emails"], stack.template["Resources"]["Emails"]
@@ -41,7 +41,7 @@ def test_dry_run_announces_imports(cloud: Cloud, data: DataStack) -> None:
 
 @pytest.mark.parametrize("status", ["UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_FAILED"])
 def test_dry_run_of_a_busy_or_stuck_stack_fails(cloud: Cloud, data: DataStack, status: str) -> None:
-    """A dry run of a busy or stuck stack fails as its deployment does."""
+    """A dry run of a busy or stuck stack fails like a deployment of it."""
     data.put(template.composed())
     cloud.formation().stacks[NAME].status = status
     with pytest.raises(DeployError, match=rf"{status}.*run this again"):
@@ -49,7 +49,9 @@ def test_dry_run_of_a_busy_or_stuck_stack_fails(cloud: Cloud, data: DataStack, s
 
 
 def test_failed_import_rollback_is_reported(cloud: Cloud, data: DataStack) -> None:
-    """A stack whose import rollback failed has to be deleted, since `continue-update-rollback` doesn't help."""
+    """The error says to delete a stack whose import rollback failed, because `continue-update-rollback` can't repair
+    it.
+    """
     data.put(template.composed())
     cloud.formation().stacks[NAME].status = "IMPORT_ROLLBACK_FAILED"
     with pytest.raises(DeployError, match="delete it, which keeps every table") as told:
@@ -58,7 +60,7 @@ def test_failed_import_rollback_is_reported(cloud: Cloud, data: DataStack) -> No
 
 
 def test_empty_stack_of_a_failed_import_is_recreated(cloud: Cloud, data: DataStack) -> None:
-    """An empty stack whose import failed is recreated; one that had resources before is updated."""
+    """An empty stack whose import failed is created again, and one with resources is updated."""
     data.put(template.composed())
     cloud.formation().stacks[NAME].status = "IMPORT_ROLLBACK_COMPLETE"
     data.put(template.composed())
@@ -75,7 +77,7 @@ def test_empty_stack_of_a_failed_import_is_recreated(cloud: Cloud, data: DataSta
 def test_table_in_deletion_is_awaited_and_recreated(
     cloud: Cloud, data: DataStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A deployment waits for a table's deletion, then creates the table."""
+    """A deployment waits until a table is deleted, and then creates it again."""
     monkeypatch.setattr("time.sleep", lambda _: None)
     data.put(template.composed())
     abandon(cloud)
@@ -89,7 +91,7 @@ def test_table_in_deletion_is_awaited_and_recreated(
 
 
 def test_failed_import_names_the_tables_and_the_reason(cloud: Cloud, data: DataStack) -> None:
-    """A failed import is reported with the tables' names and CloudFormation's reason."""
+    """The error of a failed import has the tables' names and CloudFormation's reason."""
     data.put(template.composed())
     abandon(cloud)
     cloud.formation().unimportable = "Table is being backed up."
@@ -100,7 +102,7 @@ def test_failed_import_names_the_tables_and_the_reason(cloud: Cloud, data: DataS
 def test_rerun_of_destroy_skips_tables_in_deletion(
     cloud: Cloud, data: DataStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A rerun of `make destroy` skips a table already in deletion and deletes the others."""
+    """A repeated `make destroy` skips a table that is already in deletion and deletes the others."""
     monkeypatch.setattr("time.sleep", lambda _: None)
     monkeypatch.chdir(Path(__file__).parents[2])
     data.put(template.composed())

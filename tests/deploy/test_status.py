@@ -1,4 +1,4 @@
-"""`make status`, the end of `make deploy` and `DRY_RUN=1` show what an operator would otherwise look up in AWS."""
+"""`make status`, the end of `make deploy`, and `DRY_RUN=1` show what an operator would otherwise look up in AWS."""
 
 import subprocess
 import sys
@@ -19,21 +19,21 @@ ALARMS = "arn:aws:sns:us-east-1:123456789012:latchkey-dev-alarms"
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Cloud]:
-    """One account for the module; the tests build on each other in order."""
+    """An account that the tests of this module change one after another, in their order."""
     with serving() as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def checkout(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """A checkout in which a domain is configured."""
+    """A checkout whose configuration has a domain."""
     made = copied(tmp_path_factory.mktemp("checkout"), is_light=True, **cloud.environment)
     configure(made, **CONFIGURED)
     return made
 
 
 def piped_to_head(cloud: Cloud, checkout: Checkout, command: str) -> subprocess.CompletedProcess[str]:
-    """Return the result of a command piped to `head -1`."""
+    """Run a command, pipe its output to `head -1`, and return the result."""
     return subprocess.run(
         ["bash", "-c", f"set -o pipefail; {sys.executable} -m infra.deploy {command} --stage dev | head -1"],
         cwd=checkout.path,
@@ -45,12 +45,12 @@ def piped_to_head(cloud: Cloud, checkout: Checkout, command: str) -> subprocess.
 
 
 def target(cloud: Cloud) -> str:
-    """Return the host that the domain's DNS must point to."""
+    """Return the host to which the domain's DNS must point."""
     return str(cloud.client("apigateway").get_domain_name(domainName=DOMAIN)["regionalDomainName"])
 
 
 def test_deployment_prints_the_domain_and_its_dns_target(cloud: Cloud, checkout: Checkout) -> None:
-    """A deployment prints the API's own URL, the domain and its DNS target."""
+    """A deployment prints the API's own URL, the domain, and the host for DNS."""
     said = checkout.succeeds("deploy", "dev", "--alarm-email", "ops@example.com", "--log-days", "90")
     (api,) = cloud.apis()
     own = f"https://{api}.execute-api.us-east-1.amazonaws.com/api/"
@@ -60,7 +60,7 @@ def test_deployment_prints_the_domain_and_its_dns_target(cloud: Cloud, checkout:
 
 
 def test_status_shows_options_and_domain(cloud: Cloud, checkout: Checkout) -> None:
-    """`make status` shows the chosen options, the domain's mapping and the alarms' email."""
+    """`make status` shows the stage's options, the mapping of its domain, and the email of its alarms."""
     said = checkout.succeeds("status", "dev")
     assert f"domain    https://{DOMAIN}/keys/: leads here; its DNS must lead to {target(cloud)}\n" in said
     assert "chosen    ALARM_EMAIL=ops@example.com LOG_DAYS=90\n" in said
@@ -68,7 +68,7 @@ def test_status_shows_options_and_domain(cloud: Cloud, checkout: Checkout) -> No
 
 
 def test_unconfirmed_alarm_email_is_reported(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`make status` and a deployment report an alarm email that isn't confirmed. moto confirms each immediately."""
+    """`make status` and a deployment report an alarm email that isn't confirmed, a state that moto doesn't have."""
     pending = {"Endpoint": "ops@example.com", "SubscriptionArn": "PendingConfirmation"}
     monkeypatch.setattr(
         "moto.sns.models.SNSBackend.list_subscriptions_by_topic",
@@ -91,7 +91,7 @@ class _Subscription:
 
 
 def test_status_names_stopped_functions(cloud: Cloud, checkout: Checkout) -> None:
-    """`make status` names functions whose concurrency was set to 0, as for a restore."""
+    """`make status` lists functions whose concurrency was set to 0, as before a restore."""
     functions = cloud.client("lambda")
     functions.put_function_concurrency(FunctionName="latchkey-dev-hour", ReservedConcurrentExecutions=0)
     assert "stopped   latchkey-dev-hour may run 0 times at once\n" in checkout.succeeds("status", "dev")
@@ -100,14 +100,14 @@ def test_status_names_stopped_functions(cloud: Cloud, checkout: Checkout) -> Non
 
 
 def test_status_handles_a_closed_pipe(cloud: Cloud, checkout: Checkout) -> None:
-    """`make status` exits without an error when its output is closed early."""
+    """`make status` ends without an error if its output is closed early."""
     piped = piped_to_head(cloud, checkout, "status")
     assert (piped.returncode, piped.stderr) == (0, "")
     assert piped.stdout == "stage     dev, in account 123456789012, region us-east-1\n"
 
 
 def test_destroy_continues_after_a_closed_pipe(cloud: Cloud, checkout: Checkout) -> None:
-    """`make destroy` finishes and releases the lock when its output is closed early."""
+    """`make destroy` finishes and releases the lock if its output is closed early."""
     piped = piped_to_head(cloud, checkout, "destroy")
     assert (piped.returncode, piped.stdout.count("\n")) == (0, 1)
     assert cloud.apis() == []
@@ -115,7 +115,7 @@ def test_destroy_continues_after_a_closed_pipe(cloud: Cloud, checkout: Checkout)
 
 
 def test_status_reports_unsubscribed_email_and_deleted_topic(cloud: Cloud, checkout: Checkout) -> None:
-    """`make status` reports an unsubscribed alarm email and a deleted topic; a deployment recreates the topic."""
+    """`make status` reports an unsubscribed alarm email and a deleted topic, which a deployment creates again."""
     (topic,) = (each["TopicArn"] for each in cloud.client("sns").list_topics()["Topics"])
     (subscribed,) = cloud.client("sns").list_subscriptions()["Subscriptions"]
     cloud.client("sns").unsubscribe(SubscriptionArn=subscribed["SubscriptionArn"])
@@ -133,7 +133,7 @@ def test_status_reports_unsubscribed_email_and_deleted_topic(cloud: Cloud, check
 
 
 def test_dry_run_shows_one_line_a_change(cloud: Cloud, checkout: Checkout) -> None:
-    """A dry run prints one line for each change, so that the deletion of a domain is noticed."""
+    """A dry run prints one line for each change, so that operators notice the deletion of a domain."""
     configure(checkout)
     cloud.changes.clear()
     said = checkout.succeeds("deploy", "dev", "--dry-run").splitlines()
@@ -145,7 +145,7 @@ def test_dry_run_shows_one_line_a_change(cloud: Cloud, checkout: Checkout) -> No
 
 
 def test_dry_run_names_a_concurrent_deployment(cloud: Cloud, checkout: Checkout) -> None:
-    """A dry run names an operator whose deployment is running, since its result may be incomplete."""
+    """A dry run names the operator of a running deployment, because its own result may then be incomplete."""
     item = {"held_by": {"S": "1"}, "who": {"S": "ada on laptop, since 10:00 UTC,"}, "dies_at": {"N": "0"}}
     for dies_at, is_held in ((time.time() + 60, True), (time.time() - 60, False)):
         held = lock.KEY | item | {"dies_at": {"N": str(int(dies_at))}}
@@ -155,7 +155,7 @@ def test_dry_run_names_a_concurrent_deployment(cloud: Cloud, checkout: Checkout)
 
 
 def test_status_shows_retained_data(cloud: Cloud, checkout: Checkout) -> None:
-    """`make status` shows the data that `make destroy` kept."""
+    """After `make destroy`, `make status` shows the data that was kept."""
     checkout.succeeds("destroy", "dev")
     said = checkout.succeeds("status", "dev")
     assert "service   none; make deploy makes it" in said

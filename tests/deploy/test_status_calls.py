@@ -1,4 +1,4 @@
-"""`make status` makes no AWS call twice, and a deployment makes few list calls."""
+"""`make status` makes each AWS call once, and a deployment makes few list calls."""
 
 import json
 from collections import Counter
@@ -16,7 +16,7 @@ LISTS = ("ListTables", "DescribeAlarms", "GetRestApis", "GetTemplate", "ListEven
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[str, str]]:
-    """The number of AWS calls by operation and request."""
+    """The number of AWS calls, by operation and parameters."""
     made: Counter[tuple[str, str]] = Counter()
     send = BaseClient._make_api_call
 
@@ -29,7 +29,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[str, str]]:
 
 
 def by_operation(calls: Counter[tuple[str, str]]) -> Counter[str]:
-    """Return how often each operation was called."""
+    """Return the number of calls of each operation."""
     counted: Counter[str] = Counter()
     for (operation, _), times in calls.items():
         counted[operation] += times
@@ -37,7 +37,7 @@ def by_operation(calls: Counter[tuple[str, str]]) -> Counter[str]:
 
 
 def test_status_makes_no_call_twice(deployment: Deployment, calls: Counter[tuple[str, str]]) -> None:
-    """`make status` makes no call twice, and fewer than 80 in all."""
+    """`make status` makes no call twice, and fewer than 80 calls in total."""
     deployment.checkout.succeeds("status", "dev")
     assert {call: times for call, times in calls.items() if times > 1} == {}
     counted = by_operation(calls)
@@ -57,7 +57,7 @@ def test_deployment_makes_few_list_calls(deployment: Deployment, calls: Counter[
 
 
 def test_dry_run_lists_stack_resources_once(deployment: Deployment, calls: Counter[tuple[str, str]]) -> None:
-    """A dry run lists the stack's resources once, for the change set and the drift together."""
+    """A dry run lists the stack's resources once, for both the change set and the resources changed by hand."""
     deployment.checkout.succeeds("deploy", "dev", "--dry-run")
     counted = by_operation(calls)
     assert (counted["GetRestApis"], counted["ListStackResources"], counted["DescribeAlarms"]) == (2, 1, 1)

@@ -1,4 +1,4 @@
-"""`make status` names the fix for a failed or busy stack, and shows only the stage's own alarms."""
+"""`make status` prints the fix for a failed or busy stack, and shows the alarms of its own stage only."""
 
 import re
 
@@ -19,7 +19,7 @@ STATES = {
 
 
 def remedies(said: str) -> list[str]:
-    """Return the remedies that `make status` prints."""
+    """Return the fixes that `make status` prints."""
     return re.findall(r"^remedy    (.+)$", said, re.MULTILINE)
 
 
@@ -27,7 +27,7 @@ def remedies(said: str) -> list[str]:
 def test_status_of_a_failed_data_stack_names_the_fix(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch, state: str
 ) -> None:
-    """`make status` names the same fix for a failed data stack as a deployment."""
+    """For a failed data stack, `make status` prints the same fix as a deployment."""
     monkeypatch.setattr(deployment.cloud.formation().stacks[NAME], "status", state)
     said = deployment.checkout.succeeds("status", "dev")
     assert f"data      {NAME}: {state}\n" in said
@@ -38,12 +38,12 @@ def test_status_of_a_failed_data_stack_names_the_fix(
 
 
 def test_status_of_a_complete_stack_has_no_remedy(deployment: Deployment) -> None:
-    """`make status` prints no remedy for a complete stack."""
+    """For a complete stack `make status` prints no fix."""
     assert remedies(deployment.checkout.succeeds("status", "dev")) == []
 
 
 def test_failed_stack_has_no_drift(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`make status` reports no drift of a stack that will be recreated."""
+    """`make status` doesn't list deleted resources of a stack that will be created again."""
     cloud = deployment.cloud
     cloud.client("cloudwatch").delete_alarms(AlarmNames=["latchkey-dev-faults"])
     monkeypatch.setattr(cloud.formation().stacks[NAME], "status", "DELETE_FAILED")
@@ -53,7 +53,7 @@ def test_failed_stack_has_no_drift(deployment: Deployment, monkeypatch: pytest.M
 
 
 def test_status_shows_only_the_stages_alarms(deployment: Deployment) -> None:
-    """`make status` doesn't show alarms of a stage whose name begins with this one's."""
+    """`make status` doesn't show the alarms of a stage whose name begins with the name of this stage."""
     alarms = deployment.cloud.client("cloudwatch")
     (own,) = alarms.describe_alarms(AlarmNames=["latchkey-dev-faults"])["MetricAlarms"]
     kept = {name: own[name] for name in ("MetricName", "Namespace", "Period", "EvaluationPeriods", "Threshold")}
@@ -68,7 +68,9 @@ def test_status_shows_only_the_stages_alarms(deployment: Deployment) -> None:
 
 
 def test_renamed_gateway_stage_is_reported(deployment: Deployment) -> None:
-    """`make status` reports an API deployed under another stage name, as a deployment does, not as deleted."""
+    """`make status` reports an API that is deployed under another stage name, as a deployment does, and not as
+    deleted.
+    """
     gateways, (api,) = deployment.cloud.client("apigateway"), deployment.cloud.apis()
     (own,) = gateways.get_stages(restApiId=api)["item"]
     gateways.create_stage(restApiId=api, stageName="v1", deploymentId=own["deploymentId"])

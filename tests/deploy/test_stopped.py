@@ -1,4 +1,4 @@
-"""A stopped stage can't be deployed, since a deployment would start it in the middle of a restore."""
+"""A stopped stage can't be deployed, because a deployment would start it during a restore."""
 
 import io
 import zipfile
@@ -30,7 +30,7 @@ def functions(cloud: Cloud) -> list[str]:
 
 @pytest.mark.parametrize("which", range(5))
 def test_stopped_stage_is_not_deployed(cloud: Cloud, functions: list[str], which: int) -> None:
-    """A deployment is rejected while any function is stopped, and the error names the command that starts it."""
+    """A deployment is rejected while any function is stopped; the error has the command that starts it."""
     name = functions[which]
     cloud.client("lambda").put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
     with pytest.raises(DeployError, match=f"dev is stopped.*delete-function-concurrency --function-name {name}$"):
@@ -39,7 +39,7 @@ def test_stopped_stage_is_not_deployed(cloud: Cloud, functions: list[str], which
 
 
 def test_running_stage_is_deployed(cloud: Cloud, functions: list[str]) -> None:
-    """A stage may be deployed with reserved concurrency, without it, and before it has functions."""
+    """A stage with or without reserved concurrency, or without functions, can be deployed."""
     checks.check_running("prod")
     checks.check_running("dev")
     cloud.client("lambda").put_function_concurrency(FunctionName=functions[0], ReservedConcurrentExecutions=5)

@@ -1,4 +1,4 @@
-"""`chalice package` ships our code and the dependencies that Lambda lacks, and nothing else."""
+"""`chalice package` packages our code and the dependencies that Lambda lacks, and no other files."""
 
 import os
 import re
@@ -19,7 +19,7 @@ from tests.deploy.checkout import copied
 pytestmark = pytest.mark.xdist_group("deploy")
 ROOT = Path(__file__).parents[2]
 SIZE_MAX_BYTES = 12_000_000
-"""Lambda accepts 50 MB, but a cold start downloads and unpacks all of it."""
+"""The maximum size, below Lambda's 50 MB because a cold start downloads and unpacks the whole package."""
 SHIPPED = {"app.py", "chalice", "chalicelib"}
 """Our code, and the runtime of Chalice."""
 DEPENDENCIES = {
@@ -27,18 +27,18 @@ DEPENDENCIES = {
     "jinja2", "jmespath", "markupsafe", "pycparser", "pynamodb", "six.py", "typing_extensions.py", "urllib3",
     "zxcvbn",
 }  # fmt: skip
-"""The dependencies in requirements.txt. Review another name before adding it here."""
+"""The dependencies that requirements.txt may add to the package. Review another one before adding it here."""
 
 
 @pytest.fixture(scope="module")
 def package(packaged: Path) -> Iterator[zipfile.ZipFile]:
-    """The package that `make package` creates for arm64 Linux."""
+    """The package that `make package` has created for Linux on arm64."""
     with zipfile.ZipFile(packaged / "deployment.zip") as opened:
         yield opened
 
 
 def test_package_has_all_our_code(package: zipfile.ZipFile) -> None:
-    """The package has every file of chalicelib, including templates and static files, and no cache."""
+    """The package has every file of chalicelib, including templates and static files, and no cache files."""
     ours = {name for name in package.namelist() if name.startswith("chalicelib/")}
     on_disk = {
         str(path.relative_to(ROOT))
@@ -53,7 +53,7 @@ def test_package_has_all_our_code(package: zipfile.ZipFile) -> None:
 
 
 def test_package_has_only_code_and_known_dependencies(package: zipfile.ZipFile) -> None:
-    """The package has no tests, infra or docs, nothing that Lambda provides, and no unlisted dependency."""
+    """The package has no tests, infra or docs, no package that Lambda provides, and no unlisted dependency."""
     roots = {name.split("/")[0] for name in package.namelist()}
     compiled = {root for root in roots if re.fullmatch(r"_\w+\.cpython-\d+-aarch64-linux-gnu\.so", root)}
     assert roots - compiled == SHIPPED | DEPENDENCIES
@@ -65,7 +65,7 @@ def test_package_has_only_code_and_known_dependencies(package: zipfile.ZipFile) 
 
 
 def test_compiled_files_are_for_arm64(package: zipfile.ZipFile) -> None:
-    """Compiled files are for arm64, whatever the machine that packages."""
+    """Compiled files are for arm64, whatever machine creates the package."""
     for name in package.namelist():
         if name.endswith(".so"):
             head = package.read(name)[:20]
@@ -73,7 +73,7 @@ def test_compiled_files_are_for_arm64(package: zipfile.ZipFile) -> None:
 
 
 def test_package_size_is_limited(package: zipfile.ZipFile, capsys: pytest.CaptureFixture[str]) -> None:
-    """The package is smaller than 12 MB; its size is printed."""
+    """The package is smaller than 12 MB, and its size is printed."""
     size_bytes = Path(str(package.filename)).stat().st_size
     with capsys.disabled():
         print(f"\ndeployment.zip: {size_bytes / 1e6:.1f} MB, {len(package.namelist())} files")
@@ -92,7 +92,7 @@ print(authorizer(call, None)["context"]["refusal"])
 
 
 def test_package_runs_beside_lambdas_botocore(package: zipfile.ZipFile, tmp_path: Path) -> None:
-    """The package starts beside Lambda's own botocore and nothing else."""
+    """The package works with Lambda's own version of botocore and no other installed package."""
     package.extractall(tmp_path / "task")
     runtime = tmp_path / "runtime"
     runtime.mkdir()
@@ -122,7 +122,7 @@ def test_package_is_reproducible(tmp_path: Path) -> None:
 
 
 def test_package_digest_ignores_file_order(tmp_path: Path) -> None:
-    """The package's name, a digest of its files, doesn't depend on the file system's order."""
+    """The name of the package, a digest of its files, doesn't depend on the order of files in the file system."""
     for place in ("here", "elsewhere"):
         (tmp_path / place).mkdir()
     one, other = (copied(tmp_path / place, is_light=True) for place in ("here", "elsewhere"))

@@ -1,6 +1,6 @@
 """The background functions of a deployment in a separate process, which a test may kill.
 
-Its clock runs fast, so that a minute takes two seconds.
+The clock of the process runs 30 times as fast as real time, so a minute takes two seconds.
 """
 
 import os
@@ -17,11 +17,11 @@ from tests.support.webhook_receiver import PUBLIC_URL
 
 ROOT = Path(__file__).parents[2]
 SPEED = 30
-"""Seconds of its clock per real second."""
+"""Seconds of the process's clock per real second."""
 
 
 def clock_from(start_ms: int, began: float) -> Callable[[], int]:
-    """Return a clock that was at `start_ms` when the machine's monotonic clock was at `began`."""
+    """Return a clock that starts at `start_ms` when the monotonic clock is at `began`."""
     return lambda: start_ms + round((time.monotonic() - began) * 1000 * SPEED)
 
 
@@ -39,7 +39,7 @@ def start(url: str, start_ms: int, began: float) -> "subprocess.Popen[bytes]":
 
 
 def main() -> None:
-    """Run until killed."""
+    """Run the background functions until the process is killed."""
     from chalicelib.core import clock
     from chalicelib.core.dynamodb import client as dynamodb
     from infra import background

@@ -1,4 +1,4 @@
-"""Fixtures of the tests on a real engine: dynoxide in memory, a fleet of processes, a proxy with faults."""
+"""Fixtures of the tests on a real database engine: dynoxide in memory, a fleet of processes, and a fault proxy."""
 
 import io
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ _seconds = count(1)
 
 @pytest.fixture(scope="session")
 def url() -> Iterator[str]:
-    """The URL of an engine with the tables, shared by all tests of the session."""
+    """The URL of an engine with empty tables, which all tests of the session share."""
     running = engine.start(None, say=False)
     with pytest.MonkeyPatch.context() as environment, settings.override(settings.Settings(stage=STAGE)):
         environment.setenv("AWS_ENDPOINT_URL", running.url)
@@ -36,7 +36,7 @@ def url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def fleet() -> Iterator[Fleet]:
-    """Four processes of eight threads."""
+    """Four processes with eight threads each."""
     started = Fleet()
     yield started
     started.stop()
@@ -52,15 +52,16 @@ def proxy(url: str) -> Iterator[HoldingProxy]:
 
 @pytest.fixture
 def logged() -> io.StringIO:
-    """The app's log lines and metrics."""
+    """A buffer that collects the app's log lines and metrics."""
     return io.StringIO()
 
 
 @pytest.fixture
 def answers_within_s(request: pytest.FixtureRequest) -> int:
-    """The app's read timeout: long, unless the test withholds a response.
+    """The app's read timeout: short only if the test withholds a response.
 
-    After a timeout a call is retried and counts twice, and a held call must be sent once.
+    In other tests it is long, because a call is retried after a timeout: a counted request would count twice, and a
+    held call would be sent twice.
     """
     callspec = getattr(request.node, "callspec", None)
     fault = callspec.params.get("fault") if callspec else None
@@ -100,5 +101,5 @@ def app(latchkey: TestApp, request: pytest.FixtureRequest) -> RegisteredClient:
 
 @pytest.fixture
 def own_second(latchkey: TestApp) -> None:
-    """A second of the test's own, so that no test uses up another's burst."""
+    """Start in a second that no other test uses, so that no test uses up another test's burst."""
     latchkey.clock.forward(2 * next(_seconds))

@@ -13,7 +13,7 @@ OTHER_PASSWORDS = ("harmonica wolverine custard", "telescope marmalade ostrich")
 
 
 def session_write(operation: str) -> Callable[[Call], bool]:
-    """Return a rule that matches one operation on sessions."""
+    """Return a rule that matches one DynamoDB operation on sessions."""
     return lambda call: (call.operation, call.table) == (operation, "sessions")
 
 
@@ -29,7 +29,7 @@ def count_statuses(pages: list[Page]) -> Counter[int]:
 
 
 def is_accepted(latchkey: TestApp, secret: str) -> bool:
-    """Return whether a key is accepted by a gateway and a function without cached state."""
+    """Return whether a key is accepted by a gateway and a function whose caches are empty."""
     latchkey.forget()
     latchkey.gateway.cached.clear()
     return latchkey.call("GET", "/v1/users/me", secret).status == 200

@@ -13,13 +13,13 @@ from infra.local_gateway.response import Response
 READING = {"GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems"}
 WRITING = {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"}
 INDEX_ENTRY_BYTES = ITEM_BYTES = 100
-"""DynamoDB's overhead for each item and each index entry."""
+"""DynamoDB's overhead in bytes for each item and each index entry."""
 Item = dict[str, dict[str, Any]]
 
 
 @dataclass(slots=True)
 class Consumption:
-    """The consumed units, the log lines and the response of an operation."""
+    """The capacity units that an operation consumed, its log lines, and its response."""
 
     write_units: float = 0
     read_units: float = 0
@@ -33,26 +33,26 @@ class Consumption:
 
     @property
     def answer_bytes(self) -> int:
-        """Return the size of the response's headers and body, 0 without one."""
+        """Return the size of the response's headers and body, or 0 if there is no response."""
         if self.answer is None:
             return 0
         return sum(len(name) + len(value) + 4 for name, value in self.answer.headers) + len(self.answer.body)
 
 
 def measure(act: Callable[[], object]) -> Consumption:
-    """Run `act`, and return its consumption."""
+    """Run `act` and return its consumption."""
     taken, logged, send = Consumption(), io.StringIO(), dynamodb.sender()
 
     def call(operation: str, request: dict[str, Any]) -> dict[str, Any]:
         assert operation in READING | WRITING, operation
-        answer = send(operation, {**request, "ReturnConsumedCapacity": "TOTAL"})
-        consumed = answer.pop("ConsumedCapacity")
+        response = send(operation, {**request, "ReturnConsumedCapacity": "TOTAL"})
+        consumed = response.pop("ConsumedCapacity")
         units = sum(each["CapacityUnits"] for each in (consumed if isinstance(consumed, list) else [consumed]))
         if operation in READING:
             taken.read_units += units
         else:
             taken.write_units += units
-        return answer
+        return response
 
     telemetry.write_to(logged)
     with dynamodb.use_sender(call):
@@ -64,7 +64,7 @@ def measure(act: Callable[[], object]) -> Consumption:
 
 
 def stored_bytes(stage: str, of: tuple[str, ...]) -> tuple[int, int]:
-    """Return the size of some tables, and of their indexes."""
+    """Return the size in bytes of these tables and their indexes."""
     in_tables = in_indexes = 0
     every = data.tables(stage)
     for name in (f"latchkey-{stage}-{table}" for table in of):
@@ -78,7 +78,7 @@ def stored_bytes(stage: str, of: tuple[str, ...]) -> tuple[int, int]:
 
 
 def _entry_bytes(item: Item, table_keys: set[str], index: dict[str, Any]) -> int:
-    """Return an item's size in an index, 0 when it lacks one of the index's keys."""
+    """Return the size of an item's entry in an index, or 0 if the item lacks a key of the index."""
     keys = {key["AttributeName"] for key in index["KeySchema"]}
     if not keys <= item.keys():
         return 0

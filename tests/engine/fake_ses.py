@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class FakeSes(ThreadingHTTPServer):
-    """A fake SES. `recipients` has the recipients in the order of arrival."""
+    """A fake SES. `recipients` lists the recipients in order of arrival."""
 
     daemon_threads = True
 

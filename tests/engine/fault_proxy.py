@@ -1,7 +1,7 @@
-"""A proxy before the engine that injects faults of the real DynamoDB, which no emulator has.
+"""A proxy before the engine that injects faults of DynamoDB which no emulator produces.
 
-A fault is an error response, a broken connection, or no response. With a fault named
-`_AFTER` the engine has processed the call, and the response is lost.
+A fault is an error response, a broken connection, or no response. After a fault whose name ends in `_AFTER` the engine
+has processed the call, and only the response is lost.
 """
 
 import http.client
@@ -30,13 +30,13 @@ class Call:
 
     @property
     def table(self) -> str:
-        """Return the table's name without its stage, "" for a call with several tables."""
+        """Return the table's name without its stage, or "" for a call with several tables."""
         return str(self.body.get("TableName", "")).rpartition("-")[2]
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorResponse:
-    """An error response, without a call to the engine."""
+    """An error response that is sent in place of calling the engine."""
 
     status: int
     code: str
@@ -44,7 +44,7 @@ class ErrorResponse:
 
 
 class ConnectionFault(Enum):
-    """A connection without a response."""
+    """A connection that ends without a response."""
 
     DROPPED = auto()
     """The connection is closed before the engine gets the call."""
@@ -77,12 +77,12 @@ SERVICE_UNAVAILABLE = ErrorResponse(503, "ServiceUnavailable")
 
 
 def fault_id(fault: Fault) -> str:
-    """Return a fault's name for the id of a test."""
+    """Return the name of a fault for a test id."""
     return fault.code if isinstance(fault, ErrorResponse) else fault.name.lower()
 
 
 def is_admission(call: Call) -> bool:
-    """Return whether a call is an admission's write."""
+    """Return whether a call is the write that admits a request."""
     return call.table == "windows" and "ADD used" in call.body.get("UpdateExpression", "")
 
 
@@ -126,9 +126,9 @@ class FaultProxy:
 
     @contextmanager
     def fail(self, rule: Rule, fault: Fault, *, times: int | None = None) -> Iterator[list[Call]]:
-        """Fail the calls of a `with` block that `rule` matches, at most `times` (None: all); yield the matched calls.
+        """Fail at most `times` calls that `rule` matches (None: all) during a `with` block.
 
-        Further matches are forwarded, and also yielded.
+        Yields the list of matched calls, including matched calls beyond `times`, which are forwarded.
         """
         picked: list[Call] = []
 
@@ -143,7 +143,9 @@ class FaultProxy:
 
     @contextmanager
     def fail_by(self, decide: Callable[[Call], Fault | None]) -> Iterator[None]:
-        """Fail the calls of a `with` block as `decide` returns; it is called for one call at a time."""
+        """Fail calls during a `with` block with the faults that `decide` returns; it is called for one call at
+        a time.
+        """
         self._decide, before = decide, self._decide
         try:
             yield
@@ -151,7 +153,7 @@ class FaultProxy:
             self._decide = before
 
     def decide(self, call: Call) -> Fault | None:
-        """Record a call and return its fault, None to forward it."""
+        """Record a call and return its fault, or None to forward it."""
         with self._lock:
             self.seen.append(call)
             return self._decide(call)

@@ -1,7 +1,7 @@
-"""Four processes of eight threads, like four Lambda functions: each with its own app, gateway cache, caches and clock.
+"""Four processes with eight threads each, which act like four Lambda functions.
 
-Each thread gets one request at a time, and waits until all threads are ready before it sends the next. So 32 requests
-are in flight at the same time, on any machine.
+Each process has its own app, gateway cache, other caches and clock. A thread sends one request at a time, and waits
+before each until all threads are ready, so 32 requests are in flight at the same time on any machine.
 """
 
 import multiprocessing
@@ -25,12 +25,12 @@ STAGE = "engine"
 PUBLIC_URL = "https://api.example.com"
 READY_WITHIN_S = 60
 CLOCKS_AGREE: tuple[int, ...] = (0,) * PROCESSES
-"""The clock skew of each process, in seconds: none."""
+"""The clock skew of each process in seconds, when all clocks agree."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request, and its time by a correct clock; without `secret` it has no Authorization header."""
+    """A request and the correct time at which to send it; without `secret` it has no Authorization header."""
 
     method: str
     target: str
@@ -42,7 +42,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One response."""
+    """The response to a request of the fleet."""
 
     status: int
     headers: dict[str, str]
@@ -50,7 +50,7 @@ class Reply:
 
 
 class FleetError(Exception):
-    """A request raised an exception."""
+    """Raised when a request in a process raised an exception."""
 
 
 @dataclass
@@ -73,7 +73,7 @@ class Fleet:
             self.pipes.append(ours)
 
     def stop(self) -> None:
-        """Stop the processes; each ends when its pipe is closed."""
+        """Stop the processes by closing their pipes."""
         for pipe in self.pipes:
             pipe.close()
         for process in self.processes:
@@ -83,7 +83,7 @@ class Fleet:
     def send(
         self, url: str, requests: Iterable[Request], clocks_off_s: Sequence[int] = CLOCKS_AGREE
     ) -> list[list[Reply]]:
-        """Send `requests`, 32 at a time, to the engine at `url`; return the replies of each process."""
+        """Send `requests` to the engine at `url`, 32 at a time, and return the replies of each process."""
         dealt = list(requests)
         for number, pipe in enumerate(self.pipes):
             lanes = [dealt[number + PROCESSES * thread :: AT_ONCE] for thread in range(THREADS)]
@@ -97,7 +97,7 @@ class Fleet:
         return outcomes
 
     def everywhere(self, url: str, request: Request, clocks_off_s: Sequence[int] = CLOCKS_AGREE) -> list[Reply]:
-        """Send one request from every thread of every process concurrently."""
+        """Send one request from every thread of every process at the same time."""
         return flatten(self.send(url, [request] * AT_ONCE, clocks_off_s))
 
 
@@ -115,7 +115,7 @@ class _Task:
 
 
 def _function(pipe: Connection, barrier: Barrier) -> None:
-    """Run one process: serve the tasks of the pipe until it is closed."""
+    """Run one process, which serves the tasks from its pipe until the pipe is closed."""
     from app import app
     from chalicelib.core import clock, settings, telemetry
     from chalicelib.core.dynamodb import client as dynamodb
@@ -132,7 +132,7 @@ def _function(pipe: Connection, barrier: Barrier) -> None:
                 ready.wait(READY_WITHIN_S)
                 if request is not None:
                     moment.now_ms = request.at_ms + task.clock_off_ms
-                    replies.append(_answer(gateway, request))
+                    replies.append(_respond(gateway, request))
         except BaseException:
             ready.abort()
             barrier.abort()
@@ -143,7 +143,8 @@ def _function(pipe: Connection, barrier: Barrier) -> None:
         barrier.wait(READY_WITHIN_S)
 
     def all_lanes(task: _Task) -> list[Reply]:
-        # Only the last ready thread of a process waits for the other processes, so that 4 threads are woken, not 32.
+        # Only the last ready thread of each process waits for the other processes, so 4 threads are woken instead of
+        # 32.
         ready = threading.Barrier(THREADS, action=wait_for_other_processes)
         return flatten(threads.map(lane, repeat(task), task.lanes, repeat(ready)))
 
@@ -174,7 +175,7 @@ def _next(pipe: Connection) -> _Task | None:
     return task
 
 
-def _answer(gateway: Any, request: Request) -> Reply:
+def _respond(gateway: Any, request: Request) -> Reply:
     bearer = {"Authorization": f"Bearer {request.secret}"} if request.secret else {}
     once = {"Idempotency-Key": request.idempotency_key} if request.idempotency_key else {}
     headers = {**bearer, **once, "Content-Type": "application/json"}

@@ -1,4 +1,6 @@
-"""A proxy that holds calls to the engine until released, so that a test decides which of two writers is first."""
+"""A proxy that holds calls to the engine until they are released, so that a test decides which of two writers
+is first.
+"""
 
 import json
 import threading
@@ -25,16 +27,16 @@ class HeldCalls:
         self._released = threading.Event()
 
     def wait_for(self, count: int) -> None:
-        """Return when so many calls are held; fail after a timeout."""
+        """Wait until this many calls are held, or fail after a timeout."""
         with self._changed:
             assert self._changed.wait_for(lambda: len(self._calls) >= count, WITHIN_S), "the calls don't arrive"
 
     def release(self) -> None:
-        """Release the held calls, and hold no more."""
+        """Release the held calls and hold no more."""
         self._released.set()
 
     def wait(self, call: Call) -> None:
-        """Hold a call until the release."""
+        """Hold a call until it is released."""
         with self._changed:
             self._calls.add(json.dumps(call.body, sort_keys=True))
             self._changed.notify_all()
@@ -48,7 +50,7 @@ class HoldingProxy(FaultProxy):
 
     @contextmanager
     def hold(self, rule: Rule) -> Iterator[HeldCalls]:
-        """Hold the calls that `rule` matches, at most until the end of the `with` block."""
+        """Hold the calls that `rule` matches, until released or until the `with` block ends."""
         held = self._held = HeldCalls(rule)
         try:
             yield held
@@ -57,7 +59,7 @@ class HoldingProxy(FaultProxy):
             held.release()
 
     def decide(self, call: Call) -> Fault | None:
-        """Hold a call before its fault is decided."""
+        """Hold a call before deciding on its fault."""
         held = self._held
         if held is not None and held.rule(call):
             held.wait(call)
@@ -65,7 +67,7 @@ class HoldingProxy(FaultProxy):
 
 
 def run_concurrently(deeds: Sequence[Callable[[], Result]]) -> list[Result]:
-    """Run all functions concurrently, each in its own thread, and return their results."""
+    """Run all functions at the same time, each in its own thread, and return their results."""
     ready = threading.Barrier(len(deeds))
 
     def do(deed: Callable[[], Result]) -> Result:

@@ -1,4 +1,4 @@
-"""A client whose requests race, and assertions on the tokens that are left."""
+"""A client that sends concurrent requests, and assertions on the tokens that remain valid."""
 
 import json
 from typing import Any
@@ -26,10 +26,10 @@ ONE_OF_TWENTY = {(200, ""): 1, (400, "invalid_grant"): TWENTY - 1}
 
 
 class RegisteredClient:
-    """A registered OAuth client, and its requests."""
+    """A registered OAuth client and its requests."""
 
     def __init__(self, latchkey: TestApp, kind: str) -> None:
-        """Register it for a new account."""
+        """Register the client for a new account."""
         public = kind == "public"
         kinds = {clients.CODE, clients.REFRESH, clients.DEVICE} | (set() if public else {clients.CLIENT_CREDENTIALS})
         made = clients.register(
@@ -57,22 +57,22 @@ class RegisteredClient:
         }
 
     def approved(self, account: Account, authorization: Parameters) -> str:
-        """Return the redirect after an account's consent."""
+        """Approve a request for an account and return the redirect."""
         asked = parameters.parse_query({name: [value] for name, value in authorization.items()})
         return authorize.approve(authorize.parse(asked, PUBLIC_URL), account.id, PUBLIC_URL)
 
     def code(self, account: Account) -> str:
-        """Return an authorization code of an account's consent."""
+        """Approve a request for an account and return the code."""
         location = self.approved(account, self.authorization())
         return parse_qs(urlsplit(location).query)["code"][0]
 
     def redemption(self, code: str) -> Parameters:
-        """Return the token request for a code."""
+        """Return the token request that exchanges a code."""
         proof = {"redirect_uri": REDIRECT, "code_verifier": VERIFIER}
         return {"grant_type": clients.CODE, "code": code, **proof, **self.credentials}
 
     def refresh(self, tokens: dict[str, Any]) -> Parameters:
-        """Return the token request that rotates a refresh token."""
+        """Return the token request that uses a refresh token."""
         return {"grant_type": clients.REFRESH, "refresh_token": tokens["refresh_token"], **self.credentials}
 
     def poll(self, device_code: str) -> Parameters:
@@ -84,11 +84,11 @@ class RegisteredClient:
         return self.latchkey.call("POST", "/oauth/token", json_body=asked)
 
     def spend(self, asked: Parameters) -> Response:
-        """Send a token request, and immediately use the access token, so that the gateway caches its policy."""
-        answer = self.ask(asked)
-        if answer.status == 200:
-            self.latchkey.call("GET", "/v1/users/me", answer.json()["access_token"])
-        return answer
+        """Send a token request and use the access token at once, so that the gateway caches its policy."""
+        response = self.ask(asked)
+        if response.status == 200:
+            self.latchkey.call("GET", "/v1/users/me", response.json()["access_token"])
+        return response
 
     def revoke(self, token: str) -> Response:
         """Revoke a token."""
@@ -96,9 +96,9 @@ class RegisteredClient:
 
     def tokens(self, account: Account) -> dict[str, Any]:
         """Return the tokens of a new grant."""
-        answer = self.spend(self.redemption(self.code(account)))
-        assert answer.status == 200, answer.body
-        tokens: dict[str, Any] = answer.json()
+        response = self.spend(self.redemption(self.code(account)))
+        assert response.status == 200, response.body
+        tokens: dict[str, Any] = response.json()
         return tokens
 
     def device_code(self) -> tuple[str, str]:
@@ -107,14 +107,14 @@ class RegisteredClient:
         return str(shown["device_code"]), str(shown["user_code"])
 
 
-def said(answer: Response | Reply) -> tuple[int, str]:
-    """Return the status of a response, and the `error` of an error response."""
-    body = answer.json() if isinstance(answer, Response) else answer.body
-    return answer.status, body.get("error", "")
+def status_and_error(response: Response | Reply) -> tuple[int, str]:
+    """Return the status of a response, with its `error` or ""."""
+    body = response.json() if isinstance(response, Response) else response.body
+    return response.status, body.get("error", "")
 
 
-def working(latchkey: TestApp, everything: list[dict[str, Any]]) -> list[str]:
-    """Return the access tokens that are accepted, with or without the gateway's cache."""
+def find_accepted(latchkey: TestApp, everything: list[dict[str, Any]]) -> list[str]:
+    """Return the access tokens that are accepted with or without the gateway's cache."""
     secrets = [tokens["access_token"] for tokens in everything]
     statuses = [latchkey.call("GET", "/v1/users/me", secret).status for secret in secrets]
     latchkey.forget()
@@ -124,24 +124,24 @@ def working(latchkey: TestApp, everything: list[dict[str, Any]]) -> list[str]:
     return [secret for secret, status in zip(secrets * 2, statuses, strict=True) if status == 200]
 
 
-def issued(answers: list[Response]) -> list[dict[str, Any]]:
+def collect_tokens(responses: list[Response]) -> list[dict[str, Any]]:
     """Return the tokens of the successful responses."""
-    return [answer.json() for answer in answers if answer.status == 200 and b"access_token" in answer.body]
+    return [answer.json() for answer in responses if answer.status == 200 and b"access_token" in answer.body]
 
 
 def assert_nothing_works(app: RegisteredClient, everything: list[dict[str, Any]]) -> None:
     """Assert that no access token is accepted and no refresh token can be exchanged."""
-    app.latchkey.clock.forward(1)  # a new second has the whole burst for these requests
-    assert working(app.latchkey, everything) == []
+    app.latchkey.clock.forward(1)  # A new second has an unused burst for these requests.
+    assert find_accepted(app.latchkey, everything) == []
     app.latchkey.clock.forward(1)
-    assert {said(app.ask(app.refresh(tokens))) for tokens in everything} <= {
+    assert {status_and_error(app.ask(app.refresh(tokens))) for tokens in everything} <= {
         (400, "invalid_grant"),
         (401, "invalid_client"),
     }
 
 
-def spending(call: Call) -> bool:
-    """Return whether a call creates or consumes a one-time token."""
+def is_spending(call: Call) -> bool:
+    """Return whether a call is a transaction that creates or consumes a one-time token."""
     return is_transaction(call) and "tickets" in _written(call)
 
 
@@ -151,12 +151,12 @@ def _written(call: Call) -> set[str]:
 
 
 def tables_of(call: Call, kind: str) -> set[str]:
-    """Return the tables of the writes of one kind in a transaction."""
+    """Return the tables to which a transaction makes writes of one type."""
     return {each[kind]["TableName"].rpartition("-")[2] for each in call.body["TransactItems"] if kind in each}
 
 
-def everywhere(latchkey: TestApp, fleet: Fleet, url: str, asked: Parameters) -> list[Reply]:
-    """Send one token request 20 times concurrently, from four warm processes."""
+def send_everywhere(latchkey: TestApp, fleet: Fleet, url: str, asked: Parameters) -> list[Reply]:
+    """Send one token request 20 times concurrently, from four processes that have served a request before."""
     warm_up = json.dumps({"client_id": "app_unknown", "grant_type": clients.CODE}).encode()
     fleet.everywhere(url, Request("POST", "/oauth/token", "", clock.now_ms() - 1000, warm_up))
     body = json.dumps(asked).encode()

@@ -1,6 +1,6 @@
-"""Concurrent changes of one account: keys made during a deletion or a verification, and repeated forms.
+"""Concurrent changes of one account: keys created during a deletion or a verification, and forms submitted repeatedly.
 
-Every caller has read the state that it decides by before any of them writes.
+Every caller has read the state on which it decides before any caller writes.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +22,7 @@ from tests.support.mailbox import Mailbox
 
 
 def test_form_submitted_20_times_concurrently_creates_one_key(latchkey: TestApp, proxy: HoldingProxy) -> None:
-    """One form creates one key however often it is submitted, and one response shows its secret."""
+    """A form submitted repeatedly creates one key, and one response shows its secret."""
     account = new_account()
     console = log_in_as(latchkey, account)
     form = console.fill(console.open("/settings/keys/new"), "/settings/keys/new", {"name": "CI"})
@@ -34,7 +34,7 @@ def test_form_submitted_20_times_concurrently_creates_one_key(latchkey: TestApp,
 
 
 def test_concurrent_sign_ups_never_exceed_the_limit(latchkey: TestApp, box: Mailbox) -> None:
-    """Of twenty concurrent sign-ups from one network only the remaining ones are accepted; the others send no email."""
+    """Twenty concurrent sign-ups from one network create accounts up to the limit; the others send no email."""
     ip = "192.0.2.99"
     latchkey.set_counters(f"sign-ups_{ip}", tiers.SIGN_UPS, used=27)
     deeds = []
@@ -65,8 +65,8 @@ def test_account_created_during_its_predecessors_deletion_keeps_the_usage(
     assert latchkey.call("GET", "/v1/limits", key.secret).json()["quota"]["remaining"] == 399
 
 
-def test_address_claimed_by_two_accounts_concurrently_goes_to_one(latchkey: TestApp, proxy: HoldingProxy) -> None:
-    """Of two concurrent changes to one address one succeeds; the other account keeps its address."""
+def test_address_claimed_by_two_accounts_concurrently_is_given_to_one(latchkey: TestApp, proxy: HoldingProxy) -> None:
+    """Of two concurrent changes to one address one succeeds, and the other account keeps its address."""
     wanted = f"wanted.{randomness.base62(8).lower()}@example.com"
     accounts, deeds = [new_account(), new_account()], []
     for account in accounts:
@@ -86,7 +86,7 @@ def test_address_claimed_by_two_accounts_concurrently_goes_to_one(latchkey: Test
 
 
 def test_key_created_during_account_deletion_is_not_stored(latchkey: TestApp, proxy: HoldingProxy) -> None:
-    """A key creation that was decided before the deletion and written after it fails."""
+    """Creating a key fails if it was checked before the account's deletion and is written after it."""
     account = new_account()
     maker = latchkey.key(account)
     console, leaving = log_in_as(latchkey, account), log_in_as(latchkey, account)
@@ -106,7 +106,7 @@ def test_key_created_during_account_deletion_is_not_stored(latchkey: TestApp, pr
 
 
 def test_concurrent_deletion_and_key_creations_leave_no_valid_key(latchkey: TestApp) -> None:
-    """In any order, after the deletion no key of the account is valid."""
+    """In any order of the requests, no key of a deleted account is valid."""
     account = new_account()
     maker = latchkey.key(account)
     leaving = log_in_as(latchkey, account)
@@ -121,7 +121,7 @@ def test_concurrent_deletion_and_key_creations_leave_no_valid_key(latchkey: Test
 
 @pytest.mark.parametrize("by", ["api", "page"])
 def test_key_created_during_email_verification_is_never_valid(latchkey: TestApp, proxy: HoldingProxy, by: str) -> None:
-    """A squatter's key creation that is written after the verification of the address fails."""
+    """A squatter's new key fails if it is written after the verification of the address."""
     squatted = new_account(verified=False)
     old = latchkey.key(squatted)
     squatter = log_in_as(latchkey, squatted)

@@ -1,4 +1,4 @@
-"""Concurrent registrations and deletions of OAuth applications never exceed 50 per account."""
+"""Concurrent registrations and deletions of OAuth applications never exceed 50 applications per account."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -21,13 +21,13 @@ NEW = "/settings/applications/new"
 
 
 def test_concurrent_registrations_leave_50_applications(latchkey: TestApp) -> None:
-    """Of twenty concurrent forms for the last five places five succeed, and fifteen respond 409."""
+    """Of twenty concurrent forms for the last five places, five succeed and fifteen get a 409."""
     owner = latchkey.account()
     for _ in range(clients.PER_ACCOUNT_MAX - 5):
         register_client(latchkey, owner=owner)
     console = log_in_as(latchkey, owner)
     asked = {"name": ["Mine"], "kind": ["public"], "redirect_uris": ["https://app.example.com/cb"], "scopes": ["read"]}
-    # Each form has its own one-time token; resubmitting one would create no second application anyway.
+    # Each form has its own one-time token, because a form submitted twice would create no second application anyway.
     forms = [console.fill(console.open(NEW), NEW, asked) for _ in range(TWENTY)]
     statuses = Counter(page.status for page in run_concurrently([partial(console.send, NEW, form) for form in forms]))
     assert statuses == {200: 5, 409: 15}
@@ -35,7 +35,7 @@ def test_concurrent_registrations_leave_50_applications(latchkey: TestApp) -> No
 
 
 def test_concurrent_deletions_of_one_application_free_one_place(latchkey: TestApp) -> None:
-    """The account's application count decreases by one."""
+    """Concurrent deletions of one application decrease the account's application count by one."""
     owner = latchkey.account()
     apps = [register_client(latchkey, owner=owner) for _ in range(2)]
     run_concurrently([partial(delete_client.delete, apps[0].client)] * TWENTY)
@@ -43,7 +43,7 @@ def test_concurrent_deletions_of_one_application_free_one_place(latchkey: TestAp
 
 
 def test_application_registered_during_suspension_is_not_active(latchkey: TestApp) -> None:
-    """In any order of nineteen registrations and a suspension, all registered applications are suspended."""
+    """In any order of nineteen registrations and a suspension, every registered application is suspended."""
     owner = new_user(latchkey, "Owner").account
     asked = {"name": ["Mine"], "kind": ["public"], "redirect_uris": ["https://app.example.com/cb"], "scopes": ["read"]}
     console = log_in_as(latchkey, owner)
@@ -55,5 +55,5 @@ def test_application_registered_during_suspension_is_not_active(latchkey: TestAp
     made = list(clients.list_of_account(owner.id))
     assert [client.client_id for client in made if client.is_active] == []
     assert len(made) == (Account.get(owner.id).applications or 0)
-    # And none can be registered afterwards.
+    # A suspended account can register no application.
     assert console.send(NEW, forms[0]).status in (303, 401, 403)

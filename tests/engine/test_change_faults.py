@@ -1,4 +1,4 @@
-"""Changes during faults of DynamoDB: each happens once or not at all, and is a 503 while it isn't in effect yet."""
+"""Changes during DynamoDB faults: each is made once or not at all, and gets a 503 until it takes effect."""
 
 from collections.abc import Callable
 from typing import Any
@@ -30,10 +30,10 @@ ONCE = [SERVER_ERROR, CANCELED_BY_CONFLICT, *ConnectionFault]
 
 
 class Person:
-    """An account with two keys: one that is changed, and one that changes it."""
+    """An account with two keys, of which one is used to change the other."""
 
     def __init__(self, latchkey: TestApp) -> None:
-        """Create the account and its keys; the gateway has cached both."""
+        """Create the account and its keys, and have the gateway cache both keys' policies."""
         self.latchkey = latchkey
         self.account = latchkey.account(tiers.PRO)
         self.key, self.manager = latchkey.key(self.account, "read", "write"), latchkey.key(self.account)
@@ -78,7 +78,7 @@ class Person:
         return {key.id: key.is_live() for key in find.keys_of(self.account.id)}
 
     def counted(self) -> set[str]:
-        """Return the ids of the keys that count towards the account's limit."""
+        """Return the ids of the keys that count towards the limit of keys."""
         return set(Account.get(self.account.id).live_keys.attribute_values)
 
     def _manage(self, method: str, target: str, body: Any) -> Response:
@@ -90,13 +90,13 @@ class Person:
 
 @pytest.fixture
 def person(latchkey: TestApp) -> Person:
-    """An account whose keys are valid."""
+    """An account with two valid keys."""
     return Person(latchkey)
 
 
 @pytest.mark.parametrize("fault", ONCE, ids=fault_id)
 def test_rotation_that_fails_once_makes_one_successor(person: Person, proxy: FaultProxy, fault: Fault) -> None:
-    """Whether or not the failed write was applied, there is one successor, with the secret of the response."""
+    """One successor is created, with the secret in the response, whether or not the failed write was applied."""
     with proxy.fail(is_transaction, fault, times=1) as sent:
         rotated = person.rotate()
     assert rotated.status == 201
@@ -110,7 +110,7 @@ def test_rotation_that_fails_once_makes_one_successor(person: Person, proxy: Fau
 
 @pytest.mark.parametrize("fault", ONCE, ids=fault_id)
 def test_creation_that_fails_once_makes_one_key(person: Person, proxy: FaultProxy, fault: Fault) -> None:
-    """Whether or not the failed write was applied, one key is created and counted once."""
+    """One key is created and counted once, whether or not the failed write was applied."""
     with proxy.fail(is_transaction, fault, times=1):
         created = person.create()
     assert created.status == 201
@@ -121,7 +121,7 @@ def test_creation_that_fails_once_makes_one_key(person: Person, proxy: FaultProx
 
 @pytest.mark.parametrize("fault", ONCE, ids=fault_id)
 def test_revocation_that_fails_once_is_applied(person: Person, proxy: FaultProxy, fault: Fault) -> None:
-    """Whether or not the failed write was applied, the key is revoked and no longer counted."""
+    """The key is revoked and no longer counted, whether or not the failed write was applied."""
     with proxy.fail(is_transaction, fault, times=1):
         assert person.revoke().status == 204
     assert person.counted() == {person.manager.key.id}
@@ -129,7 +129,7 @@ def test_revocation_that_fails_once_is_applied(person: Person, proxy: FaultProxy
 
 
 def test_creation_with_repeated_conflicts_succeeds(person: Person, proxy: FaultProxy) -> None:
-    """A cancelled transaction is retried several times, and the key is counted once."""
+    """A transaction that conflicts several times is retried, and the key is counted once."""
     with proxy.fail(is_transaction, CANCELED_BY_CONFLICT, times=4) as sent:
         assert person.create().status == 201
     assert len(sent) == 5
@@ -148,7 +148,7 @@ CHANGES: dict[str, tuple[Callable[[Person], Response], Callable[[Person], int], 
     "narrow": (Person.narrow, lambda person: person.rename().status, 200, 403),
     "suspend": (Person.suspend, lambda person: person.read(person.key).status, 200, 401),
 }
-"""For each change: the request, a request that it affects, the success status, and the affected request's status."""
+"""Each change: its request, another request that it affects, and the expected status of both."""
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -156,7 +156,7 @@ CHANGES: dict[str, tuple[Callable[[Person], Response], Callable[[Person], int], 
 def test_change_without_its_stale_mark_is_503_and_repeatable(
     person: Person, proxy: FaultProxy, fault: Fault, change: str
 ) -> None:
-    """A change whose stale mark can't be set is stored, responds 503, and takes effect when it is repeated."""
+    """A change without its stale mark is stored and gets a 503; repeating it makes it take effect."""
     make, look, done, refused = CHANGES[change]
     with proxy.fail(is_stale_mark, fault):
         lost = make(person)
@@ -167,16 +167,16 @@ def test_change_without_its_stale_mark_is_503_and_repeatable(
 
 @pytest.mark.parametrize("fault", [SERVER_ERROR, ConnectionFault.DROPPED], ids=fault_id)
 def test_deletion_without_its_stale_mark_is_503_and_stored(latchkey: TestApp, proxy: FaultProxy, fault: Fault) -> None:
-    """The account is deleted; the page says that its keys may be accepted for five more minutes."""
+    """The account is deleted, and the page says that its keys may be accepted for five more minutes."""
     account = console_client.new_account()
     key, ada = latchkey.key(account), console_client.log_in_as(latchkey, account)
     assert latchkey.call("GET", "/v1/limits", key.secret).status == 200
     page = ada.open("/settings/account")
     fields = ada.fill(page, "/settings/account/delete", {"password": console_client.PASSWORD})
     with proxy.fail(is_stale_mark, fault):
-        answer = ada.send("/settings/account/delete", fields)
-    assert answer.status == 503
-    assert "5 more minutes" in answer.text
+        response = ada.send("/settings/account/delete", fields)
+    assert response.status == 503
+    assert "5 more minutes" in response.text
     assert Account.get(account.id).status == "deleted"
     latchkey.gateway.cached.clear()
     latchkey.forget()
@@ -184,7 +184,7 @@ def test_deletion_without_its_stale_mark_is_503_and_stored(latchkey: TestApp, pr
 
 
 def test_partly_marked_revocation_is_503_and_repeatable(person: Person, proxy: FaultProxy) -> None:
-    """The response is 503 until the stale mark is set on all counters."""
+    """A revocation gets a 503 until the stale mark is set on the counters of all windows."""
     with proxy.fail(is_stale_mark, SERVER_ERROR) as tried:
         person.revoke()
     tries_a_mark = len(tried)
@@ -205,14 +205,14 @@ def test_partly_marked_revocation_is_503_and_repeatable(person: Person, proxy: F
 
 @pytest.mark.parametrize("fault", [THROTTLED, CONFLICT], ids=fault_id)
 def test_throttled_stale_mark_is_retried(person: Person, proxy: FaultProxy, fault: Fault) -> None:
-    """Stale marks are retried after throttling and conflicts."""
+    """Writes of stale marks are retried after throttling and conflicts."""
     with proxy.fail(is_stale_mark, fault, times=3):
         assert person.revoke().status == 204
     assert person.read(person.key).status == 401
 
 
 def test_no_transaction_touches_the_counters(person: Person, proxy: FaultProxy) -> None:
-    """A counter in a transaction would fail admissions with conflicts, so no change includes one."""
+    """No transaction includes counters, because admissions would then fail with conflicts."""
     for change in (person.create, person.rotate, person.narrow, person.revoke, person.upgrade, person.suspend):
         assert change().status < 300
     sent = [call for call in proxy.seen if is_transaction(call)]
@@ -224,7 +224,7 @@ def test_no_transaction_touches_the_counters(person: Person, proxy: FaultProxy) 
 
 @pytest.mark.parametrize("fault", [SERVER_ERROR, THROTTLED, ConnectionFault.DROPPED], ids=fault_id)
 def test_stale_caller_that_cannot_be_verified_is_not_admitted(person: Person, proxy: FaultProxy, fault: Fault) -> None:
-    """Fail closed: a revoked key whose record can't be read gets a 5xx, and 401 as soon as it can."""
+    """A revoked key whose record can't be read gets a 5xx, and a 401 as soon as its record can be read."""
     assert person.revoke().status == 204
     with proxy.fail(is_get_item, fault):
         assert person.read(person.key).status >= 500
@@ -235,7 +235,7 @@ def test_stale_caller_that_cannot_be_verified_is_not_admitted(person: Person, pr
 def test_key_that_cannot_be_read_is_neither_accepted_nor_cached(
     person: Person, proxy: FaultProxy, fault: Fault
 ) -> None:
-    """An authorizer without a database fails with a 5xx, never with a denial, which the gateway would cache."""
+    """An authorizer without a database fails with a 5xx, because the gateway would cache a denial."""
     fresh = person.latchkey.key(person.account)
     with proxy.fail(is_get_item, fault):
         assert person.read(fresh).status >= 500
@@ -244,7 +244,7 @@ def test_key_that_cannot_be_read_is_neither_accepted_nor_cached(
 
 @pytest.mark.parametrize("fault", [SERVER_ERROR, ConnectionFault.DROPPED, ConnectionFault.SILENT], ids=fault_id)
 def test_health_is_503_without_a_database(latchkey: TestApp, proxy: FaultProxy, fault: Fault) -> None:
-    """/health responds 503 while DynamoDB is unavailable, and 200 afterwards."""
+    """The response of /health is a 503 while DynamoDB is unavailable, and a 200 afterwards."""
     with proxy.fail(is_get_item, fault):
         assert latchkey.call("GET", "/health").status == 503
     assert latchkey.call("GET", "/health").status == 200

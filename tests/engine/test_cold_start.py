@@ -1,4 +1,4 @@
-"""A cold start imports only what it needs: nothing of the console, of OAuth, or of botocore's client for the API."""
+"""A cold start imports only the modules it needs: for the API, nothing of the console, OAuth or botocore's client."""
 
 import json
 import os
@@ -49,8 +49,8 @@ print(json.dumps([answers, list(sys.modules)]))
 """
 
 
-def loaded(url: str, secret: str, *targets: str) -> tuple[list[int], set[str]]:
-    """Return a new process's responses to these requests, and its loaded modules afterwards."""
+def load_modules(url: str, secret: str, *targets: str) -> tuple[list[int], set[str]]:
+    """Return a new process's responses to these requests, and the modules that it has loaded afterwards."""
     environment = os.environ | {"AWS_ENDPOINT_URL": url, "LATCHKEY_STAGE": STAGE}
     environment.pop("LATCHKEY_PUBLIC_URL", None)
     command = [sys.executable, "-c", FUNCTION, secret, *targets]
@@ -62,7 +62,7 @@ def loaded(url: str, secret: str, *targets: str) -> tuple[list[int], set[str]]:
 def test_request_to_the_api_loads_nothing_of_the_console(latchkey: TestApp, url: str) -> None:
     """A new process that has served /v1 has loaded no templates, no password hashing and no botocore client."""
     key = latchkey.key(new_account())
-    responses, modules = loaded(url, key.secret, "/v1/users/me", "/v1/limits", "/v1/users", "/v1/keys", "/health")
+    responses, modules = load_modules(url, key.secret, "/v1/users/me", "/v1/limits", "/v1/users", "/v1/keys", "/health")
     assert responses == [200, 200, 200, 200, 200]
     assert [name for name in (*OF_PAGES, *HEAVY) if name in modules] == []
 
@@ -70,13 +70,13 @@ def test_request_to_the_api_loads_nothing_of_the_console(latchkey: TestApp, url:
 def test_request_that_reads_nothing_loads_no_model(latchkey: TestApp, url: str) -> None:
     """A route without database access loads neither pynamodb nor the models of accounts, keys and webhooks."""
     key = latchkey.key(new_account())
-    responses, modules = loaded(url, key.secret, "/v1/limits", "/health")
+    responses, modules = load_modules(url, key.secret, "/v1/limits", "/health")
     assert responses == [200, 200]
     assert [name for name in (*OF_PAGES, *HEAVY, *OF_MODELS) if name in modules] == []
 
 
 def test_cold_start_creates_no_unused_body_class(latchkey: TestApp, url: str) -> None:
-    """Classes of bodies and queries are in the module of their view, which the first request imports."""
+    """A body or query class is created only when the first request of its view imports the view's module."""
     program = FUNCTION + (
         "\nfrom chalicelib.api.schema.body import Body, Query"
         "\nprint(sorted(kind.__name__ for base in (Body, Query) for kind in base.__subclasses__()))"
@@ -89,7 +89,7 @@ def test_cold_start_creates_no_unused_body_class(latchkey: TestApp, url: str) ->
 
 
 def test_verification_loads_neither_pynamodb_nor_a_botocore_client(latchkey: TestApp, url: str) -> None:
-    """The authorizer is a separate function, so its cold start is kept short."""
+    """The authorizer is a separate function, whose cold start imports neither pynamodb nor a botocore client."""
     program = (
         "import sys\n"
         "from chalicelib.api.authorizer import authorizer\n"
@@ -107,7 +107,7 @@ def test_verification_loads_neither_pynamodb_nor_a_botocore_client(latchkey: Tes
 
 
 def test_page_loads_what_it_needs(latchkey: TestApp, url: str) -> None:
-    """A process that renders a page loads the modules named above: the names are right."""
-    responses, modules = loaded(url, "", "/login", "/signup")
+    """A process that renders a page has loaded the modules that the other tests exclude, so their names are correct."""
+    responses, modules = load_modules(url, "", "/login", "/signup")
     assert responses == [200, 200]
     assert {"jinja2", "chalicelib.pages", "argon2", "chalicelib.api.console.entry"} <= modules

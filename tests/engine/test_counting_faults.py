@@ -1,4 +1,4 @@
-"""Admissions during faults of DynamoDB, which a proxy before the engine produces."""
+"""Admissions during DynamoDB faults, which a proxy before the engine produces."""
 
 import io
 import socket
@@ -39,22 +39,22 @@ DONE_UNHEARD = [ConnectionFault.DROPPED_AFTER, ConnectionFault.SILENT_AFTER]
 
 @pytest.fixture
 def key(latchkey: TestApp) -> str:
-    """The secret of a Free account's key, which the gateway has cached."""
+    """The secret of a Free account's key whose policy the gateway has cached."""
     secret = latchkey.key(latchkey.account(tiers.FREE)).secret
-    assert asked(latchkey, secret).status == 200
+    assert send_request(latchkey, secret).status == 200
     latchkey.clock.forward(1)
     return secret
 
 
-def asked(latchkey: TestApp, secret: str) -> Response:
-    """Return the response to a request whose only database call is the admission."""
+def send_request(latchkey: TestApp, secret: str) -> Response:
+    """Send a request whose only database call is its admission, and return the response."""
     return latchkey.call("GET", "/v1/limits", secret)
 
 
-def left(answer: Response) -> int:
+def read_remaining(response: Response) -> int:
     """Return the remaining quota in an admitted request's headers."""
-    assert answer.status == 200
-    return int(answer.header("X-RateLimit-Remaining") or -1)
+    assert response.status == 200
+    return int(response.header("X-RateLimit-Remaining") or -1)
 
 
 @pytest.mark.parametrize("fault", [THROUGHPUT_EXCEEDED, THROTTLED], ids=fault_id)
@@ -63,20 +63,20 @@ def test_throttled_counter_is_a_429_for_one_second(
 ) -> None:
     """A throttled counter rejects requests immediately, for a second, and counts nothing."""
     with proxy.fail(is_admission, fault) as calls:
-        refused = asked(latchkey, key)
+        refused = send_request(latchkey, key)
     assert (refused.status, refused.header("Retry-After")) == (429, "1")
     assert refused.json() == {
         "error": "rate_limit_exceeded",
         "message": "Rate limit exceeded. Try again in 1 seconds.",
     }
     assert len(calls) == 1
-    assert left(asked(latchkey, key)) == 998
+    assert read_remaining(send_request(latchkey, key)) == 998
 
 
 def test_conflict_is_retried(latchkey: TestApp, proxy: FaultProxy, key: str) -> None:
     """A counter write that conflicts with a transaction is retried until it succeeds, and counts once."""
     with proxy.fail(is_admission, CONFLICT, times=5) as calls:
-        assert left(asked(latchkey, key)) == 998
+        assert read_remaining(send_request(latchkey, key)) == 998
     assert len(calls) == 6
 
 
@@ -84,7 +84,7 @@ def test_conflict_is_retried(latchkey: TestApp, proxy: FaultProxy, key: str) -> 
 def test_unavailable_counter_fails_open(
     latchkey: TestApp, proxy: FaultProxy, key: str, logged: io.StringIO, fault: Fault
 ) -> None:
-    """The request is admitted, and for a second others are, without a call; the metric counts them."""
+    """The request is admitted; other requests are admitted for a second without a call, and a metric counts them."""
 
     def decide(call: Call) -> Fault | None:
         if not is_admission(call):
@@ -96,33 +96,34 @@ def test_unavailable_counter_fails_open(
 
     calls: list[Call] = []
     with proxy.fail_by(decide):
-        assert asked(latchkey, key).status == 200
+        assert send_request(latchkey, key).status == 200
         tries = len(calls)
         assert tries == (dynamodb.FAIL_FAST.conflict if fault == CONFLICT else dynamodb.FAIL_FAST.unavailable)
         assert logged.getvalue().count('"LimiterUnavailable":1') == 1
         latchkey.clock.now_ms += fail_open.DURATION_MS - 1
-        assert asked(latchkey, key).status == 200
+        assert send_request(latchkey, key).status == 200
         assert len(calls) == tries
     latchkey.clock.now_ms += 1
     done_unheard = tries if fault in DONE_UNHEARD else 0
-    assert left(asked(latchkey, key)) == 998 - done_unheard
+    assert read_remaining(send_request(latchkey, key)) == 998 - done_unheard
     assert logged.getvalue().count('"LimiterUnavailable":1') == 1
 
 
 def test_refused_connection_fails_open(latchkey: TestApp, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A refused connection is treated like a missing response."""
-    with socket.socket() as taken:  # bound but not listening: another process could bind a free port
+    """A refused connection admits the request, like a missing response."""
+    # The port is bound without listening, because another process could bind a free port.
+    with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{taken.getsockname()[1]}")
         dynamodb.reset_connections()
-        assert asked(latchkey, key).status == 200
+        assert send_request(latchkey, key).status == 200
 
 
 @pytest.mark.parametrize("fault", NEVER_DONE, ids=fault_id)
 def test_counter_that_fails_once_counts_once(latchkey: TestApp, proxy: FaultProxy, key: str, fault: Fault) -> None:
-    """A write that wasn't applied is retried and counts once."""
+    """A counter write that fails without being applied is retried and counts once."""
     with proxy.fail(is_admission, fault, times=1) as calls:
-        assert left(asked(latchkey, key)) == 998
+        assert read_remaining(send_request(latchkey, key)) == 998
     assert len(calls) == 2
 
 
@@ -131,11 +132,13 @@ def test_counter_that_fails_once_counts_once(latchkey: TestApp, proxy: FaultProx
 def test_call_with_an_expired_signature_is_signed_again(
     latchkey: TestApp, proxy: FaultProxy, key: str, rule: Rule, fault: Fault
 ) -> None:
-    """A call signed before a freeze is retried with the current time and credentials, and counts once."""
+    """A call whose signature expired during a freeze is signed again with current time and credentials, and counts
+    once.
+    """
     secret = latchkey.key(latchkey.account(tiers.FREE)).secret
     with proxy.fail(rule, fault, times=1) as calls:
-        answer = asked(latchkey, secret)
-    assert (answer.status, left(answer)) == (200, 999)
+        response = send_request(latchkey, secret)
+    assert (response.status, read_remaining(response)) == (200, 999)
     assert len(calls) == (2 if rule is is_admission else 3)
 
 
@@ -145,7 +148,7 @@ def test_admission_with_a_lost_response_may_count_twice(
 ) -> None:
     """A write whose response is lost is retried: the request is admitted once and counted twice."""
     with proxy.fail(is_admission, fault, times=1) as calls:
-        assert left(asked(latchkey, key)) == 997
+        assert read_remaining(send_request(latchkey, key)) == 997
     assert len(calls) == 2
 
 
@@ -153,22 +156,22 @@ def test_admission_with_a_lost_response_may_count_twice(
 def test_last_admission_with_a_lost_response_is_not_repeated(
     latchkey: TestApp, proxy: FaultProxy, fault: Fault
 ) -> None:
-    """When the lost response was to the last admission of the quota, the retry is rejected: never one too many."""
+    """If the response to the quota's last admission is lost, its retry is rejected, so the quota is never exceeded."""
     account = latchkey.account(tiers.FREE)
     secret = latchkey.key(account).secret
     counters.set_used(account, 999)
     with proxy.fail(is_admission, fault, times=1):
-        assert asked(latchkey, secret).status == 429
+        assert send_request(latchkey, secret).status == 429
     assert counters.read_used(account) == 1_000
-    assert asked(latchkey, secret).status == 429
+    assert send_request(latchkey, secret).status == 429
 
 
 def test_lost_responses_never_exceed_the_burst(latchkey: TestApp, proxy: FaultProxy) -> None:
-    """With the first response of every request lost, half of the burst is admitted and all of it is counted."""
+    """If the first response to every request is lost, half of the burst is admitted and all of it is counted."""
     account = latchkey.account(tiers.FREE)
     secret = latchkey.key(account).secret
-    with proxy.fail_by(every_other(ConnectionFault.DROPPED_AFTER)):
-        responses = Counter(asked(latchkey, secret).status for _ in range(60))
+    with proxy.fail_by(fail_every_other(ConnectionFault.DROPPED_AFTER)):
+        responses = Counter(send_request(latchkey, secret).status for _ in range(60))
     assert responses == {200: 25, 429: 35}
     assert counters.read_used(account) == 50
 
@@ -178,9 +181,9 @@ def test_lost_responses_never_exceed_the_burst(latchkey: TestApp, proxy: FaultPr
 def test_burst_is_exact_though_every_other_write_fails(
     latchkey: TestApp, fleet: Fleet, proxy: FaultProxy, fault: Fault
 ) -> None:
-    """32 threads whose first writes all fail get exactly the burst of their account."""
-    accounts, requests = crowd(latchkey)
-    with proxy.fail_by(every_other(fault)):
+    """Of 32 threads whose first writes all fail, exactly the burst of their account is admitted."""
+    accounts, requests = build_crowd(latchkey)
+    with proxy.fail_by(fail_every_other(fault)):
         replies = flatten(fleet.send(proxy.url, requests))
     assert Counter(reply.status for reply in replies) == {200: 100, 429: len(requests) - 100}
     assert [counters.read_used(account) for account in accounts] == [50, 50]
@@ -190,24 +193,24 @@ def test_burst_is_exact_though_every_other_write_fails(
 def test_burst_is_never_exceeded_with_every_other_response_lost(
     latchkey: TestApp, fleet: Fleet, proxy: FaultProxy
 ) -> None:
-    """32 threads with every other response lost never get more than the burst of their account."""
-    accounts, requests = crowd(latchkey)
-    with proxy.fail_by(every_other(ConnectionFault.DROPPED_AFTER)):
+    """Of 32 threads with every other response lost, at most the burst of their account is admitted."""
+    accounts, requests = build_crowd(latchkey)
+    with proxy.fail_by(fail_every_other(ConnectionFault.DROPPED_AFTER)):
         replies = flatten(fleet.send(proxy.url, requests))
     # Each admitted request was counted twice.
     assert 0 < sum(reply.status == 200 for reply in replies) <= 50
     assert [counters.read_used(account) for account in accounts] == [50, 50]
 
 
-def crowd(latchkey: TestApp) -> tuple[list[Account], list[Request]]:
-    """Return two accounts, and 128 requests in one second, with a separate key for each of the 32 threads."""
+def build_crowd(latchkey: TestApp) -> tuple[list[Account], list[Request]]:
+    """Return two accounts, and 128 requests within one second, in which each of the 32 threads has its own key."""
     accounts = [latchkey.account(tiers.FREE) for _ in range(2)]
     secrets = [latchkey.key(account).secret for _ in range(AT_ONCE // 2) for account in accounts]
     return accounts, [Request("GET", "/v1/limits", secret, START_MS) for _ in range(4) for secret in secrets]
 
 
-def every_other(fault: Fault) -> Callable[[Call], Fault | None]:
-    """Fail every other admission write of each key: with one thread per key at most one failure per request."""
+def fail_every_other(fault: Fault) -> Callable[[Call], Fault | None]:
+    """Fail every other admission write of each key; as each key has one thread, a request fails at most once."""
     writes: defaultdict[str, int] = defaultdict(int)
 
     def decide(call: Call) -> Fault | None:

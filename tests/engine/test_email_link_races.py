@@ -1,6 +1,6 @@
-"""Email links used several times concurrently: each takes effect once.
+"""Email links that are used several times concurrently take effect once.
 
-Every caller has read the state that it decides by before any of them writes.
+Every caller has read the state on which it decides before any caller writes.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,9 @@ from tests.support.mailbox import Mailbox
 def test_verification_link_used_20_times_concurrently_works_once(
     latchkey: TestApp, proxy: HoldingProxy, verified: bool
 ) -> None:
-    """Of 20 concurrent uses of one link one verifies the address, verified before or not; the others get 410."""
+    """Of 20 concurrent uses of a link one verifies the address, even if it was verified before; the others get
+    a 410.
+    """
     account = new_account(verified=verified)
     ticket = email_links.new_link(
         account.id, email_links.VERIFY_EMAIL, email=account.email, epoch=account.session_epoch
@@ -40,7 +42,7 @@ def test_verification_link_used_20_times_concurrently_works_once(
 
 
 def test_email_change_confirmed_20_times_concurrently_happens_once(latchkey: TestApp, proxy: HoldingProxy) -> None:
-    """Of 20 concurrent uses of one link one changes the address; the others get 410, not 409."""
+    """Of 20 concurrent uses of a link one changes the address; the others get a 410, not a 409."""
     account = new_account()
     wanted = f"{randomness.base62(8).lower()}@example.com"
     ticket = email_links.new_link(account.id, email_links.CHANGE_EMAIL, email=wanted, epoch=account.session_epoch)
@@ -52,7 +54,7 @@ def test_email_change_confirmed_20_times_concurrently_happens_once(latchkey: Tes
 def test_email_change_requested_twice_and_confirmed_concurrently_happens_once(
     latchkey: TestApp, proxy: HoldingProxy
 ) -> None:
-    """Of two links to one new address, used ten times each concurrently, one changes the address."""
+    """Of two links to one new address, each used ten times concurrently, one use changes the address."""
     account = new_account()
     wanted = f"{randomness.base62(8).lower()}@example.com"
     tickets = [
@@ -65,14 +67,14 @@ def test_email_change_requested_twice_and_confirmed_concurrently_happens_once(
 
 
 def click_on(latchkey: TestApp, account: Account, ticket: str) -> Callable[[], Page]:
-    """Return a function that submits the form of an email change link, in its own browser."""
+    """Return a function that submits the form of an email change link in a separate browser."""
     console = log_in_as(latchkey, account)
     form = console.fill(console.open(f"/verify?ticket={ticket}"), "/verify", {})
     return partial(console.send, "/verify", form)
 
 
 def test_concurrent_reset_links_of_one_account_set_one_password(latchkey: TestApp, proxy: HoldingProxy) -> None:
-    """Of two links for one account one sets its password; the other gets 410."""
+    """Of two links for one account one sets its password; the other gets a 410."""
     account = new_account()
     deeds = []
     for password in OTHER_PASSWORDS:
@@ -91,7 +93,7 @@ def test_concurrent_reset_links_of_one_account_set_one_password(latchkey: TestAp
 def test_concurrent_sign_up_links_for_one_address_create_one_account(
     latchkey: TestApp, proxy: HoldingProxy, box: Mailbox
 ) -> None:
-    """Of two sign-ups with one address, confirmed concurrently, one creates the account; the other gets 409."""
+    """Of two sign-ups with one address, confirmed concurrently, one creates the account; the other gets a 409."""
     email, deeds = f"eve.{randomness.base62(8).lower()}@example.com", []
     for name in ("Eve", "Mallory"):
         console = ConsoleClient(latchkey)
@@ -108,7 +110,7 @@ def test_concurrent_sign_up_links_for_one_address_create_one_account(
 def test_sign_up_link_used_20_times_concurrently_creates_one_account(
     latchkey: TestApp, proxy: HoldingProxy, box: Mailbox
 ) -> None:
-    """One of the requests creates the account and a session; the others get 410."""
+    """One of the requests creates the account and a session; the others get a 410."""
     email = f"ada.{randomness.base62(8).lower()}@example.com"
     console = ConsoleClient(latchkey)
     console.submit("/signup", email=email, name="Ada", password=PASSWORD)
@@ -122,7 +124,7 @@ def test_sign_up_link_used_20_times_concurrently_creates_one_account(
 
 
 def test_concurrent_reset_links_revoke_only_the_winners_selection(latchkey: TestApp, proxy: HoldingProxy) -> None:
-    """The request that loses sets no password and revokes nothing."""
+    """The losing reset sets no password and revokes no key."""
     account = new_account()
     keys = [latchkey.key(account) for _ in OTHER_PASSWORDS]
     deeds = []

@@ -1,4 +1,4 @@
-"""Quota and burst are exact when several processes count concurrently."""
+"""Quota and burst are exact when several processes count at the same time."""
 
 from collections import Counter
 from itertools import cycle
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.xdist_group("fleet")
 
 
 def requests(secrets: list[str], count: int, *, second_of: int | None = None) -> list[Request]:
-    """Return `count` requests with alternating keys, 32 per second, or all in the second `second_of`."""
+    """Return `count` requests that alternate between keys, 32 in each second, or all in the second `second_of`."""
     keys = cycle(secrets)
     seconds = (at // AT_ONCE if second_of is None else second_of for at in range(count))
     return [Request("GET", "/v1/limits", next(keys), START_MS + second * 1000) for second in seconds]
@@ -29,7 +29,7 @@ def remaining(replies: list[Reply]) -> list[int]:
 
 
 def test_quota_admits_exactly_1000_of_3000(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """32 threads in four processes get exactly the quota, and each admitted request a different remaining number."""
+    """Of 3,000 requests from 32 threads exactly the quota is admitted, each with a different remaining number."""
     account = latchkey.account(tiers.FREE)
     replies = flatten(fleet.send(url, requests([latchkey.key(account).secret], 3_000)))
     assert Counter(reply.status for reply in replies) == {200: 1_000, 429: 2_000}
@@ -38,7 +38,7 @@ def test_quota_admits_exactly_1000_of_3000(latchkey: TestApp, fleet: Fleet, url:
 
 
 def test_quota_is_shared_by_the_keys_of_an_account(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """Five keys of an account share the remaining quota."""
+    """Five keys of an account share its remaining quota."""
     account = latchkey.account(tiers.FREE)
     counters.set_used(account, 600)
     secrets = [latchkey.key(account).secret for _ in range(5)]
@@ -48,7 +48,7 @@ def test_quota_is_shared_by_the_keys_of_an_account(latchkey: TestApp, fleet: Fle
 
 
 def test_quota_rejection_names_the_end_of_the_hour(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """Every rejected request gets the same Retry-After, and a request succeeds at that second."""
+    """Every rejected request gets the same Retry-After, and a request at that time is admitted."""
     account = latchkey.account(tiers.FREE)
     counters.set_used(account, 1_000)
     secret = latchkey.key(account).secret
@@ -64,7 +64,7 @@ def test_quota_rejection_names_the_end_of_the_hour(latchkey: TestApp, fleet: Fle
 def test_burst_admits_exactly_its_number_each_second(
     latchkey: TestApp, fleet: Fleet, url: str, tier: tiers.Tier
 ) -> None:
-    """In each of three consecutive seconds, of twice the burst exactly the burst is admitted."""
+    """In each of three seconds, exactly the burst of an account is admitted out of twice as many requests."""
     secret = latchkey.key(latchkey.account(tier)).secret
     for second in range(3):
         replies = flatten(fleet.send(url, requests([secret], 2 * tier.burst, second_of=second)))
@@ -73,7 +73,7 @@ def test_burst_admits_exactly_its_number_each_second(
 
 
 def test_burst_is_shared_by_the_keys_of_an_account(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """Eight keys of one account share 50 requests a second, and each key's requests are counted."""
+    """Eight keys of one account share 50 requests a second, and requests are counted for each key."""
     account = latchkey.account(tiers.FREE)
     keys = [latchkey.key(account) for _ in range(8)]
     replies = flatten(fleet.send(url, requests([key.secret for key in keys], 200, second_of=0)))
@@ -83,26 +83,26 @@ def test_burst_is_shared_by_the_keys_of_an_account(latchkey: TestApp, fleet: Fle
 
 
 def test_burst_is_separate_for_each_account(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """Two accounts get 50 requests each in the same second."""
+    """Each of two accounts gets 50 requests in the same second."""
     secrets = [latchkey.key(latchkey.account(tiers.FREE)).secret for _ in range(2)]
     replies = flatten(fleet.send(url, requests(secrets, 200, second_of=0)))
     assert Counter(reply.status for reply in replies) == {200: 100, 429: 100}
 
 
 def test_leases_never_exceed_the_burst(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """Processes that lease several admissions at a high rate never exceed the burst of 1,000 together."""
+    """Processes that lease several admissions at once never exceed the burst of 1,000 together."""
     account = latchkey.account(tiers.ENTERPRISE)
     secret = latchkey.key(account).secret
     for second, asked in enumerate((640, 1_600, 1_600)):
         replies = flatten(fleet.send(url, requests([secret], asked, second_of=second)))
         admitted = sum(reply.status == 200 for reply in replies)
         assert admitted <= 1_000
-        # The unused rest of a lease is lost when its process gets no more requests.
+        # A process loses the unused rest of its lease if it gets no more requests.
         assert admitted >= min(asked, 950)
 
 
 def test_client_below_80_percent_of_the_burst_is_never_rejected(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """Unused leases never cause a rejection below 80 % of the burst."""
+    """A client that stays below 80 % of the burst is never rejected, even if other processes hold unused leases."""
     secret = latchkey.key(latchkey.account(tiers.ENTERPRISE)).secret
     for second in range(3):
         replies = flatten(fleet.send(url, requests([secret], 790, second_of=second)))
@@ -125,7 +125,7 @@ def test_quota_is_exact_with_clock_skew(latchkey: TestApp, fleet: Fleet, url: st
 
 
 def test_burst_is_never_exceeded_with_clock_skew(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """Processes whose clocks differ by up to 3 s get at most the burst of each second by their own clock."""
+    """Processes whose clocks differ by up to 3 s get at most the burst in each second of their own clock."""
     secret = latchkey.key(latchkey.account(tiers.PRO)).secret
     for second in (10, 20):
         each = fleet.send(url, requests([secret], 250 * PROCESSES, second_of=second), CLOCKS_OFF_S)
@@ -133,7 +133,7 @@ def test_burst_is_never_exceeded_with_clock_skew(latchkey: TestApp, fleet: Fleet
 
 
 def test_window_item_stays_within_one_write_unit(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """With 20 keys in use and many seconds counted, the item stays below 1 KB, the size of one write unit."""
+    """With 20 used keys and many counted seconds, the item stays below 1 KB, the size of one write unit."""
     account = latchkey.account(tiers.PRO)
     secrets = [latchkey.key(account).secret for _ in range(20)]
     fleet.send(url, requests(secrets, 20 * AT_ONCE))
@@ -142,7 +142,7 @@ def test_window_item_stays_within_one_write_unit(latchkey: TestApp, fleet: Fleet
 
 
 def test_each_rejection_is_counted_once_during_concurrent_admissions(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """A process's rejection count is added by one of its eight concurrent writes, in total and by key."""
+    """One of a process's eight concurrent writes adds its rejection count, in total and for each key."""
     account = latchkey.account(tiers.FREE)
     key = latchkey.key(account)
     replies = flatten(fleet.send(url, requests([key.secret], 4 * AT_ONCE, second_of=0)))

@@ -1,4 +1,4 @@
-"""Twenty concurrent requests with one Idempotency-Key from four processes: one is executed, all get its response."""
+"""Of twenty concurrent requests with one Idempotency-Key one is executed, and all get its response."""
 
 import json
 from collections import Counter
@@ -19,41 +19,41 @@ MANY = 20
 
 
 def body_of(name: str) -> bytes:
-    """Return a request for a key."""
+    """Return the body of a request for a key."""
     return json.dumps({"name": name, "scopes": ["read"]}).encode()
 
 
-def sent(fleet: Fleet, url: str, path: str, secret: str, bodies: list[bytes], key: str = "once") -> list[Reply]:
+def send_all(fleet: Fleet, url: str, path: str, secret: str, bodies: list[bytes], key: str = "once") -> list[Reply]:
     """Send a request for each body concurrently, all with one Idempotency-Key and a verified credential."""
     fleet.everywhere(url, Request("GET", "/v1/limits", secret, START_MS - 2_000))
     return flatten(fleet.send(url, [Request("POST", path, secret, START_MS, body, key) for body in bodies]))
 
 
-def made_by(account: Account, kind: str) -> int:
-    """Return the number of an account's events of a type."""
+def count_events(account: Account, kind: str) -> int:
+    """Return how many events of a type an account has."""
     return len(record.newest_first(account.id, 100, kind=kind))
 
 
 def test_one_request_sent_20_times_concurrently_creates_one_key(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """All responses have the same id and secret, or 409 while the request is in progress."""
+    """All responses have the same id and secret, or are a 409 while the request is in progress."""
     account = latchkey.account(tiers.ENTERPRISE)
     key = latchkey.key(account)
-    replies = sent(fleet, url, "/v1/keys", key.secret, [body_of("CI")] * MANY)
+    replies = send_all(fleet, url, "/v1/keys", key.secret, [body_of("CI")] * MANY)
     assert {reply.status for reply in replies} <= {201, 409}
     made = [reply for reply in replies if reply.status == 201]
     assert len({(reply.body["id"], reply.body["secret"]) for reply in made}) == 1
     assert Counter("Idempotency-Replayed" in reply.headers for reply in made)[False] == 1
     assert {reply.body["error"] for reply in replies if reply.status == 409} <= {"request_in_progress"}
     assert len(list(find.keys_of(account.id))) == 2
-    assert made_by(account, kinds.KEY_CREATED) == 2
+    assert count_events(account, kinds.KEY_CREATED) == 2
     assert latchkey.call("GET", "/v1/users/me", made[0].body["secret"]).status == 200
 
 
 def test_different_bodies_with_one_key_create_one_key(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """One body succeeds; requests with another one get an error that the Idempotency-Key was reused."""
+    """One request is executed; those with another body get an error that the Idempotency-Key was reused."""
     account = latchkey.account(tiers.ENTERPRISE)
     key = latchkey.key(account)
-    replies = sent(fleet, url, "/v1/keys", key.secret, [body_of(f"CI {number % 4}") for number in range(MANY)])
+    replies = send_all(fleet, url, "/v1/keys", key.secret, [body_of(f"CI {number % 4}") for number in range(MANY)])
     assert {reply.status for reply in replies} <= {201, 409, 422}
     made = [reply for reply in replies if reply.status == 201]
     assert len({(reply.body["id"], reply.body["name"]) for reply in made}) == 1
@@ -62,25 +62,25 @@ def test_different_bodies_with_one_key_create_one_key(latchkey: TestApp, fleet: 
 
 
 def test_rotation_sent_20_times_concurrently_creates_one_successor(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """The others would fail the condition; the idempotency record has their response."""
+    """All responses are the same, because the idempotency record holds the response of the one rotation."""
     account = latchkey.account(tiers.ENTERPRISE)
     keeper, key = latchkey.key(account), latchkey.key(account)
-    replies = sent(fleet, url, f"/v1/keys/{key.key.id}/rotate", keeper.secret, [b""] * MANY)
+    replies = send_all(fleet, url, f"/v1/keys/{key.key.id}/rotate", keeper.secret, [b""] * MANY)
     assert {reply.status for reply in replies} <= {201, 409}
     made = [reply for reply in replies if reply.status == 201]
     assert len({(reply.body["id"], reply.body["secret"]) for reply in made}) == 1
     assert {reply.body["error"] for reply in replies if reply.status == 409} <= {"request_in_progress"}
-    assert made_by(account, kinds.KEY_ROTATED) == 1
+    assert count_events(account, kinds.KEY_ROTATED) == 1
 
 
 def test_test_message_requested_20_times_concurrently_is_sent_once(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """A request with external effects claims its key first: the others get its response, or 409 while it runs."""
+    """A test message is sent once, because its key is claimed before it is sent; others get the response or a 409."""
     account = latchkey.account(tiers.ENTERPRISE)
     secret = latchkey.key(account, "webhooks", "read").secret
     hook = {"url": "https://hooks.invalid/", "name": "Ledger"}
     with_secret = Request("POST", "/v1/webhooks", secret, START_MS - 1_000, json.dumps(hook).encode())
     (added,) = flatten(fleet.send(url, [with_secret]))
-    replies = sent(fleet, url, f"/v1/webhooks/{added.body['id']}/test", secret, [b""] * MANY)
+    replies = send_all(fleet, url, f"/v1/webhooks/{added.body['id']}/test", secret, [b""] * MANY)
     assert {reply.status for reply in replies} <= {200, 409}
     assert {reply.body["error"] for reply in replies if reply.status == 409} <= {"request_in_progress"}
     assert len({reply.body["id"] for reply in replies if reply.status == 200}) == 1

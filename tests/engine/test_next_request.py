@@ -1,4 +1,4 @@
-"""Every change takes effect at the next request, in every process, although each has a cached policy of the gateway."""
+"""Every change takes effect at the next request in every process, although each has cached the gateway's policy."""
 
 import json
 from collections.abc import Sequence
@@ -21,103 +21,103 @@ CLOCKS = {
     "change_by_the_slowest": (0, 2, 4, 6),
     "change_by_the_fastest": (-6, -4, -2, 0),
 }
-"""The clock skew of each process: up to 3 s."""
+"""The clock skew of each process in seconds, without skew and with up to 3 s."""
 RENAMED = json.dumps({"name": "Grace"}).encode()
 NARROWED = {"scopes": ["read", "keys"]}
 
 
 class Everywhere:
-    """Sends a request to every process concurrently."""
+    """A sender of one request from every thread of every process."""
 
     def __init__(self, latchkey: TestApp, fleet: Fleet, url: str, clocks_off_s: Sequence[int]) -> None:
-        """Start at the time of the app's own clock."""
+        """Start at the time of the app's clock."""
         self.latchkey, self.fleet, self.url, self.clocks_off_s = latchkey, fleet, url, clocks_off_s
 
     def __call__(self, secret: str, method: str = "GET", target: str = "/v1/limits", body: bytes = b"") -> list[Reply]:
-        """Return the 32 responses to one request; the clock stands still, so the next change has the same time."""
+        """Return the 32 responses to one request, without moving the clock."""
         request = Request(method, target, secret, self.latchkey.clock.now_ms, body)
         return self.fleet.everywhere(self.url, request, self.clocks_off_s)
 
 
 @pytest.fixture(params=list(CLOCKS.values()), ids=list(CLOCKS))
 def ask(request: pytest.FixtureRequest, latchkey: TestApp, fleet: Fleet, url: str) -> Everywhere:
-    """Sends requests to every process, with and without clock skew."""
+    """Return a sender to all processes, with and without clock skew."""
     latchkey.clock.forward(clock.HOUR_S / 2)
     return Everywhere(latchkey, fleet, url, request.param)
 
 
 def key_and_manager(latchkey: TestApp) -> tuple[Issued, Issued]:
-    """Return two keys of a new Pro account: one that is changed, and one that changes it."""
+    """Return two keys of a new Pro account, of which one is used to change the other."""
     account = latchkey.account(tiers.PRO)
     return latchkey.key(account, "read", "write"), latchkey.key(account)
 
 
 def admin(latchkey: TestApp) -> str:
-    """Return the secret of an admin."""
+    """Return the secret of an admin's key."""
     return latchkey.key(latchkey.account(tiers.PRO, admin=True), "admin", "read").secret
 
 
-def statuses(replies: list[Reply]) -> set[int]:
-    """Return the common status of all responses."""
+def find_common_status(replies: list[Reply]) -> set[int]:
+    """Return the status that all responses have."""
     assert len(replies) == AT_ONCE
     return {reply.status for reply in replies}
 
 
-def assert_refused_by_the_edge(replies: list[Reply]) -> None:
-    """Assert that the app, not the gateway, rejected the key: only the app's 401s have a renamed challenge."""
-    assert statuses(replies) == {401}
+def assert_rejected_by_the_app(replies: list[Reply]) -> None:
+    """Assert that the app and not the gateway rejected the key: only the app's 401 has a renamed challenge header."""
+    assert find_common_status(replies) == {401}
     for reply in replies:
         assert reply.body == {"error": "invalid_api_key", "message": "The API key provided is invalid."}
         assert "x-amzn-Remapped-WWW-Authenticate" in reply.headers
 
 
 def test_revoked_key_is_rejected_everywhere(latchkey: TestApp, ask: Everywhere) -> None:
-    """After the response to DELETE no process accepts the key, and the account's other key stays valid."""
+    """After the response to DELETE no process accepts the key; the account's other key stays valid."""
     key, manager = key_and_manager(latchkey)
-    assert statuses(ask(key.secret)) == {200}
+    assert find_common_status(ask(key.secret)) == {200}
     assert latchkey.call("DELETE", f"/v1/keys/{key.key.id}", manager.secret).status == 204
-    assert_refused_by_the_edge(ask(key.secret))
-    assert statuses(ask(manager.secret)) == {200}
+    assert_rejected_by_the_app(ask(key.secret))
+    assert find_common_status(ask(manager.secret)) == {200}
 
 
 def test_key_rotated_without_grace_is_rejected_everywhere(latchkey: TestApp, ask: Everywhere) -> None:
-    """With `grace_s` 0 the old key is invalid after the response, and the new one valid, in every process."""
+    """After a rotation with `grace_s` 0 every process rejects the old key and accepts the new one."""
     key = latchkey.key(latchkey.account(tiers.PRO))
-    assert statuses(ask(key.secret)) == {200}
+    assert find_common_status(ask(key.secret)) == {200}
     rotated = latchkey.call("POST", f"/v1/keys/{key.key.id}/rotate", key.secret, json_body={"grace_s": 0})
     assert rotated.status == 201
-    assert statuses(ask(key.secret)) == {401}
-    assert statuses(ask(rotated.json()["secret"])) == {200}
+    assert find_common_status(ask(key.secret)) == {401}
+    assert find_common_status(ask(rotated.json()["secret"])) == {200}
 
 
 def test_narrowed_key_cannot_write_anywhere(latchkey: TestApp, ask: Everywhere) -> None:
-    """After the response to PATCH no process accepts the removed scope; the remaining one stays valid."""
+    """After the response to PATCH no process accepts the removed scope; the remaining scope stays valid."""
     key, manager = key_and_manager(latchkey)
-    assert statuses(ask(key.secret, "PATCH", "/v1/users/me", RENAMED)) == {200}
+    assert find_common_status(ask(key.secret, "PATCH", "/v1/users/me", RENAMED)) == {200}
     narrowed = latchkey.call("PATCH", f"/v1/keys/{key.key.id}", manager.secret, json_body={"scopes": ["read"]})
     assert narrowed.status == 200
     replies = ask(key.secret, "PATCH", "/v1/users/me", RENAMED)
-    assert statuses(replies) == {403}
+    assert find_common_status(replies) == {403}
     assert {reply.body["error"] for reply in replies} == {"insufficient_scope"}
-    assert statuses(ask(key.secret)) == {200}
+    assert find_common_status(ask(key.secret)) == {200}
 
 
 def test_upgraded_account_has_its_new_quota_everywhere(latchkey: TestApp, ask: Everywhere) -> None:
-    """After the change of the tier every process applies the new quota, starting at the first request."""
+    """After an upgrade every process applies the new quota from the first request on."""
     account = latchkey.account(tiers.FREE)
     key = latchkey.key(account)
     assert {reply.headers["X-RateLimit-Limit"] for reply in ask(key.secret)} == {"1000"}
     upgraded = latchkey.call("PATCH", f"/v1/users/{account.id}", admin(latchkey), json_body={"tier": "pro"})
     assert upgraded.status == 200
     replies = ask(key.secret)
-    assert statuses(replies) == {200}
+    assert find_common_status(replies) == {200}
     assert {reply.headers["X-RateLimit-Limit"] for reply in replies} == {"10000"}
     left = sorted(int(reply.headers["X-RateLimit-Remaining"]) for reply in replies)
     assert left == list(range(10_000 - AT_ONCE, 10_000))
 
 
 def test_downgraded_account_loses_its_quota_everywhere(latchkey: TestApp, ask: Everywhere) -> None:
-    """After the change of the tier no process applies the old quota."""
+    """After a downgrade no process applies the old quota."""
     account = latchkey.account(tiers.ENTERPRISE)
     key = latchkey.key(account)
     assert {reply.headers["X-RateLimit-Limit"] for reply in ask(key.secret)} == {"1000"}
@@ -129,32 +129,32 @@ def test_suspension_and_reinstatement_take_effect_everywhere(latchkey: TestApp, 
     """Repeated suspensions and reinstatements take effect at the next request."""
     account = latchkey.account(tiers.ENTERPRISE)
     key, operator = latchkey.key(account), admin(latchkey)
-    assert statuses(ask(key.secret)) == {200}
+    assert find_common_status(ask(key.secret)) == {200}
     for _ in range(2):
         suspended = latchkey.call("PATCH", f"/v1/users/{account.id}", operator, json_body={"status": "suspended"})
         assert suspended.status == 200
-        assert_refused_by_the_edge(ask(key.secret))
+        assert_rejected_by_the_app(ask(key.secret))
         reinstated = latchkey.call("PATCH", f"/v1/users/{account.id}", operator, json_body={"status": "active"})
         assert reinstated.status == 200
-        assert statuses(ask(key.secret)) == {200}
+        assert find_common_status(ask(key.secret)) == {200}
 
 
 @pytest.mark.parametrize("seconds_to_the_hour", [1, -1, 240], ids=["before", "after", "well_before"])
 def test_change_near_the_end_of_an_hour_holds_everywhere(
     latchkey: TestApp, ask: Everywhere, seconds_to_the_hour: int
 ) -> None:
-    """A change just before or after the full hour takes effect in processes on either side of it."""
+    """A change just before or after the full hour takes effect in processes whose clocks are on either side of it."""
     latchkey.clock.now_ms = START_MS + (clock.HOUR_S - seconds_to_the_hour) * 1000
     key, manager = key_and_manager(latchkey)
-    assert statuses(ask(key.secret)) == {200}
+    assert find_common_status(ask(key.secret)) == {200}
     assert latchkey.call("DELETE", f"/v1/keys/{key.key.id}", manager.secret).status == 204
-    assert_refused_by_the_edge(ask(key.secret))
+    assert_rejected_by_the_app(ask(key.secret))
     latchkey.clock.forward(280)
-    assert_refused_by_the_edge(ask(key.secret))
+    assert_rejected_by_the_app(ask(key.secret))
 
 
 def test_changes_in_one_millisecond_all_take_effect(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """Each of several changes in one millisecond takes effect at the request after it."""
+    """Each of several changes within one millisecond takes effect at the next request."""
     ask = Everywhere(latchkey, fleet, url, CLOCKS_AGREE)
     account = latchkey.account(tiers.ENTERPRISE)
     key, operator = latchkey.key(account), admin(latchkey)
@@ -167,12 +167,12 @@ def test_changes_in_one_millisecond_all_take_effect(latchkey: TestApp, fleet: Fl
 def test_upgraded_account_with_exhausted_quota_is_admitted_within_10_s(
     latchkey: TestApp, fleet: Fleet, url: str
 ) -> None:
-    """A process that rejects requests from its local cache rechecks the quota within ten seconds."""
+    """A process that rejects requests from its local cache reads the quota again within ten seconds."""
     account = latchkey.account(tiers.FREE)
     key = latchkey.key(account)
     counters.set_used(account, 1_000)
     ask = Everywhere(latchkey, fleet, url, CLOCKS_AGREE)
-    assert statuses(ask(key.secret)) == {429}
+    assert find_common_status(ask(key.secret)) == {429}
     latchkey.call("PATCH", f"/v1/users/{account.id}", admin(latchkey), json_body={"tier": "pro"})
     latchkey.clock.forward(local_cache.QUOTA_RECHECK_MS / 1000)
     replies = ask(key.secret)

@@ -1,6 +1,6 @@
-"""Concurrent consents; disconnections and deletions of clients during token requests.
+"""Concurrent consents, and disconnections and deletions of clients during token requests.
 
-During: one writer is held back at its own write until the other has finished.
+In the tests with "during" in their name, one writer is held at its own write until the other has finished.
 """
 
 from collections.abc import Callable
@@ -24,11 +24,11 @@ from tests.engine.oauth_races import (
     Parameters,
     RegisteredClient,
     assert_nothing_works,
-    issued,
-    said,
-    spending,
+    collect_tokens,
+    find_accepted,
+    is_spending,
+    status_and_error,
     tables_of,
-    working,
 )
 from tests.support.console_client import ConsoleClient, Fields, Page, log_in_as, new_account
 from tests.support.harness import TestApp
@@ -36,36 +36,36 @@ from tests.support.harness import TestApp
 pytestmark = pytest.mark.usefixtures("own_second")
 
 
-def remembering(call: Call) -> bool:
+def is_remembering(call: Call) -> bool:
     """Return whether a call updates a consent."""
     return is_transaction(call) and "consents" in tables_of(call, "Update")
 
 
-def replacing(call: Call) -> bool:
+def is_replacing(call: Call) -> bool:
     """Return whether a call replaces a consent."""
     return is_transaction(call) and "consents" in tables_of(call, "Put")
 
 
 def assert_remembered(app: RegisteredClient, account: Account, asked: list[Parameters]) -> None:
-    """Assert that exactly the scopes and resources of these requests are stored as consent."""
+    """Assert that the stored consent has exactly the scopes and resources of these requests."""
     lines = {f"https://app.example.com {each['resource']} {each['scope']}" for each in asked}
     assert Consent.get(account.id, app.id).allowed == lines
 
 
-def pressed(console: ConsoleClient, action: str, form: Fields) -> Callable[[], Response]:
+def build_submit(console: ConsoleClient, action: str, form: Fields) -> Callable[[], Response]:
     """Return a function that submits a form."""
     return lambda: console.send(action, form).answer
 
 
 def test_concurrent_consents_add_up(latchkey: TestApp, proxy: HoldingProxy) -> None:
-    """20 concurrent consents to different scopes and resources are all stored."""
+    """Twenty concurrent consents to different scopes and resources are all stored."""
     app, account = RegisteredClient(latchkey, "confidential"), new_account()
     asked = [
         app.authorization(scope=scope, resource=f"{PUBLIC_URL}/v1/{number}")
         for number in range(TWENTY // 2)
         for scope in ("read", "write")
     ]
-    release_together(proxy, remembering, [partial(app.approved, account, each) for each in asked])
+    release_together(proxy, is_remembering, [partial(app.approved, account, each) for each in asked])
     assert_remembered(app, account, asked)
     everything = [*app.authorization().items(), *(("resource", each["resource"]) for each in asked[::2])]
     page = log_in_as(latchkey, account).open(f"/oauth/authorize?{urlencode(everything)}")
@@ -73,84 +73,84 @@ def test_concurrent_consents_add_up(latchkey: TestApp, proxy: HoldingProxy) -> N
 
 
 def test_concurrent_consents_replace_an_invalid_one(latchkey: TestApp, proxy: HoldingProxy) -> None:
-    """20 concurrent consents replace one that was given before the address was verified."""
+    """Twenty concurrent consents replace one from before the verification of the address."""
     app, account = RegisteredClient(latchkey, "confidential"), new_account()
     app.approved(account, app.authorization(scope="write", resource=f"{PUBLIC_URL}/v1/of-a-squatter"))
     latchkey.clock.forward(1)
     account.update(actions=[Account.credentials_since.set(clock.now_ms())])
     asked = [app.authorization(scope="read", resource=f"{PUBLIC_URL}/v1/{number}") for number in range(TWENTY)]
-    release_together(proxy, replacing, [partial(app.approved, account, each) for each in asked])
+    release_together(proxy, is_replacing, [partial(app.approved, account, each) for each in asked])
     assert_remembered(app, account, asked)
 
 
 def test_client_deleted_during_code_exchanges_leaves_no_valid_token(latchkey: TestApp, proxy: HoldingProxy) -> None:
-    """Tokens that were issued before the deletion and stored after it are invalid."""
+    """A token that is issued before the client's deletion and stored after it is invalid."""
     app = RegisteredClient(latchkey, "confidential")
     asked = [app.redemption(app.code(new_account())) for _ in range(4)]
-    with proxy.hold(spending) as held, ThreadPoolExecutor(4) as threads:
+    with proxy.hold(is_spending) as held, ThreadPoolExecutor(4) as threads:
         redemptions = [threads.submit(app.spend, each) for each in asked]
         held.wait_for(len(asked))
         delete_client.delete(clients.get_of_account(str(app.client.account_id), app.id))
         held.release()
         responses = [redemption.result() for redemption in redemptions]
-    assert_nothing_works(app, issued(responses))
+    assert_nothing_works(app, collect_tokens(responses))
 
 
 def test_concurrent_client_deletion_and_code_exchanges_leave_no_valid_token(
     latchkey: TestApp, app: RegisteredClient
 ) -> None:
-    """In any order, after the deletion no token of the client is valid."""
+    """In any order of deletion and exchanges, no token of a deleted client is valid."""
     owner = log_in_as(latchkey, Account.get(str(app.client.account_id)))
     path = f"/settings/applications/{app.id}"
     form = owner.fill(owner.open(f"{path}/delete"), f"{path}/delete", {})
     redemptions = [partial(app.spend, app.redemption(app.code(new_account()))) for _ in range(TWENTY - 2)]
     own = partial(app.spend, {"grant_type": clients.CLIENT_CREDENTIALS, **app.credentials})
-    deeds: list[Callable[[], Response]] = [*redemptions, own, pressed(owner, f"{path}/delete", form)]
+    deeds: list[Callable[[], Response]] = [*redemptions, own, build_submit(owner, f"{path}/delete", form)]
     responses = run_concurrently(deeds)
     assert responses[-1].status == 303
-    everything = issued(responses)
-    assert working(latchkey, everything) == []
-    assert {said(each()) for each in (*redemptions, own)} == {(401, "invalid_client")}
+    everything = collect_tokens(responses)
+    assert find_accepted(latchkey, everything) == []
+    assert {status_and_error(each()) for each in (*redemptions, own)} == {(401, "invalid_client")}
 
 
 @pytest.mark.parametrize("exchange", ["redemption", "refresh"])
 def test_consent_withdrawal_during_an_exchange_leaves_no_valid_token(
     latchkey: TestApp, proxy: HoldingProxy, app: RegisteredClient, exchange: str
 ) -> None:
-    """An exchange that is written after the withdrawal fails."""
+    """A code exchange that is written after the withdrawal fails."""
     account = new_account()
     tokens = app.tokens(account)
     asked = app.refresh(tokens) if exchange == "refresh" else app.redemption(app.code(account))
-    with proxy.hold(spending) as held, ThreadPoolExecutor(1) as thread:
+    with proxy.hold(is_spending) as held, ThreadPoolExecutor(1) as thread:
         late = thread.submit(app.spend, asked)
         held.wait_for(1)
         consent.withdraw(account.id, app.id)
         held.release()
-        assert said(late.result()) == (400, "invalid_grant")
+        assert status_and_error(late.result()) == (400, "invalid_grant")
     assert_nothing_works(app, [tokens])
 
 
 def test_concurrent_consent_withdrawal_and_refreshes_leave_no_valid_token(
     latchkey: TestApp, app: RegisteredClient
 ) -> None:
-    """In any order, after the withdrawal no token of the client for this account is valid."""
+    """In any order of withdrawal and refreshes, no token of the client for this account is valid afterwards."""
     account = new_account()
     held = [app.tokens(account) for _ in range(4)]
     console = log_in_as(latchkey, account)
     asks = console.open(f"/settings/connected/disconnect?client_id={app.id}")
     form = console.fill(asks, "/settings/connected", {})
     refreshes = [partial(app.spend, app.refresh(held[at % 4])) for at in range(TWENTY - 1)]
-    deeds: list[Callable[[], Response]] = [*refreshes, pressed(console, "/settings/connected", form)]
+    deeds: list[Callable[[], Response]] = [*refreshes, build_submit(console, "/settings/connected", form)]
     responses = run_concurrently(deeds)
     assert responses[-1].status == 303
-    assert_nothing_works(app, [*held, *issued(responses)])
+    assert_nothing_works(app, [*held, *collect_tokens(responses)])
     assert list(grants.of_account(account.id)) == []
 
 
 def test_silent_authorization_during_consent_withdrawal_asks_for_consent(
     latchkey: TestApp, proxy: HoldingProxy, app: RegisteredClient
 ) -> None:
-    """A silent authorization that is written after the withdrawal shows the consent page."""
+    """An authorization without a page that is written after the withdrawal shows the consent page."""
     account = new_account()
     app.code(account)
     console = log_in_as(latchkey, account)
@@ -169,7 +169,9 @@ def test_silent_authorization_during_consent_withdrawal_asks_for_consent(
 def test_concurrent_silent_authorizations_and_withdrawal_leave_no_grant(
     latchkey: TestApp, app: RegisteredClient
 ) -> None:
-    """In any order, afterwards the consent page is shown, and no issued code can be exchanged."""
+    """In any order of authorizations and withdrawal, the consent page is shown afterwards and no code can be
+    exchanged.
+    """
     account = new_account()
     app.code(account)
     console = log_in_as(latchkey, account)

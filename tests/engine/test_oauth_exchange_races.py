@@ -1,6 +1,6 @@
-"""Concurrent token requests with one code or refresh token, and revocations during them.
+"""Concurrent token requests with one code or refresh token, and revocations during token requests.
 
-During: one writer is held back at its own write until the other has finished.
+In the tests with "during" in their name, one writer is held at its own write until the other has finished.
 """
 
 import json
@@ -21,12 +21,12 @@ from tests.engine.oauth_races import (
     TWENTY,
     RegisteredClient,
     assert_nothing_works,
-    everywhere,
-    issued,
+    collect_tokens,
+    find_accepted,
+    is_spending,
     of_functions,
-    said,
-    spending,
-    working,
+    send_everywhere,
+    status_and_error,
 )
 from tests.support.console_client import new_account
 from tests.support.harness import TestApp
@@ -34,7 +34,7 @@ from tests.support.harness import TestApp
 pytestmark = pytest.mark.usefixtures("own_second")
 
 
-def revoking(call: Call) -> bool:
+def is_revoking(call: Call) -> bool:
     """Return whether a call revokes a grant."""
     return is_transaction(call) and "revoked_at" in json.dumps(
         [each.get("Update") for each in call.body["TransactItems"]]
@@ -42,7 +42,7 @@ def revoking(call: Call) -> bool:
 
 
 def assert_one_successor(account: Account) -> None:
-    """Assert that the account's only grant is active and has two refresh tokens: the consumed one and one successor."""
+    """Assert that the only grant is active and has two refresh tokens: the consumed one and one successor."""
     (grant,) = Grant.by_account.query(account.id)
     assert grant.revoked_at is None
     its_refresh_tokens = OneTimeToken.scan((OneTimeToken.grant_id == grant.id) & (OneTimeToken.kind == "rt"))
@@ -50,73 +50,73 @@ def assert_one_successor(account: Account) -> None:
     assert spent == {True: 1, False: 1}
 
 
-def assert_one_pair(app: RegisteredClient, account: Account, answers: list[dict[str, Any]]) -> None:
-    """Assert that all 20 responses have the same valid tokens, and that no others were stored."""
-    assert len(answers) == TWENTY
-    (access_token,) = {response["access_token"] for response in answers}
-    (refresh_token,) = {response["refresh_token"] for response in answers}
+def assert_one_pair(app: RegisteredClient, account: Account, responses: list[dict[str, Any]]) -> None:
+    """Assert that all 20 responses have the same valid tokens, and that no other tokens were stored."""
+    assert len(responses) == TWENTY
+    (access_token,) = {response["access_token"] for response in responses}
+    (refresh_token,) = {response["refresh_token"] for response in responses}
     assert_one_successor(account)
-    assert working(app.latchkey, answers[:1]) == [access_token] * 2
+    assert find_accepted(app.latchkey, responses[:1]) == [access_token] * 2
     assert app.ask(app.refresh({"refresh_token": refresh_token})).status == 200
 
 
 def test_code_exchanged_20_times_concurrently_succeeds_once(
     latchkey: TestApp, proxy: HoldingProxy, app: RegisteredClient
 ) -> None:
-    """One request gets tokens, the others invalid_grant, and the reuse revokes the issued tokens."""
+    """One request gets tokens, the others get invalid_grant, and the reuse revokes the issued tokens."""
     asked = app.redemption(app.code(new_account()))
-    answers = release_together(proxy, spending, [partial(app.spend, asked)] * TWENTY)
-    assert Counter(map(said, answers)) == ONE_OF_TWENTY
-    assert_nothing_works(app, issued(answers))
+    responses = release_together(proxy, is_spending, [partial(app.spend, asked)] * TWENTY)
+    assert Counter(map(status_and_error, responses)) == ONE_OF_TWENTY
+    assert_nothing_works(app, collect_tokens(responses))
 
 
 @of_functions
 def test_code_exchanged_by_four_processes_succeeds_once(
     latchkey: TestApp, fleet: Fleet, url: str, app: RegisteredClient
 ) -> None:
-    """The same for processes that share only the database."""
-    replies = everywhere(latchkey, fleet, url, app.redemption(app.code(new_account())))
-    assert Counter(map(said, replies)) == ONE_OF_TWENTY
+    """Of 20 exchanges by processes that share only the database, one succeeds."""
+    replies = send_everywhere(latchkey, fleet, url, app.redemption(app.code(new_account())))
+    assert Counter(map(status_and_error, replies)) == ONE_OF_TWENTY
     assert_nothing_works(app, [reply.body for reply in replies if reply.status == 200])
 
 
 def test_refresh_token_used_20_times_concurrently_issues_one_pair(
     latchkey: TestApp, proxy: HoldingProxy, app: RegisteredClient
 ) -> None:
-    """All requests get the same access and refresh token, both are valid, and the grant stays active."""
+    """All requests get the same access and refresh token, both tokens are valid, and the grant stays active."""
     account = new_account()
-    answers = release_together(proxy, spending, [partial(app.spend, app.refresh(app.tokens(account)))] * TWENTY)
-    assert_one_pair(app, account, issued(answers))
+    responses = release_together(proxy, is_spending, [partial(app.spend, app.refresh(app.tokens(account)))] * TWENTY)
+    assert_one_pair(app, account, collect_tokens(responses))
 
 
 @of_functions
 def test_refresh_token_used_by_four_processes_issues_one_pair(
     latchkey: TestApp, fleet: Fleet, url: str, app: RegisteredClient
 ) -> None:
-    """The same for processes that share only the database."""
+    """Processes that share only the database issue one pair of tokens for 20 requests."""
     account = new_account()
-    replies = everywhere(latchkey, fleet, url, app.refresh(app.tokens(account)))
+    replies = send_everywhere(latchkey, fleet, url, app.refresh(app.tokens(account)))
     assert_one_pair(app, account, [reply.body for reply in replies if reply.status == 200])
 
 
 def test_concurrent_refreshes_after_the_grace_are_reuse(latchkey: TestApp, app: RegisteredClient) -> None:
-    """20 repeated refreshes after the grace period fail, and the grant is revoked."""
+    """Twenty repeated refreshes after the grace period fail and revoke the grant."""
     account = new_account()
     tokens = app.tokens(account)
     successor = app.ask(app.refresh(tokens)).json()
     latchkey.clock.forward(10 if app.client.is_public else 30)
-    answers = run_concurrently([partial(app.spend, app.refresh(tokens))] * TWENTY)
-    assert {said(response) for response in answers} == {(400, "invalid_grant")}
+    responses = run_concurrently([partial(app.spend, app.refresh(tokens))] * TWENTY)
+    assert {status_and_error(response) for response in responses} == {(400, "invalid_grant")}
     assert_nothing_works(app, [tokens, successor])
 
 
 def test_concurrent_refreshes_after_use_of_the_successor_are_reuse(latchkey: TestApp, app: RegisteredClient) -> None:
-    """After the successor was used, 20 repeated refreshes fail, and the grant is revoked."""
+    """Twenty repeated refreshes after the successor was used fail and revoke the grant."""
     tokens = app.tokens(new_account())
     second = app.ask(app.refresh(tokens)).json()
     third = app.ask(app.refresh(second)).json()
-    answers = run_concurrently([partial(app.spend, app.refresh(tokens))] * TWENTY)
-    assert {said(response) for response in answers} == {(400, "invalid_grant")}
+    responses = run_concurrently([partial(app.spend, app.refresh(tokens))] * TWENTY)
+    assert {status_and_error(response) for response in responses} == {(400, "invalid_grant")}
     assert_nothing_works(app, [tokens, second, third])
 
 
@@ -125,21 +125,21 @@ def test_revocation_during_a_refresh_leaves_no_valid_token(
 ) -> None:
     """A refresh that is written after the revocation fails."""
     tokens = app.tokens(new_account())
-    with proxy.hold(spending) as held, ThreadPoolExecutor(1) as thread:
+    with proxy.hold(is_spending) as held, ThreadPoolExecutor(1) as thread:
         refresh = thread.submit(app.spend, app.refresh(tokens))
         held.wait_for(1)
         assert app.revoke(tokens["refresh_token"]).status == 200
         held.release()
-        assert said(refresh.result()) == (400, "invalid_grant")
+        assert status_and_error(refresh.result()) == (400, "invalid_grant")
     assert_nothing_works(app, [tokens])
 
 
 def test_refresh_during_a_revocation_leaves_no_valid_token(
     latchkey: TestApp, proxy: HoldingProxy, app: RegisteredClient
 ) -> None:
-    """Tokens that are issued between the revocation's read and its write are invalid afterwards."""
+    """Tokens issued between the read and the write of a revocation are invalid afterwards."""
     tokens = app.tokens(new_account())
-    with proxy.hold(revoking) as held, ThreadPoolExecutor(1) as thread:
+    with proxy.hold(is_revoking) as held, ThreadPoolExecutor(1) as thread:
         revocation = thread.submit(app.revoke, tokens["refresh_token"])
         held.wait_for(1)
         successor = app.spend(app.refresh(tokens)).json()
@@ -149,10 +149,10 @@ def test_refresh_during_a_revocation_leaves_no_valid_token(
 
 
 def test_concurrent_revocations_and_refreshes_leave_no_valid_token(latchkey: TestApp, app: RegisteredClient) -> None:
-    """In any order, after a successful revocation no token of the grant is valid."""
+    """In any order of the requests, no token of the grant is valid after a successful revocation."""
     tokens = app.tokens(new_account())
     refreshes = [partial(app.spend, app.refresh(tokens))] * (TWENTY // 2)
     revocations = [partial(app.revoke, tokens["refresh_token"])] * (TWENTY // 2)
-    answers = run_concurrently([*refreshes, *revocations])
-    assert {response.status for response in answers[TWENTY // 2 :]} == {200}
-    assert_nothing_works(app, [tokens, *issued(answers)])
+    responses = run_concurrently([*refreshes, *revocations])
+    assert {response.status for response in responses[TWENTY // 2 :]} == {200}
+    assert_nothing_works(app, [tokens, *collect_tokens(responses)])

@@ -1,6 +1,6 @@
-"""Concurrent log-ins, log-outs and page views: a session that ended stays ended.
+"""Concurrent log-ins, log-outs and page views: an ended session stays ended.
 
-Every caller has read the state that it decides by before any of them writes.
+Every caller has read the state on which it decides before any caller writes.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from tests.support.harness import TestApp
 
 
 def test_log_in_during_email_verification_opens_no_valid_session(latchkey: TestApp, proxy: HoldingProxy) -> None:
-    """Sessions of log-ins that are written after the first verification, which replaces the password, are invalid."""
+    """The first verification replaces the password, so sessions of log-ins that are written after it are invalid."""
     squatted = new_account(verified=False)
     ticket = email_links.new_link(
         squatted.id, email_links.VERIFY_EMAIL, email=squatted.email, epoch=squatted.session_epoch
@@ -41,7 +41,7 @@ def test_log_in_during_email_verification_opens_no_valid_session(latchkey: TestA
 
 
 def test_concurrent_password_changes_one_succeeds(latchkey: TestApp, proxy: HoldingProxy) -> None:
-    """One sets the password; the other fails, its session is ended, and its password is not accepted."""
+    """Of two concurrent changes one sets the password; the other gets a 409, and its session ends."""
     account = new_account()
     consoles = [log_in_as(latchkey, account) for _ in OTHER_PASSWORDS]
     deeds = []
@@ -76,7 +76,7 @@ def test_log_out_during_a_page_view_ends_the_session(latchkey: TestApp, proxy: H
 
 
 def test_concurrent_page_views_and_log_out_leave_no_session(latchkey: TestApp) -> None:
-    """In any order, after a log-out the session is ended."""
+    """In any order of page views and a log-out, the session is ended afterwards."""
     console = log_in_as(latchkey, new_account())
     form = console.fill(console.open("/settings/account"), "/logout", {})
     session = console.session
@@ -90,7 +90,7 @@ def test_concurrent_page_views_and_log_out_leave_no_session(latchkey: TestApp) -
 
 
 def test_concurrent_log_outs_everywhere_leave_no_session(latchkey: TestApp) -> None:
-    """In any order with page views, which record their time, no session is left."""
+    """In any order of log-outs and page views, which record their time, no session is left."""
     account = new_account()
     consoles = [log_in_as(latchkey, account) for _ in range(TWENTY)]
     clicks: list[Callable[[], Page]] = []
@@ -108,7 +108,7 @@ def test_concurrent_log_outs_everywhere_leave_no_session(latchkey: TestApp) -> N
 
 
 def test_concurrent_log_in_attempts_never_exceed_the_limit(latchkey: TestApp) -> None:
-    """Concurrent guesses are counted like sequential ones."""
+    """Concurrent guesses count against the limit like sequential ones."""
     account = new_account()
     consoles = [ConsoleClient(latchkey) for _ in range(8)]
     pages = [(console, console.open("/login")) for console in consoles]

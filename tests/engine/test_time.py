@@ -1,12 +1,12 @@
 """Response times don't reveal whether an address has an account (no user enumeration by timing).
 
-Known and unknown are asked in turn, 120 times in all or more, with a real database and a sender of mail on a socket.
-Both must make the same calls to the database, and the difference of their medians must be no more than what one kind
-differs from itself, cut in two at random, or than half a millisecond: an item that is there takes some 0.1 ms longer to
-read than one that isn't, which nobody can tell over a network in as many tries as the limits allow.
+Requests with known and unknown addresses alternate, at least 120 in all, with a real database and a fake SES on a
+socket. Both must make the same database calls. The difference of their medians must be at most half a millisecond, or
+at most the difference between random halves of the requests of one type. Reading an existing item takes about 0.1 ms
+longer than a missing one, too little to measure over a network within the rate limits.
 
-argon2 would take most of the time, and hide the rest behind what it varies by. So it is counted and not waited for:
-both must hash as often, and at the same cost.
+argon2 takes most of the time and its variation would hide other differences, so it isn't run: both must call it equally
+often and with the same cost.
 """
 
 import gc
@@ -35,19 +35,19 @@ CUTS = 300
 LEAST_NS = 500_000
 WARM = 5
 COST = "$argon2id$v=19$m=65536,t=3,p=4"
-"""RFC 9106's low-memory profile."""
+"""The argon2 parameters of RFC 9106's low-memory profile."""
 _addresses = count(int(ip_address("10.0.0.1")))
 
 
 @pytest.fixture
 def proxy(url: str) -> Any:
-    """No proxy between the app and the engine, which would add its own time."""
+    """The URL of the engine in place of the proxy, which would add its own time."""
     return SimpleNamespace(url=url)
 
 
 @pytest.fixture
 def office(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSes]:
-    """A fake SES, and limits that aren't reached."""
+    """A fake SES, with log-in limits that the tests don't reach."""
     sending = replace(
         settings.current(),
         mail_from="keys@example.com",
@@ -64,7 +64,7 @@ def office(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeS
 
 @pytest.fixture
 def hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The recorded argon2 calls and their cost; nothing is hashed, and every password is wrong."""
+    """The recorded argon2 calls with their cost. Nothing is hashed, and every password is wrong."""
     asked: list[str] = []
 
     def made(*, time_cost: int, memory_cost: int, parallelism: int, **_: object) -> bytes:
@@ -86,32 +86,33 @@ def cost_of(stored: str) -> str:
     return stored.rpartition("$")[0].rpartition("$")[0]
 
 
-def medians_apart(one: list[int], other: list[int]) -> float:
+def compare_medians(one: list[int], other: list[int]) -> float:
     """Return the difference between the medians of two series."""
     return abs(median(one) - median(other))
 
 
-def noise(series: list[int], dice: random.Random) -> float:
+def measure_noise(series: list[int], dice: random.Random) -> float:
     """Return the largest difference between the medians of random halves of a series."""
     apart = []
     for _ in range(CUTS):
         cut = dice.sample(series, len(series))
-        apart.append(medians_apart(cut[::2], cut[1::2]))
+        apart.append(compare_medians(cut[::2], cut[1::2]))
     return max(apart)
 
 
 def looks_alike(one: list[int], other: list[int], *, at_least: float = LEAST_NS) -> bool:
-    """Return whether two series differ by no more than the halves of each series, or than `at_least`."""
+    """Return whether the medians differ by no more than `at_least` or than those of random halves of either series."""
     dice = random.Random(1)  # noqa: S311 - no secret
-    return medians_apart(one, other) <= max(noise(one, dice), noise(other, dice), at_least)
+    return compare_medians(one, other) <= max(measure_noise(one, dice), measure_noise(other, dice), at_least)
 
 
-def times(
+def measure_times(
     latchkey: TestApp, hashes: list[str], one: Callable[[], None], other: Callable[[], None], tries: int
 ) -> tuple[list[int], list[int]]:
-    """Return how long each took (ns), asked in turn and each first as often as last.
+    """Return the durations of both functions in nanoseconds; they are called alternately, and each is first equally
+    often.
 
-    Both must make the same calls to the database, and as many hashes of passwords at the same cost.
+    Both must make the same database calls, and equally many password hashes of the same cost.
     """
     taken: tuple[list[int], list[int]] = ([], [])
     made: tuple[set[tuple[object, ...]], set[tuple[object, ...]]] = (set(), set())
@@ -134,8 +135,10 @@ def times(
     return taken
 
 
-def sending(latchkey: TestApp, action: str, emails: Iterator[str], status: int, device: str = "", **fields: str) -> Any:
-    """Return a function that submits a form for the next of `emails`, each time from another client address."""
+def build_sender(
+    latchkey: TestApp, action: str, emails: Iterator[str], status: int, device: str = "", **fields: str
+) -> Any:
+    """Return a function that submits a form with the next of `emails`, each time from another client address."""
     console = ConsoleClient(latchkey)
     form = console.fill(console.open(action), action, fields)
     if device:
@@ -150,22 +153,22 @@ def sending(latchkey: TestApp, action: str, emails: Iterator[str], status: int, 
     return send
 
 
-def always(email: str) -> Iterator[str]:
+def repeat_address(email: str) -> Iterator[str]:
     """Yield the same address forever."""
     while True:
         yield email
 
 
-def ever_new() -> Iterator[str]:
+def generate_addresses() -> Iterator[str]:
     """Yield unknown addresses."""
     while True:
         yield f"new.{randomness.base62(10).lower()}@example.com"
 
 
-def known(tries: int) -> Iterator[str]:
-    """Return addresses of as many accounts as are asked for. Their password takes to check what everyone's takes.
+def create_addresses(tries: int) -> Iterator[str]:
+    """Return addresses of existing accounts, enough for `tries`; checking their passwords has the usual cost.
 
-    Each is asked for once, as unknown ones are: what an address has been asked for before is counted, and shows.
+    Each address is used once, like the unknown ones, because earlier attempts with an address change the response time.
     """
     password_hash = passwords.hash_password(PASSWORD)
     accounts = [new_account() for _ in range(tries + 2 * WARM)]
@@ -175,7 +178,9 @@ def known(tries: int) -> Iterator[str]:
 
 
 def test_measure_detects_one_millisecond() -> None:
-    """The measure detects one more database call: one millisecond in ten, which vary by one."""
+    """The measure detects an additional millisecond in durations of ten milliseconds with a standard deviation
+    of one.
+    """
     dice = random.Random(2)  # noqa: S311 - no secret
     one, same, later = ([round(dice.gauss(middle_ms, 1) * 1e6) for _ in range(200)] for middle_ms in (10.0, 10.0, 11.0))
     assert looks_alike(one, same, at_least=0)
@@ -186,11 +191,11 @@ def test_measure_detects_one_millisecond() -> None:
 def test_log_in_takes_alike_for_an_unknown_address_and_a_wrong_password(
     latchkey: TestApp, office: FakeSes, hashes: list[str]
 ) -> None:
-    """Log-in takes as long for an unknown address as for a wrong password, also from a known device."""
+    """A log-in with an unknown address takes as long as one with a wrong password, even from a known device."""
     device = sessions.remember_device(new_account(name="Eve"))
-    one = sending(latchkey, "/login", known(60), 401, device, password="not the password at all")
-    other = sending(latchkey, "/login", ever_new(), 401, device, password="not the password at all")
-    assert looks_alike(*times(latchkey, hashes, one, other, 60))
+    one = build_sender(latchkey, "/login", create_addresses(60), 401, device, password="not the password at all")
+    other = build_sender(latchkey, "/login", generate_addresses(), 401, device, password="not the password at all")
+    assert looks_alike(*measure_times(latchkey, hashes, one, other, 60))
     assert hashes == [f"check {COST}"]
 
 
@@ -198,11 +203,11 @@ def test_log_in_takes_alike_for_an_unknown_address_and_a_wrong_password(
 def test_sign_up_takes_alike_for_a_known_and_a_new_address(
     latchkey: TestApp, office: FakeSes, hashes: list[str]
 ) -> None:
-    """Sign-up takes as long for a known address as for a new one: both send an email."""
+    """A sign-up with a known address takes as long as one with a new address, because both send an email."""
     fields = {"name": "Ada", "password": PASSWORD}
-    one = sending(latchkey, "/signup", known(60), 200, **fields)
-    other = sending(latchkey, "/signup", ever_new(), 200, **fields)
-    assert looks_alike(*times(latchkey, hashes, one, other, 60))
+    one = build_sender(latchkey, "/signup", create_addresses(60), 200, **fields)
+    other = build_sender(latchkey, "/signup", generate_addresses(), 200, **fields)
+    assert looks_alike(*measure_times(latchkey, hashes, one, other, 60))
     assert hashes == [f"hash {COST}"]
     assert len(office.recipients) == 2 * (60 + 2 * WARM)
 
@@ -211,10 +216,12 @@ def test_sign_up_takes_alike_for_a_known_and_a_new_address(
 def test_rate_limited_reset_takes_alike_for_a_known_and_an_unknown_address(
     latchkey: TestApp, office: FakeSes, hashes: list[str]
 ) -> None:
-    """A reset over the email limit takes as long for an unknown address as for a known one: neither sends an email."""
-    one = sending(latchkey, "/forgot", always(new_account().email), 200)
-    other = sending(latchkey, "/forgot", always("nobody.at.all@example.com"), 200)
-    assert looks_alike(*times(latchkey, hashes, one, other, 200))
+    """A reset over the email limit takes as long for an unknown address as for a known one, as neither sends an
+    email.
+    """
+    one = build_sender(latchkey, "/forgot", repeat_address(new_account().email), 200)
+    other = build_sender(latchkey, "/forgot", repeat_address("nobody.at.all@example.com"), 200)
+    assert looks_alike(*measure_times(latchkey, hashes, one, other, 200))
     assert len(office.recipients) == 2 * (200 + 2 * WARM)
 
 
@@ -222,8 +229,8 @@ def test_rate_limited_reset_takes_alike_for_a_known_and_an_unknown_address(
 def test_reset_takes_alike_for_a_known_and_an_unknown_address(
     latchkey: TestApp, office: FakeSes, hashes: list[str]
 ) -> None:
-    """A reset takes as long for an unknown address as for a known one: both call SES."""
-    one = sending(latchkey, "/forgot", known(200), 200)
-    other = sending(latchkey, "/forgot", ever_new(), 200)
-    assert looks_alike(*times(latchkey, hashes, one, other, 200))
+    """A password reset takes as long for an unknown address as for a known one, because both call SES."""
+    one = build_sender(latchkey, "/forgot", create_addresses(200), 200)
+    other = build_sender(latchkey, "/forgot", generate_addresses(), 200)
+    assert looks_alike(*measure_times(latchkey, hashes, one, other, 200))
     assert len(office.recipients) == 2 * (200 + 2 * WARM)

@@ -1,4 +1,4 @@
-"""docs/costs.md uses the capacity that the engine reports: for every kind of traffic, scheduled run and stored item."""
+"""The capacity in docs/costs.md equals the capacity that the engine reports for each type of request, run and item."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.xdist_group("units")
 
 @pytest.fixture(scope="module")
 def alone() -> Iterator[str]:
-    """An engine for these tests alone."""
+    """The URL of an engine that only these tests use."""
     running = engine.start(None, say=False)
     yield running.url
     running.stop()
@@ -35,7 +35,7 @@ def alone() -> Iterator[str]:
 
 @pytest.fixture
 def latchkey(alone: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestApp]:
-    """An app on that engine, with empty tables."""
+    """An app on that engine, with empty tables for each test."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", alone)
     dynamodb.reset_connections()
     with run_app(stage=STAGE) as made:
@@ -48,30 +48,30 @@ def latchkey(alone: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestApp]:
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    """A webhook receiver on this machine, reachable while the app has a loopback URL."""
+    """A webhook receiver on loopback, which the app accepts while its own public URL is a loopback URL."""
     with run_receiver() as made:
         yield made
 
 
 @dataclass
 class Traffic:
-    """One request of each kind of traffic."""
+    """Requests of each type in docs/costs.md, each with its consumption."""
 
     latchkey: TestApp
     receiver: Receiver
 
     def busy(self) -> Consumption:
-        """A request in the steady state."""
+        """Measure a request with a key that was used before."""
         issued = self._used()
         return measure(lambda: self._asks(issued.secret))
 
     def many(self) -> Consumption:
-        """A key's first request."""
+        """Measure the first request of a key."""
         issued = self.latchkey.key(self.latchkey.account())
         return measure(lambda: self._asks(issued.secret))
 
     def limited(self) -> Consumption:
-        """The second request over the quota: the first one still calls the database."""
+        """Measure the second request over the quota, because the first still calls the database."""
         account = self.latchkey.account()
         issued = self._used(account)
         self.latchkey.set_counters(account.id, tiers.FREE, used=1_000)
@@ -79,30 +79,30 @@ class Traffic:
         return measure(lambda: self._asks(issued.secret))
 
     def random(self) -> Consumption:
-        """A well-formed unknown key."""
+        """Measure a request with a well-formed unknown key."""
         return measure(lambda: self._asks(secrets.mint("test")))
 
     def no_key(self) -> Consumption:
-        """A request without a credential."""
+        """Measure a request without a credential."""
         return measure(lambda: self.latchkey.call("GET", "/v1/limits"))
 
     def unknown(self) -> Consumption:
-        """An unknown path."""
+        """Measure a request for an unknown path."""
         return measure(lambda: self.latchkey.call("GET", "/v1/nothing"))
 
     def refresh(self) -> Consumption:
-        """A refresh of an authorized application."""
+        """Measure a refresh by an authorized application."""
         ada, app = self._connected()
         token = ada.grant(app)[1]
         return measure(lambda: app.refresh(token))
 
     def client(self) -> Consumption:
-        """A client credentials request."""
+        """Measure a client credentials request."""
         _, app = self._connected()
         return measure(lambda: app.ask(CLIENT))
 
     def webhook(self) -> Consumption:
-        """A delivery of an event to one endpoint."""
+        """Measure a delivery of an event to one endpoint."""
         with settings.override(replace(settings.current(), public_url=PUBLIC_URL)):
             account = self.latchkey.account()
             endpoint_of(account, self.receiver)
@@ -126,7 +126,9 @@ class Traffic:
 
 @pytest.mark.parametrize("name", requests.SHAPES)
 def test_request_consumes_the_units_of_the_page(latchkey: TestApp, receiver: Receiver, name: str) -> None:
-    """Units are exact; log lines and responses, whose ids and numbers vary in length, are within a tenth."""
+    """Units are exact. Sizes of log lines and responses are within 10 %, because their ids and numbers vary in
+    length.
+    """
     shape = requests.SHAPES[name]
     act: Callable[[], Consumption] = getattr(Traffic(latchkey, receiver), name)
     taken = act()
@@ -148,7 +150,7 @@ def test_request_consumes_the_units_of_the_page(latchkey: TestApp, receiver: Rec
 def test_scheduled_run_consumes_the_units_of_the_page(
     latchkey: TestApp, act: Callable[[], None], run: idle_stage.Run
 ) -> None:
-    """A run of a stage without accounts consumes the documented units."""
+    """A scheduled run of a stage without accounts consumes the documented units."""
     act()
     latchkey.clock.forward(3_600)
     taken = measure(act)
@@ -157,7 +159,7 @@ def test_scheduled_run_consumes_the_units_of_the_page(
 
 
 def test_hourly_run_for_an_account_consumes_the_units_of_the_page(latchkey: TestApp) -> None:
-    """An unused account, one in use, and the daily detection of one in use consume the documented units."""
+    """Unused and used accounts, and the daily detection for a used account, consume the documented units."""
     accounts = [latchkey.account() for _ in range(4)]
     page_of_directory = 0.5
     at_rest = idle_stage.HOUR.read_units + page_of_directory
@@ -174,7 +176,7 @@ def test_hourly_run_for_an_account_consumes_the_units_of_the_page(latchkey: Test
 
 @dataclass
 class Kept:
-    """One of each kind of stored record."""
+    """Functions that store one record of each type in docs/costs.md."""
 
     latchkey: TestApp
     receiver: Receiver
@@ -188,45 +190,45 @@ class Kept:
         )
 
     def of_account(self) -> Callable[[], object]:
-        """Another account."""
+        """Return a function that creates an account."""
         return self.latchkey.account
 
     def of_key(self) -> Callable[[], object]:
-        """A key."""
+        """Return a function that creates a key."""
         return lambda: self.latchkey.key(self.account)
 
     def of_grant(self) -> Callable[[], object]:
-        """A first consent to an application."""
+        """Return a function that stores a first consent to an application and its grant."""
         return lambda: self.ada.grant(self.app)
 
     def of_refresh(self) -> Callable[[], object]:
-        """A refresh."""
+        """Return a function that refreshes a grant."""
         token = self.ada.grant(self.app)[1]
         return lambda: self.app.refresh(token)
 
     def of_client(self) -> Callable[[], object]:
-        """An access token of client credentials."""
+        """Return a function that issues an access token of client credentials."""
         return lambda: self.app.ask(CLIENT)
 
     def of_event(self) -> Callable[[], object]:
-        """An event."""
+        """Return a function that records an event."""
         return lambda: happens(self.latchkey, self.account)
 
     def of_delivery(self) -> Callable[[], object]:
-        """An event that was sent to one endpoint."""
+        """Return a function that sends an event to one endpoint."""
         endpoint_of(self.account, self.receiver)
         happens(self.latchkey, self.account)
         return lambda: background.follow_up(images(self.account.id)[-1:])
 
     def of_hour(self) -> Callable[[], object]:
-        """An account's first request of an hour."""
+        """Return a function that sends an account's first request of an hour."""
         issued = self.latchkey.key(self.account)
         return lambda: self.latchkey.call("GET", "/v1/limits", issued.secret)
 
 
 @pytest.mark.parametrize("name", storage.STORED)
 def test_stored_record_has_the_size_of_the_page(latchkey: TestApp, receiver: Receiver, name: str) -> None:
-    """The size in tables and indexes is within a tenth, since names vary in length."""
+    """The size in tables and indexes is within 10 %, because names vary in length."""
     kept = storage.STORED[name]
     with settings.override(replace(settings.current(), public_url=PUBLIC_URL if name == "delivery" else ISSUER)):
         act: Callable[[], object] = getattr(Kept(latchkey, receiver), f"of_{name}")()

@@ -37,16 +37,16 @@ TYPES = [kinds.ACCOUNT_RENAMED]
 
 @dataclass
 class RawReceiver:
-    """A receiver with raw, malformed responses, and the ids of the received messages."""
+    """A receiver that sends raw, malformed responses, and records the ids of the received messages."""
 
     says: bytes | None
-    """None: it never reads or sends."""
+    """The bytes to send in response; None for a receiver that never reads or sends."""
     url: str = ""
     ids: list[str] = field(default_factory=list)
 
 
 def head_of(accepted: socket.socket) -> str:
-    """Return the head of a request, "" when it is incomplete."""
+    """Return the head of a request, or "" if it is incomplete."""
     text = b""
     while b"\r\n\r\n" not in text:
         more = accepted.recv(65_536)
@@ -57,7 +57,7 @@ def head_of(accepted: socket.socket) -> str:
 
 
 @contextmanager
-def raw(says: bytes | None) -> Iterator[RawReceiver]:
+def run_raw_receiver(says: bytes | None) -> Iterator[RawReceiver]:
     """Run a receiver on a raw socket."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
@@ -73,7 +73,7 @@ def raw(says: bytes | None) -> Iterator[RawReceiver]:
                     return
                 kept.append(accepted)
                 if made.says is not None:
-                    # The sender may be killed at any moment: then the request is incomplete and the connection closed.
+                    # The request is incomplete if the sending process was killed.
                     with accepted, suppress(OSError):
                         head = head_of(accepted)
                         if "webhook-id: " in head:
@@ -89,7 +89,7 @@ def raw(says: bytes | None) -> Iterator[RawReceiver]:
 
 @dataclass
 class Receivers:
-    """An account, and receivers of every kind."""
+    """An account with an endpoint for each type of receiver."""
 
     account: Account
     good: Receiver
@@ -104,15 +104,15 @@ class Receivers:
 
 @pytest.fixture
 def receivers(latchkey: TestApp) -> Iterator[Receivers]:
-    """An app with a loopback URL, and an account with an endpoint for each receiver."""
+    """An app whose public URL is on loopback, and an account with an endpoint for each receiver."""
     chosen = replace(settings.current(), public_url=PUBLIC_URL, stage_key_file=stage_key_file())
     with ExitStack() as stack:
         stack.enter_context(settings.override(chosen))
         receivers = {
             name: stack.enter_context(run_receiver()) for name in ("good", "slow", "flapping", "redirecting", "gone")
         }
-        lying = stack.enter_context(raw(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\nfour"))
-        silent = stack.enter_context(raw(None))
+        lying = stack.enter_context(run_raw_receiver(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\nfour"))
+        silent = stack.enter_context(run_raw_receiver(None))
         receivers["flapping"].failures_first = 1
         receivers["redirecting"].statuses = [302]
         receivers["redirecting"].headers = {"Location": receivers["good"].url}
@@ -124,24 +124,24 @@ def receivers(latchkey: TestApp) -> Iterator[Receivers]:
         yield Receivers(account=ada, lying=lying, silent=silent, endpoints=made, **receivers)
 
 
-def renamed(account: Account, times: int) -> None:
+def rename_repeatedly(account: Account, times: int) -> None:
     """Change an account's name several times."""
     for number in range(times):
         change.rename(account.id, f"Ada {number}")
 
 
 def events_of(account: Account) -> set[str]:
-    """Return the ids of the events that the endpoints subscribe to."""
+    """Return the ids of the account's events to which the endpoints subscribe."""
     return {event.id for event in record.newest_first(account.id, 500, kind=TYPES[0])}
 
 
-def attempts_at(receivers: Receivers, name: str) -> int:
+def count_attempts(receivers: Receivers, name: str) -> int:
     """Return the number of recorded attempts to an endpoint."""
     return sum(len(each.attempts) for each in Delivery.query(receivers.endpoints[name].id))
 
 
-def waiting_for(receivers: Receivers, name: str) -> set[str]:
-    """Return the ids of an endpoint's deliveries, delivered or pending."""
+def list_deliveries(receivers: Receivers, name: str) -> set[str]:
+    """Return the ids of all events with a delivery to an endpoint, delivered or pending."""
     return {each.id for each in Delivery.query(receivers.endpoints[name].id)}
 
 
@@ -149,7 +149,7 @@ def test_every_event_is_delivered_when_processes_are_killed(url: str, receivers:
     """Every event reaches each working receiver at least once; an endpoint that responds 410 is disabled."""
     began, dice = time.monotonic(), random.Random(4711)  # noqa: S311 - fixed on purpose
     with clock.use_wall_clock(background_process.clock_from(START_MS, began)):
-        happening = threading.Thread(target=renamed, args=(receivers.account, EVENTS))
+        happening = threading.Thread(target=rename_repeatedly, args=(receivers.account, EVENTS))
         happening.start()
         for _ in range(KILLS):
             running = background_process.start(url, START_MS, began)
@@ -174,7 +174,7 @@ def test_every_event_is_delivered_when_processes_are_killed(url: str, receivers:
             untried = {
                 name
                 for name in ("redirecting", "silent")
-                if not attempts_at(receivers, name) or waiting_for(receivers, name) != happened
+                if not count_attempts(receivers, name) or list_deliveries(receivers, name) != happened
             }
             missing = {
                 name: {
@@ -191,21 +191,21 @@ def test_every_event_is_delivered_when_processes_are_killed(url: str, receivers:
         gone = endpoints.find_owned(receivers.account.id, receivers.endpoints["gone"].id)
         assert (gone.status, gone.disabled_because) == (DISABLED, states.GONE)
         assert set(receivers.gone.ids) <= happened
-        # Deliveries to failing receivers are kept, with their errors. An attempt at the silent one takes
-        # its whole timeout of 15 s, longer than the rest of the test.
+        # Deliveries to failing receivers are kept with their errors. An attempt at the silent receiver lasts until its
+        # timeout of 15 s, longer than the rest of the test.
         assert untried == set()
         for name in ("redirecting", "silent"):
-            assert waiting_for(receivers, name) == happened
-        # The redirect wasn't followed.
+            assert list_deliveries(receivers, name) == happened
+        # The redirect isn't followed.
         assert {each.path for each in receivers.good.received} == {"/hooks"}
 
 
 def test_events_are_delivered_in_order_without_failures(url: str, receivers: Receivers) -> None:
-    """The stream is in order, and one process at a time sends to an endpoint."""
+    """Events arrive in the order of the stream, and one process at a time sends to an endpoint."""
     began = time.monotonic()
     with clock.use_wall_clock(background_process.clock_from(START_MS, began)):
         running = background_process.start(url, START_MS, began)
-        renamed(receivers.account, EVENTS)
+        rename_repeatedly(receivers.account, EVENTS)
         happened = sorted(events_of(receivers.account))
         give_up = time.monotonic() + ARRIVES_WITHIN_S
         while not set(happened) <= set(receivers.good.ids) and time.monotonic() < give_up:
@@ -232,7 +232,7 @@ def test_no_request_waits_for_a_webhook(latchkey: TestApp, receivers: Receivers)
 
 
 def test_events_processed_twice_concurrently_are_sent_once(latchkey: TestApp, receivers: Receivers) -> None:
-    """The process that loses the race for a delivery sends nothing."""
+    """A process that loses the race for a delivery sends nothing."""
     for number in range(8):
         change.rename(receivers.account.id, f"Ada {number}")
     items = images(receivers.account.id)
@@ -252,10 +252,12 @@ def test_events_processed_twice_concurrently_are_sent_once(latchkey: TestApp, re
     assert len(receivers.good.ids) == len(set(receivers.good.ids))
 
 
-def at_once(times: int, work: Callable[[], object], until_one_is_left: threading.Event | None = None) -> list[object]:
-    """Run a function several times concurrently, and return each result or Conflict.
+def run_at_once(
+    times: int, work: Callable[[], object], until_one_is_left: threading.Event | None = None
+) -> list[object]:
+    """Run a function several times concurrently, and return the result or Conflict of each call.
 
-    The event is set as soon as only one is still running.
+    The event is set as soon as only one call is still running.
     """
     together = threading.Barrier(times)
 
@@ -276,18 +278,18 @@ def at_once(times: int, work: Callable[[], object], until_one_is_left: threading
 
 
 def test_of_concurrent_test_messages_one_is_sent(latchkey: TestApp, receivers: Receivers) -> None:
-    """The others get a conflict, and store nothing."""
+    """One test message is sent; the other requests get a conflict and store nothing."""
     receivers.good.may_respond.clear()
-    came = at_once(12, lambda: deliver.send_test(receivers.endpoints["good"]), receivers.good.may_respond)
+    came = run_at_once(12, lambda: deliver.send_test(receivers.endpoints["good"]), receivers.good.may_respond)
     sent = [each.id for each in came if isinstance(each, Delivery)]
     assert receivers.good.ids == sent
     assert len(sent) == 1
 
 
 def test_form_submitted_concurrently_adds_one_webhook(latchkey: TestApp, receivers: Receivers) -> None:
-    """The others get a conflict that the form was already submitted."""
+    """One webhook is added; the other requests get a conflict that the form was already submitted."""
     account = latchkey.account(name="Bob")
-    came = at_once(
+    came = run_at_once(
         12, lambda: endpoints.create(account.id, url=receivers.good.url, name="Ledger", types=None, form="the same")
     )
     conflicts = [str(each) for each in came if isinstance(each, errors.Conflict)]

@@ -1,4 +1,4 @@
-"""Commands in the docs, split as a shell does, and `aws` commands parsed by botocore's models."""
+"""Commands in the docs, split into words as a shell does, and `aws` commands parsed with botocore's models."""
 
 import json
 import re
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 OF_EVERY_COMMAND = {"query", "output", "region", "profile", "endpoint-url", "max-items", "page-size", "no-cli-pager"}
 OF_DEPLOY = {"stack-name", "template-file", "parameter-overrides", "capabilities"}
-"""`aws cloudformation deploy` isn't an API operation: it creates and executes a change set."""
+"""Options of `aws cloudformation deploy`, which is no API operation: it creates and executes a change set."""
 SUBSTITUTIONS = (r"\$\([^()]*\)", r"\$\(\([^()]*\)\)")
 _SESSION = botocore.session.get_session()
 
@@ -30,7 +30,7 @@ class Mistaken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The API call of an `aws` command; a `waiter` repeats it until its condition is met."""
+    """The API call of an `aws` command; `waiter` names a condition until which the CLI repeats the call."""
 
     service: str
     operation: str
@@ -40,12 +40,12 @@ class Call:
 
 
 def blocks(text: str) -> Iterator[list[str]]:
-    """Yield the words of each command in a page's console blocks; each part of a pipe is a separate command."""
+    """Yield the words of each command in the console blocks of a page; each part of a pipe is a separate command."""
     for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL):
         lines = iter(block.splitlines())
         for line in lines:
             if not line.startswith("$ "):
-                continue  # output of a command
+                continue  # The line is output of a command.
             command = line[2:]
             while _goes_on(command):
                 command = command.removesuffix("\\") + "\n" + next(lines)
@@ -53,7 +53,7 @@ def blocks(text: str) -> Iterator[list[str]]:
 
 
 def section(page: str, heading: str) -> str:
-    """Return the text under a heading of a page, including subsections."""
+    """Return the text under a heading of a page, including the subsections."""
     found = re.search(rf"^(##+) {re.escape(heading)}\n", text := (ROOT / "docs" / page).read_text(), re.MULTILINE)
     assert found, heading
     rest = text[found.end() :]
@@ -89,13 +89,13 @@ def _goes_on(command: str) -> bool:
         return True
     try:
         list(split(command))
-    except ValueError:  # an unclosed quotation
+    except ValueError:  # A quotation isn't closed yet.
         return True
     return False
 
 
 def check_names(words: list[str]) -> None:
-    """Raise Mistaken for a wrong name in an `aws` command of a sentence, which may omit parameters."""
+    """Raise Mistaken for a wrong name in an `aws` command of a sentence; parameters may be missing."""
     _, service, name, *rest = words
     operation = _operation(service, name, "")
     members = operation.input_shape.members if operation.input_shape else {}
@@ -104,7 +104,10 @@ def check_names(words: list[str]) -> None:
 
 
 def call_of(words: list[str]) -> Call | None:
-    """Return the call of an `aws` command; None for `aws cloudformation deploy`. Raises Mistaken for an invalid one."""
+    """Return the call of an `aws` command, or None for `aws cloudformation deploy`.
+
+    Raises Mistaken for an invalid command.
+    """
     _, service, name, *rest = words
     waiter, rest = (rest[0], rest[1:]) if name == "wait" else ("", rest)
     options = dict(_options(rest))
@@ -178,7 +181,7 @@ def _must_be_known(unknown: set[str]) -> None:
 
 
 def _given(shape: Shape, words: list[str]) -> Any:
-    """Return the value of an option's words: JSON, the shorthand `key=value,…`, or a scalar."""
+    """Return the value of an option, which is JSON, the shorthand `key=value,…`, or a scalar."""
     if isinstance(shape, ListShape) and not words[0].startswith("["):
         return [_given(shape.member, [word]) for word in words]
     if len(words) > 1:
@@ -220,7 +223,7 @@ def _must_hold(shape: StructureShape | None, parameters: dict[str, Any]) -> None
 
 
 def _must_be_one_of(shape: Shape, value: Any) -> None:
-    """Raise Mistaken for a value outside a field's enum, which botocore leaves to the service."""
+    """Raise Mistaken for a value that isn't in a field's enum; botocore doesn't check enums."""
     if isinstance(shape, StructureShape):
         for name, each in value.items():
             _must_be_one_of(shape.members[name], each)
@@ -232,7 +235,9 @@ def _must_be_one_of(shape: Shape, value: Any) -> None:
 
 
 def _must_be_in(shape: Shape | None, query: str) -> None:
-    """Raise Mistaken for a `--query` of a field that the response doesn't have; AWS would print `null`."""
+    """Raise Mistaken for a `--query` of a field that the response doesn't have, for which the CLI would print
+    `null`.
+    """
     for name in re.findall(r"\w+", query):
         while isinstance(shape, ListShape):
             shape = shape.member

@@ -24,7 +24,7 @@ from infra import stage_key as infra_stage_key
 from infra import template
 from tests.conftest import create_empty_tables
 from tests.infra.every_operation.run import EveryOperation
-from tests.infra.recorder import FUNCTIONS, Need, Recorder, recorded
+from tests.infra.recorder import FUNCTIONS, Need, Recorder, record_calls
 from tests.support import moto_server
 from tests.support.harness import run_app
 
@@ -34,9 +34,9 @@ OF_LAMBDA = {
     "xray:PutTraceSegments": "the daemon beside the function sends what is traced; X-Ray has no resources to name",
     "xray:PutTelemetryRecords": "as above",
 }
-"""Actions that the code doesn't call: why they are granted, and why on all resources."""
+"""Actions that the code itself doesn't call: why each is granted, and why for all resources."""
 OF_STREAMS = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams")
-"""Lambda's calls with the function's role to read the stream."""
+"""Actions with which Lambda reads the stream, using the function's role."""
 ORDER = (
     "GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem", "Query", "Scan",
 )  # fmt: skip
@@ -45,14 +45,17 @@ SENDER = "keys@mail.example.com"
 
 
 @contextmanager
-def seen(moto_url: str) -> Iterator[Recorder]:
-    """Run every operation, and yield the recorded permissions."""
+def run_every_operation(moto_url: str) -> Iterator[Recorder]:
+    """Run every operation and yield the recorder with the permissions."""
     email_sender._ses.cache_clear()
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("AWS_ENDPOINT_URL_DYNAMODB", moto_url)
         environment.setattr(dynamodb, "READ_TIMEOUT_S", moto_server.RESPONSE_TIMEOUT_S)
         dynamodb.reset_connections()
-        with recorded() as (recorder, gateway), run_app(mail_from="latchkey@example.com", stage_key_file="") as home:
+        with (
+            record_calls() as (recorder, gateway),
+            run_app(mail_from="latchkey@example.com", stage_key_file="") as home,
+        ):
             telemetry.write_to(io.StringIO())
             infra_stage_key.create(boto3.client("ssm"), "test")
             CACHES["core.root_key"].clear()
@@ -71,18 +74,18 @@ def policy(function: str) -> list[dict[str, Any]]:
     return kept
 
 
-def is_lambdas(action: str) -> bool:
+def is_needed_by_lambda(action: str) -> bool:
     """Return whether Lambda itself needs an action."""
     return action in OF_LAMBDA or action in OF_STREAMS
 
 
-def listed(value: str | list[str]) -> list[str]:
-    """Return a value or list as a list."""
+def as_list(value: str | list[str]) -> list[str]:
+    """Return a value as a list, unless it is a list."""
     return [value] if isinstance(value, str) else value
 
 
-def statements(needs: set[Need]) -> list[dict[str, Any]]:
-    """Return a statement for each resource, tables first."""
+def build_statements(needs: set[Need]) -> list[dict[str, Any]]:
+    """Return a policy statement for each resource, tables first."""
     in_order = sorted(needs, key=lambda need: (not need[1].startswith("table/"), need[1]))
     by_resource = groupby(in_order, key=itemgetter(1))
     return [_statement(resource, [action for action, _ in needed]) for resource, needed in by_resource]
@@ -90,15 +93,15 @@ def statements(needs: set[Need]) -> list[dict[str, Any]]:
 
 def _statement(resource: str, actions: list[str]) -> dict[str, Any]:
     service = actions[0].partition(":")[0]
-    end = of_stage(resource)
+    end = replace_stage(resource)
     title = TITLES.get(resource) or "".join(part.title() for part in re.split("[/_-]", _own_name(resource)))
     arn = f"arn:*:{service}:${{AWS::Region}}:*:{end}"
     in_order = sorted(actions, key=lambda action: ORDER.index(action.split(":")[1]) if service == "dynamodb" else 0)
     return {"Sid": title, "Effect": "Allow", "Action": in_order, "Resource": [arn] if service == "dynamodb" else arn}
 
 
-def of_stage(resource: str) -> str:
-    """Return the end of an ARN with a placeholder for the stage."""
+def replace_stage(resource: str) -> str:
+    """Return the end of an ARN in which a placeholder replaces the stage."""
     return resource.replace("latchkey-test-", "latchkey-${Stage}-").replace("/test/", "/${Stage}/")
 
 
@@ -110,10 +113,10 @@ def _own_name(resource: str) -> str:
 
 def write() -> None:
     """Write all policies."""
-    with mock_aws(), moto_server.serve_moto() as url, seen(url) as recorder:
+    with mock_aws(), moto_server.serve_moto() as url, run_every_operation(url) as recorder:
         for function in FUNCTIONS:
-            kept = [each for each in policy(function) if all(map(is_lambdas, listed(each["Action"])))]
-            whole = kept + statements(recorder.needs[function])
+            kept = [each for each in policy(function) if all(map(is_needed_by_lambda, as_list(each["Action"])))]
+            whole = kept + build_statements(recorder.needs[function])
             (template.POLICIES / f"{function}.json").write_text(json.dumps(whole, indent=2) + "\n")
 
 

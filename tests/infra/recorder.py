@@ -1,4 +1,4 @@
-"""Records the AWS calls of each Lambda function, as IAM permissions."""
+"""A recorder of the AWS calls of each Lambda function, as IAM permissions."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ API, AUTHORIZER = "api", "authorizer"
 STREAM, MINUTE, HOUR = "stream", "minute", "hour"
 FUNCTIONS = (API, AUTHORIZER, STREAM, MINUTE, HOUR)
 Need = tuple[str, str]
-"""An action and the end of its resource's ARN: (dynamodb:Query, table/latchkey-test-events)."""
+"""An action and the end of the ARN of its resource, like (dynamodb:Query, table/latchkey-test-events)."""
 
 _OF_TRANSACTION = {
     "Put": "PutItem",
@@ -31,18 +31,18 @@ _OF_TRANSACTION = {
 
 @dataclass
 class Recorder:
-    """The permissions that each function needed, the routes that responded, and the sent emails."""
+    """The permissions that each function needed, the routes with successful responses, and the emails sent."""
 
     needs: dict[str, set[Need]] = field(default_factory=lambda: {function: set() for function in FUNCTIONS})
     answered: set[tuple[str, str]] = field(default_factory=set)
-    """(method, route) of successful responses of a function."""
+    """Method and route of each successful request."""
     emails: list[str] = field(default_factory=list)
     function: str | None = None
-    """The running function, None during the test's own calls."""
+    """The running function, or None during calls of the test itself."""
 
     @contextmanager
     def within(self, function: str) -> Iterator[None]:
-        """Attribute the calls of a `with` block to a function, whose caches start empty."""
+        """Attribute the calls of a `with` block to a function. Its cache of the root key is empty at first."""
         before, self.function = self.function, function
         if before != function:
             CACHES["core.root_key"].clear()
@@ -52,7 +52,7 @@ class Recorder:
             self.function = before
 
     def note(self, service: str, operation: str, request: dict[str, Any]) -> None:
-        """Record one call."""
+        """Record the permissions that a call needs."""
         if self.function is not None:
             needed = {(f"{service}:{action}", resource) for action, resource in _judged(operation, request)}
             self.needs[self.function] |= needed
@@ -64,13 +64,13 @@ class RecordedGateway(Gateway):
     recorder: Recorder
 
     def handle(self, method: str, target: str, *rest: Any, **named: Any) -> Response:
-        """Handle one request, and record its route if it succeeded."""
+        """Handle a request, and record its route if it succeeded."""
         with self.recorder.within(API):
-            answer = super().handle(method, target, *rest, **named)
-        if answer.status < 400:
+            response = super().handle(method, target, *rest, **named)
+        if response.status < 400:
             route = self.routes.match_route(target.partition("?")[0]).route
             self.recorder.answered.add((method, route))
-        return answer
+        return response
 
     def _policy(self, *arguments: Any) -> dict[str, Any]:
         with self.recorder.within(AUTHORIZER):
@@ -78,7 +78,7 @@ class RecordedGateway(Gateway):
 
 
 @contextmanager
-def recorded() -> Iterator[tuple[Recorder, RecordedGateway]]:
+def record_calls() -> Iterator[tuple[Recorder, RecordedGateway]]:
     """Record every call of our DynamoDB client and of botocore in a `with` block; the recorder collects emails."""
     recorder = Recorder()
     gateway = RecordedGateway(app, domain="api.example.com")
@@ -103,7 +103,7 @@ def recorded() -> Iterator[tuple[Recorder, RecordedGateway]]:
 
 
 def _judged(operation: str, request: dict[str, Any]) -> Iterator[Need]:
-    """Return the permissions of a call: one for each write of a transaction, table of a batch, or index."""
+    """Return the permissions that a call needs: one for each write of a transaction, table of a batch, or index."""
     if operation in ("TransactWriteItems", "TransactGetItems"):
         for item in request["TransactItems"]:
             for kind, write in item.items():

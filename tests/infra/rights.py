@@ -1,4 +1,4 @@
-"""Write `infra/rights.json` from cfn-lint's schemas: `python -m tests.infra.rights`."""
+"""Write `infra/rights.json` from the schemas that cfn-lint contains: `python -m tests.infra.rights`."""
 
 import json
 from datetime import UTC, datetime
@@ -18,22 +18,22 @@ LEFT_OUT = (
     "LayerVersion", "CapacityProvider", "RuntimeAlias", "PermissionPolicy", "DataProtection", "LogDelivery",
     "IndexPolic", "BearerToken", "LogGroupDeletionProtection", "Kms", "Boundary", "AttachRole", "DetachRole",
 )  # fmt: skip
-"""Calls of CloudFormation for properties that our stacks don't use."""
+"""Parts of the names of actions that CloudFormation needs only for properties that our stacks don't use."""
 READ_ALL_THE_SAME = (
     *("dynamodb:DescribeKinesisStreamingDestination", "dynamodb:DescribeContributorInsights"),
     *("dynamodb:GetResourcePolicy", "logs:GetDataProtectionPolicy", "logs:DescribeIndexPolicies"),
     *("logs:DescribeResourcePolicies", "sns:GetDataProtectionPolicy"),
 )
-"""Calls with which CloudFormation reads every resource."""
+"""Actions with which CloudFormation reads any resource, whatever properties it has."""
 
 
 def by_type() -> dict[str, list[str]]:
-    """Return the calls of CloudFormation for each resource type of the data stack, from its schema."""
+    """Return the actions that CloudFormation needs for each resource type of the data stack, from the type's schema."""
     return _listed({each["Type"] for each in template.composed()["Resources"].values()})
 
 
 def of_edge() -> dict[str, list[str]]:
-    """Return the same for the types that only the edge has."""
+    """Return the actions for each resource type that only the edge stacks have."""
     whole = [*front.distribution()["Resources"].values(), *template.read(front.ORIGIN)["Resources"].values()]
     return _listed({each["Type"] for each in whole} - by_type().keys())
 

@@ -170,7 +170,7 @@ def test_profile_without_credentials_is_named(
 
 
 class Refusing(HTTPServer):
-    """An AWS endpoint that rejects every call with one error code."""
+    """An AWS endpoint that rejects every call with the same error code."""
 
     code = ""
     message = "It is refused."
@@ -181,7 +181,8 @@ class _Refusal(BaseHTTPRequestHandler):
         server = self.server
         assert isinstance(server, Refusing)
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if "form" in (self.headers.get("Content-Type") or ""):  # CloudFormation and STS
+        # CloudFormation and STS send forms, and their errors are XML.
+        if "form" in (self.headers.get("Content-Type") or ""):
             error = f"<Error><Type>Sender</Type><Code>{server.code}</Code><Message>{server.message}</Message></Error>"
             body = f"<ErrorResponse>{error}<RequestId>1</RequestId></ErrorResponse>".encode()
         else:
@@ -200,7 +201,7 @@ class _Refusal(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def refusing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Refusing]:
-    """An endpoint that rejects every call; AWS_ENDPOINT_URL points to it."""
+    """An endpoint that rejects every call, and to which AWS_ENDPOINT_URL points."""
     server = Refusing(("127.0.0.1", 0), _Refusal)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
@@ -226,7 +227,7 @@ CODES = {
 @pytest.mark.parametrize("code", CODES)
 @pytest.mark.parametrize("name", ASKING)
 def test_rejected_credentials_are_reported_with_the_fix(ran: Ran, refusing: Refusing, code: str, name: str) -> None:
-    """Every command explains AWS's error code and prints only the first line of AWS's message."""
+    """Every command explains AWS's error code, and prints only the first line of AWS's message."""
     refusing.code, refusing.message = code, "It is refused.\nx-amz-security-token:the-token"
     status, error = ran(name)
     assert (status, error.count("\n"), "the-token" in error) == (1, 1, False)
@@ -238,7 +239,9 @@ def test_rejected_credentials_are_reported_with_the_fix(ran: Ran, refusing: Refu
 
 @pytest.mark.parametrize("name", ASKING)
 def test_clock_skew_is_distinguished_from_a_wrong_secret(ran: Ran, refusing: Refusing, name: str) -> None:
-    """Clock skew is recognized by the message, since most services use one code for it and for a wrong secret."""
+    """Clock skew is recognised by its message, because most services use one error code for it and for a wrong
+    secret.
+    """
     refusing.code, refusing.message = "InvalidSignatureException", "Signature expired: 20260101T000000Z is now earlier"
     status, error = ran(name)
     assert (status, error.count("\n")) == (1, 1)
@@ -261,7 +264,7 @@ def test_unreachable_endpoint_is_reported_with_its_variables(
 def test_local_command_needs_no_aws_configuration(
     ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A command that makes no AWS call works without valid AWS configuration."""
+    """A command without AWS calls works even if the AWS configuration is invalid."""
     monkeypatch.setenv("AWS_PROFILE", "nope")
     monkeypatch.setattr(sys, "argv", ["policy", "--stage=dev"])
     assert rights.main() == 0
@@ -270,7 +273,8 @@ def test_local_command_needs_no_aws_configuration(
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "x")
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{engine.free_port()}")
     monkeypatch.setattr(engine, "RUNNING", tmp_path / "running.json")
-    for name in ("PUBLIC_URL", "STAGE", "KEY_KIND", "STAGE_KEY_FILE"):  # a local command sets these in its process
+    # A local command sets these variables in its own process.
+    for name in ("PUBLIC_URL", "STAGE", "KEY_KIND", "STAGE_KEY_FILE"):
         monkeypatch.setenv(f"LATCHKEY_{name}", "http://127.0.0.1:8000" if name == "PUBLIC_URL" else "test")
     monkeypatch.setattr(sys, "argv", ["manage", "--stage=local", "--reason=", "admins"])
     assert manage.main() == 1

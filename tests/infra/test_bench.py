@@ -1,4 +1,4 @@
-"""The recorded results of `make bench`: one number for each target, and a page generated from them."""
+"""The recorded results of `make bench`: a number for each target, and the page that is generated from them."""
 
 import json
 from pathlib import Path
@@ -11,12 +11,12 @@ BENCH = json.loads((DOCS / "bench.json").read_text())
 
 
 def test_page_is_generated_from_the_numbers() -> None:
-    """The page is generated from the recorded numbers."""
+    """The page equals the one generated from the recorded numbers."""
     assert (DOCS / "performance.md").read_text() == report.page(BENCH)
 
 
 def test_every_target_has_a_number() -> None:
-    """Every number is computed from its rounds, and has the current target."""
+    """Every number is computed from the recorded rounds, and its target is the current one."""
     assert results.ratios(BENCH["contenders"]) == BENCH["ratios"]
     assert [*BENCH["ratios"]] == [row.name for row in ROWS]
 

@@ -14,11 +14,11 @@ def test_own_stream_function_keeps_its_stream() -> None:
 
     @app.on_dynamodb_record(stream_arn="set later", name=chalice_cli.STREAM)
     def ours(event: DynamoDBEvent) -> None:
-        """Read events."""
+        """Handle events as Latchkey's stream function."""
 
     @app.on_dynamodb_record(stream_arn=OWN, name="orders")
     def theirs(event: DynamoDBEvent) -> None:
-        """Read orders."""
+        """Handle orders as an operator's own stream function."""
 
     chalice_cli._name_stream(Config("dev", user_provided_params={"chalice_app": app}), "the stream of events")
     sources = [each for each in app.event_sources if isinstance(each, DynamoDBEventConfig)]

@@ -1,4 +1,4 @@
-"""Invalid files of the checkout: each command names the file and the fix before any change."""
+"""Unusable files in the checkout: each command names the file and the fix before it changes anything."""
 
 import sys
 from collections.abc import Callable
@@ -25,7 +25,7 @@ def run(command: str, *more: str) -> int:
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout without access to AWS."""
+    """A checkout whose commands can't reach AWS."""
     (tmp_path / ".chalice").mkdir()
     for name in (".chalice/config.json", "requirements.txt", "pyproject.toml"):
         (tmp_path / name).write_bytes(Path(name).read_bytes())
@@ -35,7 +35,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def put(path: Path, content: bytes | str | None) -> None:
-    """Create a file, a folder ("") or nothing (None) at a path."""
+    """Create a file, or a folder for "", or nothing for None, at a path."""
     path.unlink(missing_ok=True)
     if isinstance(content, bytes):
         path.write_bytes(content)
@@ -86,7 +86,7 @@ def test_unusable_file_is_named_with_the_fix(
 
 
 def test_unwritable_chalice_record_is_reported(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A command reports an unwritable Chalice record of its own stage only."""
+    """A command reports that it can't write Chalice's record of its stage; records of other stages don't matter."""
     (NOTED / "dev.json").mkdir(parents=True)
     assert run("destroy") == 1
     assert capsys.readouterr().err == f"{NOTED}/dev.json is a folder, and a file is written there: move it away.\n"
@@ -103,7 +103,7 @@ LOCALS: dict[str, Callable[[], int]] = {
 
 @pytest.fixture
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The path of the local runs' folder, which doesn't exist."""
+    """The path of the folder for local runs, which doesn't exist yet."""
     place = tmp_path / ".local"
     monkeypatch.setattr(checkout, "LOCAL", place)
     monkeypatch.setattr(engine, "LOCAL", place)
@@ -126,7 +126,7 @@ def test_file_in_place_of_the_local_folder_is_reported(
 
 @pytest.mark.parametrize("noted", ["", "{", "[]", "{}", "null", '{"database": "http://[", "url": ""}'])
 def test_invalid_record_of_a_local_run_is_ignored(kept: Path, noted: str) -> None:
-    """A truncated or foreign record of a local run is ignored."""
+    """A truncated record of a local run, or one of another program, is ignored."""
     kept.mkdir()
     engine.RUNNING.write_text(noted)
     assert engine.running() is None
@@ -169,7 +169,7 @@ def test_unwritable_output_folder_is_reported_before_packaging(
 
 
 def test_package_keeps_other_files_in_the_output_folder(tmp_path: Path) -> None:
-    """`make package` writes to any folder name and keeps other files there."""
+    """`make package` can write to a folder of any name and keeps other files there."""
     made = copied(tmp_path, is_light=True, AWS_DEFAULT_REGION="us-east-1")
     folder = tmp_path / "-x"
     folder.mkdir()

@@ -24,13 +24,13 @@ MAKEFILE = (ROOT / "Makefile").read_text()
 
 @pytest.mark.parametrize("command", AWS)
 def test_every_aws_command_in_the_docs_is_valid(command: str) -> None:
-    """Service, operation, options, values and `--query` of every `aws` command match AWS's own models."""
+    """AWS's own models contain the service, operation, options, values and `--query` of every `aws` command."""
     call_of(AWS[command])
 
 
 @pytest.mark.parametrize("command", IN_SENTENCES)
 def test_every_aws_command_in_a_sentence_exists(command: str) -> None:
-    """Service, operation and options of an `aws` command within a sentence exist."""
+    """The service, operation and options of every `aws` command within a sentence exist."""
     check_names(IN_SENTENCES[command])
 
 
@@ -54,14 +54,14 @@ def test_every_aws_command_in_a_sentence_exists(command: str) -> None:
     ],
 )
 def test_invalid_aws_command_is_detected(command: str, because: str) -> None:
-    """The check detects each kind of mistake."""
+    """The check detects each type of mistake in a command."""
     ((*words,),) = split(command)
     with pytest.raises(Mistaken, match=because):
         call_of(words)
 
 
 def test_every_command_is_checked_or_exempt() -> None:
-    """Every command in the docs is of a checked program or a listed exemption."""
+    """Every command in the docs is either checked or listed as exempt."""
     found = {(page.name, words[0]) for page in PAGES for words in blocks(page.read_text())}
     assert {name for name, _ in found} >= {"deploying.md", "operating.md"}
     assert {program for _, program in found} == {"aws", "make", *OTHERS}
@@ -104,7 +104,7 @@ def test_every_link_between_pages_is_valid() -> None:
 
 
 def _anchor(heading: str) -> str:
-    """Return GitHub's anchor of a heading."""
+    """Return the anchor that GitHub gives a heading."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
@@ -125,6 +125,6 @@ def test_log_queries_use_existing_fields() -> None:
 
 
 def test_docs_are_not_empty() -> None:
-    """The checks above have more than ten pages to read."""
+    """There are more than ten pages for the other tests to check."""
     assert all(isinstance(page, Path) for page in PAGES)
     assert len(PAGES) > 10

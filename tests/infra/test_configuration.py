@@ -101,7 +101,7 @@ BROKEN = {
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The configuration of a checkout without access to AWS."""
+    """The configuration file of a checkout whose commands can't reach AWS."""
     made = tmp_path / configuration.FILE
     made.parent.mkdir()
     made.write_text(SHIPPED)
@@ -127,7 +127,7 @@ def test_invalid_value_is_named_with_its_path(
 
 
 def test_every_chalice_key_is_accepted(file: Path) -> None:
-    """Every key that Chalice reads is accepted at each level where Chalice reads it."""
+    """Every key that Chalice reads is accepted at each level at which Chalice reads it."""
     source = inspect.getsource(Config)
     reads = set(re.findall(r"_chain_(?:lookup|merge)\(\s*'(\w+)'", source)) - {"profile", "project_dir", "chalice_app"}
     of_function = set(re.findall(r"_chain_lookup\(\s*'(\w+)'[^)]*varies_per_function=True", source))
@@ -149,7 +149,7 @@ def test_every_chalice_key_is_accepted(file: Path) -> None:
 def test_unreadable_configuration_is_reported_with_the_fix(
     file: Path, capsys: pytest.CaptureFixture[str], text: str | bytes | None, command: str
 ) -> None:
-    """A missing or malformed configuration is reported with the command that restores it."""
+    """If the configuration is missing or malformed, the error has the command that restores it."""
     if text is None:
         file.unlink()
     else:
@@ -173,7 +173,7 @@ def test_duplicate_key_is_rejected(file: Path, capsys: pytest.CaptureFixture[str
 
 @pytest.mark.parametrize("prefix", ["", "v1", "/", "(none)"])
 def test_valid_domain_is_accepted(file: Path, prefix: str) -> None:
-    """A domain is accepted with a base path of one part, or without a base path."""
+    """A domain is accepted without a base path or with a base path that has one part."""
     whole = json.loads(SHIPPED)
     domain(url_prefix=prefix)(whole)
     file.write_text(json.dumps(whole))
@@ -185,7 +185,7 @@ def test_valid_domain_is_accepted(file: Path, prefix: str) -> None:
 def test_interrupted_command_exits_without_a_traceback(
     file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Ctrl-C ends a command with a message and the shell's usual status."""
+    """Ctrl-C ends a command with a message and the exit status that shells use."""
     assert file.exists()
 
     def interrupt(_: str) -> str:
@@ -198,7 +198,7 @@ def test_interrupted_command_exits_without_a_traceback(
 
 
 def test_interrupted_chalice_command_exits_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C within a Chalice command ends it without a traceback, though Chalice turns it into its own error."""
+    """Ctrl-C during a Chalice command prints no traceback, although Chalice turns it into its own error."""
 
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt

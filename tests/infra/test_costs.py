@@ -1,4 +1,4 @@
-"""The inputs of docs/costs.md besides units and bytes: the stage's throttle, memory, log lines, metrics, prices."""
+"""The other inputs of docs/costs.md: the stage's throttle, memory, log lines, metrics and prices."""
 
 import ast
 import gzip
@@ -29,16 +29,16 @@ ANSWERED = {
     "$context.responseLatency": "17",
     "$context.error.responseType": "-",
 }
-"""API Gateway's values in a line of the access log."""
+"""Values that API Gateway writes into a line of the access log."""
 
 
 def test_costs_use_the_stages_throttle() -> None:
-    """The cost of a flood is computed from the throttle of `make deploy`."""
+    """The costs of a flood use the throttle that `make deploy` sets."""
     assert requests.RATE_LIMIT == gateway_stage.RATE_LIMIT
 
 
 def test_costs_use_the_memory_of_prod() -> None:
-    """The functions' memory, which Lambda charges by GB-second, is that of prod."""
+    """The functions' memory, for which Lambda charges, is that of prod."""
     functions = json.loads((ROOT / ".chalice" / "config.json").read_text())["stages"]["prod"]["lambda_functions"]
     memory = {name: each["lambda_memory_size"] / 1024 for name, each in functions.items()}
     assert (memory["api_handler"], memory["authorizer"]) == (requests.API_GB, requests.AUTHORIZER_GB)
@@ -46,13 +46,13 @@ def test_costs_use_the_memory_of_prod() -> None:
 
 
 def test_access_log_line_has_the_assumed_size() -> None:
-    """A line in the configured format is within a tenth of the assumed size."""
+    """An access log line in the configured format has the assumed size within 10 %."""
     line = json.dumps({name: ANSWERED[variable] for name, variable in json.loads(gateway_stage.ACCESS_LOG).items()})
     assert len(line) + 1 == pytest.approx(requests.ACCESS_BYTES, rel=0.1)
 
 
 def test_every_metric_is_paid_for() -> None:
-    """The page has the number of metric names in the code, and each has one dimension."""
+    """The costs include as many metrics as the code has names of metrics, which have one dimension each."""
     assert len(set(_metrics())) == requests.METRICS
 
 
@@ -75,7 +75,7 @@ def _metrics() -> Iterator[str]:
 
 
 def test_cost_of_a_steady_state_request_is_the_sum_of_its_parts() -> None:
-    """API Gateway is most of the cost, and no service is missing."""
+    """The request has a cost for every service that handles it, and no other."""
     parts = requests.per_million(requests.BUSY)
     assert sum(parts.values()) == pytest.approx(5.4, abs=0.1)
     assert set(parts) == {"gateway", "Lambda", "DynamoDB", "logs", "X-Ray", "transfer"}
@@ -83,7 +83,7 @@ def test_cost_of_a_steady_state_request_is_the_sum_of_its_parts() -> None:
 
 
 def test_requests_denied_by_the_gateway_are_free() -> None:
-    """API Gateway doesn't charge for denied requests, but for unknown paths."""
+    """API Gateway charges nothing for denied requests, but charges for unknown paths."""
     assert [requests.per_million(requests.SHAPES[name])["gateway"] for name in ("no_key", "random", "unknown")] == [
         0,
         0,
@@ -93,7 +93,7 @@ def test_requests_denied_by_the_gateway_are_free() -> None:
 
 
 def test_idle_stage_includes_every_alarm_and_the_dashboard() -> None:
-    """Alarms and dashboards are charged by the month."""
+    """The monthly costs include the price of every alarm and dashboard in the template."""
     kinds = [resource["Type"] for resource in data.template()["Resources"].values()]
     floor = idle_stage.idle()
     alarms, boards = kinds.count("AWS::CloudWatch::Alarm"), kinds.count("AWS::CloudWatch::Dashboard")
@@ -103,7 +103,7 @@ def test_idle_stage_includes_every_alarm_and_the_dashboard() -> None:
 
 @pytest.mark.parametrize("kept", storage.STORED.values(), ids=lambda kept: kept.tables[0])
 def test_recovery_is_charged_for_tables_that_have_it(kept: storage.Stored) -> None:
-    """Point-in-time recovery is included exactly for the tables that have it."""
+    """Point-in-time recovery is included exactly for the tables that have it enabled."""
     tables = data.tables("prod")
     has = {
         tables[f"latchkey-prod-{name}"]["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]
@@ -113,7 +113,7 @@ def test_recovery_is_charged_for_tables_that_have_it(kept: storage.Stored) -> No
 
 
 def test_edge_costs_match_its_templates() -> None:
-    """The costs include every web ACL and rule, the function's memory, and the functions of each behavior."""
+    """The costs include every web ACL and rule, the edge function's memory, and the edge functions of each behavior."""
     made = [front.distribution()["Resources"], template.read(front.ORIGIN)["Resources"]]
     acls = [each for resources in made for each in resources.values() if each["Type"] == "AWS::WAFv2::WebACL"]
     always = [rule for acl in acls for rule in acl["Properties"]["Rules"] if "Fn::If" not in rule]
@@ -126,14 +126,14 @@ def test_edge_costs_match_its_templates() -> None:
 
 
 def test_cached_file_has_the_assumed_size() -> None:
-    """The assumed size is that of the largest static file, compressed, with 600 bytes of headers."""
+    """The assumed size is that of the largest static file after compression, with 600 bytes for the headers."""
     files = (ROOT / "chalicelib" / "pages" / "static").iterdir()
     largest = max(len(gzip.compress(file.read_bytes())) for file in files)
     assert largest + 600 == pytest.approx(edge.STATIC_BYTES, rel=0.1)
 
 
 def test_deploying_page_has_the_cost_of_the_edge() -> None:
-    """The page has the computed cost, and a blocked request costs AWS WAF's price alone."""
+    """docs/deploying.md has the computed cost of the edge, and for a blocked request only AWS WAF's price."""
     answered, _, blocked = [sum(edge.per_million(way).values()) for way in edge.WAYS]
     page = (ROOT / "docs" / "deploying.md").read_text()
     assert f"${answered:.2f} a million requests and ${sum(edge.month().values()):.2f} a month" in page
@@ -141,7 +141,7 @@ def test_deploying_page_has_the_cost_of_the_edge() -> None:
 
 
 def test_every_price_is_used_and_dated() -> None:
-    """Every price in the file is used in the page's calculations."""
+    """Every price in the file of prices is used to compute docs/costs.md."""
     assert re.fullmatch(r"\d{4}-\d{2}", PRICES["date"])
     modules = (idle_stage, page, requests, storage, edge)
     source = "".join(Path(str(module.__file__)).read_text() for module in modules)
@@ -150,7 +150,7 @@ def test_every_price_is_used_and_dated() -> None:
 
 
 def test_page_has_every_price_and_where_it_was_seen() -> None:
-    """Each price has a source with its date or `undated copy`, or is listed as not found."""
+    """docs/costs.md lists each price with its source and date or `undated copy`, or as not found."""
     prices = {name for name, price in PRICES.items() if isinstance(price, float)}
     seen = PRICES["seen"]
     assert seen.keys() < prices

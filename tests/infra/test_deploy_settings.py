@@ -1,4 +1,4 @@
-"""Settings that the functions would reject are rejected before any change."""
+"""A deployment rejects settings that the functions would reject, before it changes anything."""
 
 import json
 from pathlib import Path
@@ -57,7 +57,7 @@ def test_invalid_setting_stops_the_deployment(
 
 @pytest.mark.parametrize("level", ["whole", "stage"])
 def test_setting_of_a_single_function_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: str) -> None:
-    """A Latchkey setting of a single function is rejected; an operator's own variables are accepted."""
+    """A Latchkey setting for a single function is rejected; an operator's own variables are accepted."""
     file = use(tmp_path, monkeypatch)
     whole = json.loads(json.dumps(CONFIGURED))
     there = {"whole": whole, "stage": whole["stages"]["dev"]}[level].setdefault("lambda_functions", {})
@@ -83,7 +83,7 @@ def test_setting_of_a_single_function_is_rejected(tmp_path: Path, monkeypatch: p
 def test_setting_of_another_stage_or_local_run_is_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str | None, said: str
 ) -> None:
-    """A setting of another stage, or one for local runs only, is rejected."""
+    """A setting that belongs to another stage, or to local runs only, is rejected."""
     file = use(tmp_path, monkeypatch)
     whole = json.loads(json.dumps(CONFIGURED))
     variables = whole["stages"]["dev"]["environment_variables"]
@@ -112,7 +112,7 @@ def test_python_without_a_lambda_runtime_is_rejected(version: tuple[int, ...]) -
 
 
 def test_accepted_pythons_equal_the_guides() -> None:
-    """The accepted Python versions are those in the guide, and all are Lambda runtimes."""
+    """The accepted Python versions are those in the guide, and Lambda has a runtime for each."""
     known = boto3.client("lambda", region_name="us-east-1").meta.service_model.shape_for("Runtime").enum
     for major, minor in checks.PYTHONS:
         checks.check_python((major, minor, 0))
@@ -121,7 +121,7 @@ def test_accepted_pythons_equal_the_guides() -> None:
 
 
 def test_oversized_environment_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A function's environment variables, with those of its stage, may not exceed Lambda's limit."""
+    """The environment variables of a function and of its stage together may not exceed Lambda's limit."""
     file = use(tmp_path, monkeypatch)
     whole = json.loads(json.dumps(CONFIGURED))
     whole["stages"]["dev"]["lambda_functions"]["minute"] = {"environment_variables": {"ORDERS": "x" * 4_070}}

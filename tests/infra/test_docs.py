@@ -30,7 +30,7 @@ def rows(page: str, heading: str) -> dict[str, list[str]]:
 
 
 def test_every_setting_is_in_the_deploying_page() -> None:
-    """The page has every setting with its default and purpose."""
+    """docs/deploying.md has the default and the purpose of every setting."""
     told = rows("deploying.md", "Settings")
     there = {f"LATCHKEY_{field.name.upper()}": str(field.default) for field in fields(Settings)}
     assert told.keys() == there.keys()
@@ -39,13 +39,13 @@ def test_every_setting_is_in_the_deploying_page() -> None:
 
 
 def test_every_alarm_is_in_the_operating_page() -> None:
-    """The page has every alarm with its meaning and where to look; Lambda's alarms share a row."""
+    """docs/operating.md has every alarm with its meaning and the first step to take; Lambda's alarms share a row."""
     told = rows("operating.md", "Is it healthy?")
     assert {name for names in told for name in names.split(", ")} == set(ALARMS)
     assert all(len(row) == 2 and all(row) for row in told.values())
 
 
-def test_every_stated_alarm_count_is_right() -> None:
+def test_every_stated_alarm_count_is_correct() -> None:
     """Every page that states the number of alarms has the template's number."""
     counted = {page.name: re.findall(r"(\d+)\s+alarms", page.read_text()) for page in PAGES}
     told = {name: set(numbers) for name, numbers in counted.items() if numbers}
@@ -62,7 +62,9 @@ def test_every_metric_that_a_page_names_is_counted() -> None:
 
 
 def test_alarm_uses_a_recorded_metric() -> None:
-    """A misspelt name would never raise an alarm."""
+    """Every alarm's metric is one that the code records, because an alarm on a misspelt metric would never be
+    raised.
+    """
     sources = "".join(path.read_text() for path in (ROOT / "chalicelib").rglob("*.py"))
     for alarm in ALARMS.values():
         dimensions = [dimension["Name"] for dimension in alarm["Dimensions"]]
@@ -74,7 +76,7 @@ def test_alarm_uses_a_recorded_metric() -> None:
 
 
 def test_every_code_path_in_the_pages_exists() -> None:
-    """A file or folder that a page for developers names in backticks is in the checkout."""
+    """Every file or folder that a page names in backticks exists."""
     pages = [ROOT / "docs" / name for name in ("architecture.md", "developing.md", "security.md")] + RECORDS
     bases = (ROOT, ROOT / "chalicelib", ROOT / "chalicelib" / "pages")
     named = {
@@ -89,7 +91,7 @@ def test_every_code_path_in_the_pages_exists() -> None:
 
 
 def test_every_decision_has_its_sections_and_is_listed() -> None:
-    """Records are numbered without a gap, short, and linked from the list by their title."""
+    """Decision records are numbered without a gap, are short, and are linked from the list by their title."""
     listed = re.findall(r"^\| \[(\d{4})\]\(([^)]+)\) \| (.+) \|$", (DECISIONS / "README.md").read_text(), re.MULTILINE)
     expected = []
     for number, record in enumerate(RECORDS, 1):
@@ -103,10 +105,10 @@ def test_every_decision_has_its_sections_and_is_listed() -> None:
 
 
 def test_api_reference_is_as_printed() -> None:
-    """`make reference` was run after the last change of a route."""
+    """The API reference equals the output of `make reference`, which must be run after a change of a route."""
     assert (ROOT / "docs" / "rest-api.md").read_text() == reference.page()
 
 
 def test_costs_are_as_computed() -> None:
-    """`make costs` was run after the last change of prices or calls."""
+    """The costs in the docs equal the output of `make costs`, which must be run after a change of prices or calls."""
     assert (ROOT / "docs" / "costs.md").read_text() == costs_page.page()

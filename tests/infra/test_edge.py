@@ -1,4 +1,4 @@
-"""The edge: its two functions, run with CloudFront's events, and its templates."""
+"""The edge: its two functions, called with CloudFront's events, and its templates."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ JSON = {"key": "Content-Type", "value": "application/json"}
 
 
 def resources() -> dict[str, Any]:
-    """Return the resources of the distribution's template."""
+    """Return the resources of the template for CloudFront."""
     made: dict[str, Any] = front.distribution()["Resources"]
     return made
 
@@ -37,7 +37,7 @@ def code() -> str:
 
 @pytest.fixture
 def rename() -> Callable[[Headers, str], Event]:
-    """The edge function, called with an origin response event."""
+    """A function that calls the edge function with an origin response event."""
     defined: dict[str, Any] = {}
     exec(code(), defined)  # noqa: S102 - the code of the template
 
@@ -76,7 +76,7 @@ def test_remapped_challenge_is_renamed(rename: Callable[..., Event], values: tup
 
 
 def test_challenge_of_api_gateway_is_kept(rename: Callable[..., Event]) -> None:
-    """A challenge that API Gateway sends itself, with the right name, is kept."""
+    """A challenge that API Gateway itself has sent under the right name is kept."""
     own: Headers = {"www-authenticate": [{"key": "WWW-Authenticate", "value": CHALLENGES[0]}]}
     assert rename(own, "401")["headers"] == own
     both = rename(own | {RENAMED: [{"key": RENAMED, "value": CHALLENGES[1]}]}, "401")["headers"]
@@ -86,7 +86,7 @@ def test_challenge_of_api_gateway_is_kept(rename: Callable[..., Event]) -> None:
 
 @pytest.mark.parametrize("headers", [{}, {"content-type": [JSON]}])
 def test_response_without_a_challenge_is_unchanged(rename: Callable[..., Event], headers: Headers) -> None:
-    """A response without a challenge, or without any header, is unchanged."""
+    """A response without a challenge, even without any header, is unchanged."""
     assert rename(headers, "500")["headers"] == headers
 
 
@@ -99,7 +99,7 @@ def test_edge_code_fits_the_template_and_names_its_version() -> None:
 @pytest.mark.skipif(shutil.which("node") is None, reason="runs the viewer's function, in JavaScript")
 @pytest.mark.parametrize("address", ["203.0.113.7", "2001:db8:0:0:0:0:0:1", "2001:db8::8000"])
 def test_viewer_address_replaces_the_clients_header(address: str) -> None:
-    """The viewer's address replaces every value that the client sent, and the API counts by it."""
+    """The viewer's address replaces every value that the client sent, and the API counts requests by it."""
     event = {
         "version": "1.0",
         "context": {"eventType": "viewer-request"},
@@ -125,7 +125,7 @@ def test_viewer_address_replaces_the_clients_header(address: str) -> None:
 
 
 def _request(headers: dict[str, str]) -> Request:
-    """Return a request as API Gateway sends it, from one of CloudFront's addresses."""
+    """Return a request as API Gateway receives it from CloudFront."""
     return Request(
         {
             "headers": headers,
@@ -158,7 +158,7 @@ def test_only_static_files_are_cached() -> None:
 
 
 def test_closed_api_accepts_only_requests_with_a_secret() -> None:
-    """The web ACL accepts only requests with the exact secret, or either of two during a rotation."""
+    """The web ACL accepts only requests that contain the exact secret, or during a rotation one of two secrets."""
     properties = template.read(front.ORIGIN)["Resources"]["WebAcl"]["Properties"]
     assert properties["DefaultAction"] == {"Block": {}}
     always, rotating = properties["Rules"]
@@ -177,7 +177,7 @@ def test_closed_api_accepts_only_requests_with_a_secret() -> None:
 
 @pytest.mark.parametrize("file", [front.DISTRIBUTION, front.ORIGIN])
 def test_secret_is_hidden_in_stacks_and_samples(file: Any) -> None:
-    """The secret is a NoEcho parameter, and the web ACL stores no samples, which would contain headers."""
+    """The secret is a NoEcho parameter, and the web ACL stores no samples, because they would contain headers."""
     read = template.read(file)
     for secret in {"Secret", "AlsoAccepted"} & read["Parameters"].keys():
         assert read["Parameters"][secret]["NoEcho"] is True

@@ -1,4 +1,4 @@
-"""The gateway responses, as `chalice deploy` and `chalice package` send them to AWS."""
+"""The API document that `chalice deploy` and `chalice package` send to AWS, with its gateway responses."""
 
 import json
 import os
@@ -29,12 +29,12 @@ from app import app
 for generator in (CFNSwaggerGenerator(), TemplatedSwaggerGenerator()):
     print(json.dumps(generator.generate_swagger(app, None), default=repr))
 """
-"""Prints the API document of `chalice package` and of `chalice deploy`."""
+"""A program that prints the API document of `chalice package` and that of `chalice deploy`."""
 
 
 @lru_cache(maxsize=1)
 def documents() -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the packaged and the deployed API document, with `app.py` loaded as Chalice's command line loads it."""
+    """Return the packaged and the deployed API document, with `app.py` loaded as Chalice's command line does."""
     environment = os.environ | {"AWS_CHALICE_CLI_MODE": "true"}
     command = [sys.executable, "-c", PROGRAM]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=ROOT)
@@ -63,7 +63,7 @@ def headers_of(response: dict[str, Any]) -> dict[str, str]:
 
 
 def test_document_has_our_gateway_responses() -> None:
-    """`put_rest_api` overwrites manual settings, so the gateway responses are in both documents."""
+    """Both documents contain the gateway responses, because `put_rest_api` overwrites manual settings."""
     for made in documents():
         assert made["x-amazon-apigateway-gateway-responses"] == gateway.as_extension()
         assert "/{proxy+}" in made["paths"]
@@ -88,7 +88,7 @@ def test_document_has_our_gateway_responses() -> None:
     ],
 )
 def test_gateway_response_has_the_documented_body(kind: str, status: str, body: dict[str, str]) -> None:
-    """Status and body are the documented ones, to the byte."""
+    """Status and body of each gateway response are the documented ones, byte for byte."""
     response = gateway_responses()[kind]
     assert response["statusCode"] == status
     assert response["responseTemplates"] == {"application/json": json.dumps(body, separators=(",", ":"))}
@@ -105,12 +105,12 @@ def test_denial_has_the_authorizers_error() -> None:
 
 @pytest.mark.parametrize("kind", ["DEFAULT_4XX", "DEFAULT_5XX"])
 def test_defaults_have_no_status_of_their_own(kind: str) -> None:
-    """A status of a default type would override that of every other response."""
+    """No default type has a status, because its status would replace that of every other response."""
     assert "statusCode" not in gateway_responses()[kind]
 
 
 def test_default_4xx_has_the_gateways_message() -> None:
-    """API Gateway substitutes its message with quotes, so the template has none."""
+    """The template has no quotes around the message, because API Gateway inserts the message with quotes."""
     assert gateway_responses()["DEFAULT_4XX"]["responseTemplates"]["application/json"] == (
         '{"error":"invalid_request","message":$context.error.messageString}'
     )
@@ -118,7 +118,7 @@ def test_default_4xx_has_the_gateways_message() -> None:
 
 @pytest.mark.parametrize("kind", sorted(gateway.RESPONSES))
 def test_gateway_response_has_cors_and_limit_headers(kind: str) -> None:
-    """Without CORS headers a page would see a network error; the limits are 0, 0, 0."""
+    """Gateway responses have CORS headers, without which scripts see only a network error, and limits of zero."""
     headers = headers_of(gateway_responses()[kind])
     assert headers.keys() >= CORS | LIMITS.keys()
     assert {name: headers[name] for name in LIMITS} == LIMITS
@@ -129,14 +129,14 @@ def test_gateway_response_has_cors_and_limit_headers(kind: str) -> None:
     ("kind", "challenged"), [("UNAUTHORIZED", True), ("ACCESS_DENIED", True), ("THROTTLED", False)]
 )
 def test_401_of_the_gateway_names_the_scheme(kind: str, challenged: bool) -> None:
-    """RFC 9110 §11.6.1: a 401 has a challenge; a throttled response has Retry-After."""
+    """RFC 9110 §11.6.1: a 401 has a challenge. A throttled response has Retry-After."""
     headers = headers_of(gateway_responses()[kind])
     assert headers.get("WWW-Authenticate", "").startswith("Bearer") is challenged
     assert (headers.get("Retry-After") == "1") is not challenged
 
 
 def test_challenge_of_a_denied_credential_has_an_error_code() -> None:
-    """RFC 6750 §3.1: an error code for a denied credential, none without a credential."""
+    """RFC 6750 §3.1: the challenge has an error code for a denied credential, and none without a credential."""
     assert headers_of(gateway_responses()["UNAUTHORIZED"])["WWW-Authenticate"] == "Bearer"
     assert headers_of(gateway_responses()["ACCESS_DENIED"])["WWW-Authenticate"] == (
         'Bearer error="invalid_token", error_description="The API key or access token is malformed, unknown, revoked or'
@@ -162,7 +162,7 @@ def test_every_preflight_has_the_request_and_response_headers() -> None:
 
 @pytest.mark.parametrize("path", sorted(path for path, entries in of_latchkey().items() if "POST" in entries))
 def test_post_with_cors_supports_the_idempotency_key_it_allows(path: str) -> None:
-    """A POST route allows the Idempotency-Key in CORS exactly if it supports it."""
+    """A POST route allows the Idempotency-Key header in CORS only if it supports this header."""
     heeds = bool(route_of(of_latchkey()[path]["POST"]).idempotency)
     assert (f"{KEY}," in json.dumps(document()["paths"][path].get("options", {}))) is heeds
 
@@ -171,12 +171,12 @@ def test_post_with_cors_supports_the_idempotency_key_it_allows(path: str) -> Non
     "path", ["/health", "/openapi.json", "/.well-known/oauth-protected-resource", "/oauth/register/{client_id}"]
 )
 def test_public_post_does_not_allow_an_idempotency_key(path: str) -> None:
-    """Responses are stored by credential, and a public route has none."""
+    """A public route stores no responses, because responses are stored by credential."""
     assert f"{KEY}," not in json.dumps(document()["paths"][path]["options"])
 
 
 def test_deployed_document_has_head_wherever_it_has_get() -> None:
-    """HEAD has the same authorizer as GET. The gateway's own 404 at a POST-only path has no HEAD."""
+    """HEAD has the authorizer of GET. Paths with POST only have no HEAD, so the gateway responds with its own 404."""
     paths = document()["paths"]
     for path, entries in of_latchkey().items():
         methods = paths[path] if "GET" in entries else paths[path].keys() - {"get"}
@@ -195,22 +195,22 @@ def test_authorizer_is_cached_and_called_only_for_bearer_tokens() -> None:
 
 
 def test_unknown_path_is_a_mock_404() -> None:
-    """A catch-all route responds before API Gateway rejects a Bearer header at an unknown path."""
+    """A catch-all route responds with a 404, because API Gateway rejects a Bearer header at a path without a route."""
     integration = document()["paths"]["/{proxy+}"]["x-amazon-apigateway-any-method"]["x-amazon-apigateway-integration"]
-    answer = integration["responses"]["default"]
-    assert (integration["type"], answer["statusCode"]) == ("mock", "404")
-    assert answer["responseTemplates"]["application/json"] == (
+    response = integration["responses"]["default"]
+    assert (integration["type"], response["statusCode"]) == ("mock", "404")
+    assert response["responseTemplates"]["application/json"] == (
         '{"error":"not_found","message":"There is nothing at this path."}'
     )
     headers = {
         name.removeprefix("method.response.header."): value[1:-1]
-        for name, value in answer["responseParameters"].items()
+        for name, value in response["responseParameters"].items()
     }
     assert headers.items() >= LIMITS.items()
 
 
 def test_unknown_path_is_a_page_for_a_browser() -> None:
-    """The request's headers select one of two responses of the mock integration."""
+    """The mock integration responds with a page or with JSON, depending on the request's headers."""
     integration = document()["paths"]["/{proxy+}"]["x-amazon-apigateway-any-method"]["x-amazon-apigateway-integration"]
     templates = set(integration["requestTemplates"].values())
     assert {"application/json", "application/x-www-form-urlencoded"} <= integration["requestTemplates"].keys()
@@ -226,14 +226,14 @@ def test_unknown_path_is_a_page_for_a_browser() -> None:
     assert (page["statusCode"], body[: len(override)]) == ("406", override)
     html = body.removeprefix(override)
     assert "<h1>Page not found." in html
-    # Velocity would interpret other uses of these characters.
+    # Velocity would interpret `#` and `$`, so the page contains them only in `$context.stage`.
     assert re.findall(r"[#$]\S*", html.replace("$context.stage", "")) == []
     assert page["responseParameters"]["method.response.header.Content-Type"] == "'text/html; charset=utf-8'"
     assert all(re.fullmatch(r"'[^']*'", value) for value in page["responseParameters"].values())
 
 
 def test_no_integration_has_two_responses_of_one_status() -> None:
-    """API Gateway identifies a response by its status: one of two would be lost, or the import would fail."""
+    """API Gateway identifies responses by status, so a second response would be lost or would make the import fail."""
     for made in documents():
         for path, operations in made["paths"].items():
             for method, operation in operations.items():
@@ -245,15 +245,15 @@ def test_no_integration_has_two_responses_of_one_status() -> None:
 
 
 def test_every_header_of_the_mock_404_is_declared() -> None:
-    """API Gateway rejects a document whose integration sets an undeclared header."""
+    """Every header is declared, because API Gateway rejects a document whose integration sets an undeclared header."""
     method = document()["paths"]["/{proxy+}"]["x-amazon-apigateway-any-method"]
-    for answer in method["x-amazon-apigateway-integration"]["responses"].values():
-        headers = method["responses"][answer["statusCode"]]["headers"]
-        assert set(answer["responseParameters"]) == {f"method.response.header.{name}" for name in headers}
+    for response in method["x-amazon-apigateway-integration"]["responses"].values():
+        headers = method["responses"][response["statusCode"]]["headers"]
+        assert set(response["responseParameters"]) == {f"method.response.header.{name}" for name in headers}
 
 
 def test_missing_method_of_a_page_is_handled_like_an_unknown_path() -> None:
-    """Outside /v1 a missing GET or POST is the 404 page for browsers, and JSON for others."""
+    """Outside /v1, a GET or POST without a route is the 404 page for browsers and JSON for other clients."""
     paths = document()["paths"]
     for path in of_latchkey():
         if not path.startswith("/v1/") and not paths[path].keys() >= {"get", "post"}:

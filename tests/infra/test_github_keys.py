@@ -1,4 +1,4 @@
-"""`make github-keys` stores GitHub's published keys, and rejects anything else."""
+"""`make github-keys` stores the keys that GitHub publishes, and rejects any other response."""
 
 import json
 import re
@@ -18,7 +18,7 @@ from tests.support.harness import TestApp
 
 
 def run(monkeypatch: pytest.MonkeyPatch, published: Path, out: Path) -> int:
-    """Run the command with a file as GitHub's response."""
+    """Run the command; GitHub's response is the content of a file."""
     monkeypatch.setattr(sys, "argv", ["github-keys", "--url", published.as_uri(), "--out", str(out)])
     return github_keys.main()
 
@@ -63,7 +63,7 @@ def other_curve() -> str:
 def test_invalid_response_keeps_the_file(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], published: str
 ) -> None:
-    """An invalid response is reported in one line, and the file stays unchanged."""
+    """An invalid response is reported in one line and doesn't change the file."""
     source, out = tmp_path / "published.json", tmp_path / "keys.json"
     source.write_text(published)
     out.write_text("as it was")
@@ -81,7 +81,7 @@ def test_unreachable_github_is_reported(
 
 
 def test_documented_pattern_matches_our_secrets(latchkey: TestApp) -> None:
-    """The pattern in docs/leaks.md matches every kind of secret that is found by digest, and no other."""
+    """The pattern in docs/leaks.md matches every type of secret that is looked up by digest, and no other."""
     page = (Path(__file__).parents[2] / "docs" / "leaks.md").read_text()
     (pattern,) = re.findall(r"^lk_\(.*$", page, re.MULTILINE)
     assert pattern == f"lk_({'|'.join(LOOKED_UP)})_[0-9A-Za-z]{{36}}"

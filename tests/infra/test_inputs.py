@@ -40,7 +40,7 @@ OF_MANAGE: dict[str, dict[str, tuple[str, ...]]] = {
 }
 OF_SMOKE = ("URL", "ADMIN_KEY", "RECEIVER")
 TEXTS = ("NAME", "REASON", "TEXT", "TITLE")
-"""Variables that accept nearly any text."""
+"""Variables whose value may be nearly any text."""
 RUBBISH = {
     "two lines": "a\nb",
     "long": "a" * 3_000,
@@ -56,7 +56,7 @@ Ran = Callable[..., tuple[int, str]]
 
 @pytest.fixture
 def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ran:
-    """A function that runs a command without access to AWS and returns its status and error."""
+    """A function that runs a command whose calls can't reach AWS, and returns its status and error."""
     shipped = configuration.FILE.read_text()
     (tmp_path / ".chalice").mkdir()
     (tmp_path / configuration.FILE).write_text(shipped)
@@ -76,8 +76,8 @@ def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     return run
 
 
-def told(name: str, value: str, done: tuple[int, str]) -> None:
-    """Assert that a variable was rejected in one line that names it and shortens its value."""
+def assert_rejected(name: str, value: str, done: tuple[int, str]) -> None:
+    """Assert that one line names the rejected variable and shortens its value."""
     status, error = done
     assert (status, error.count("\n")) == (1, 1)
     assert error.startswith((f"{name} takes ", f"{name} has a character that can't be shown: U+"))
@@ -85,7 +85,7 @@ def told(name: str, value: str, done: tuple[int, str]) -> None:
     assert "a" * (QUOTED_MAX + 1) not in error
 
 
-def needed(command: str) -> list[str]:
+def list_required(command: str) -> list[str]:
     """Return the required options of a command on accounts."""
     values = {"EMAIL": ADA, "TIER": "--tier=pro", "CLIENT_ID": "--client-id=app_00000000000000000000"}
     return [values[name] for name in manage.NEEDED[command].values()]
@@ -94,55 +94,57 @@ def needed(command: str) -> list[str]:
 @pytest.mark.parametrize("rubbish", RUBBISH)
 @pytest.mark.parametrize(("command", "name"), OF_DEPLOYMENT)
 def test_invalid_variable_of_a_stage_command_is_rejected(ran: Ran, command: str, name: str, rubbish: str) -> None:
-    """`make deploy`, `package` and `destroy` reject an invalid variable before any AWS call."""
+    """`make deploy`, `package` and `destroy` reject each invalid variable before any AWS call."""
     value = RUBBISH[rubbish]
     option = f"--{name.lower().replace('_', '-')}={value}"
-    told(name, value, ran(deployment.main, command, "--stage=dev", *EDGE.get(name, ()), option))
+    assert_rejected(name, value, ran(deployment.main, command, "--stage=dev", *EDGE.get(name, ()), option))
 
 
 @pytest.mark.parametrize("rubbish", RUBBISH)
 @pytest.mark.parametrize(("command", "name"), [(each, name) for each, names in OF_MANAGE.items() for name in names])
 def test_invalid_variable_of_an_account_command_is_rejected(ran: Ran, command: str, name: str, rubbish: str) -> None:
-    """Commands on accounts reject an invalid variable before any call; texts, only for length or control characters."""
+    """Commands on accounts reject invalid variables before any call; a text is invalid if too long or unprintable."""
     value = RUBBISH[rubbish]
     taken = ("a path", "letters", "a dash", "two dashes", *(["two lines"] if name == "TEXT" else []))
     if name in TEXTS and rubbish in taken:
         assert inputs.given(name, value) == value
         return
     option = f"--{name.lower().replace('_', '-')}={value}"
-    told(name, value, ran(manage.main, "--stage=dev", command, *OF_MANAGE[command][name], option))
+    assert_rejected(name, value, ran(manage.main, "--stage=dev", command, *OF_MANAGE[command][name], option))
 
 
 @pytest.mark.parametrize("command", OF_MANAGE)
 @pytest.mark.parametrize("rubbish", ["two lines", "long", "no text", "a control"])
 def test_invalid_reason_of_an_account_command_is_rejected(ran: Ran, command: str, rubbish: str) -> None:
-    """Every command on accounts rejects a reason that can't be shown to administrators."""
+    """Every command on accounts rejects a reason that the console couldn't show."""
     value = RUBBISH[rubbish]
-    told("REASON", value, ran(manage.main, "--stage=dev", f"--reason={value}", command, *needed(command)))
+    assert_rejected(
+        "REASON", value, ran(manage.main, "--stage=dev", f"--reason={value}", command, *list_required(command))
+    )
 
 
 @pytest.mark.parametrize("rubbish", RUBBISH)
 @pytest.mark.parametrize("name", OF_SMOKE)
 def test_invalid_variable_of_a_smoke_run_is_rejected(ran: Ran, name: str, rubbish: str) -> None:
-    """`make smoke` rejects an invalid variable before any request, and never prints the key."""
+    """`make smoke` rejects an invalid variable before any request, and doesn't print the key."""
     value = RUBBISH[rubbish]
     if name == "ADMIN_KEY" and rubbish in ("a path", "a dash", "two dashes"):
         assert inputs.given(name, value) == value
         return
     status, error = ran(smoke.main, **{"URL": "http://127.0.0.1:9", name: value})
-    told(name, value, (status, error))
+    assert_rejected(name, value, (status, error))
     assert (name == "ADMIN_KEY") is ("not '" not in error)
 
 
 @pytest.mark.parametrize("stage", ["", " ", "production", *RUBBISH.values()])
 def test_unknown_stage_is_rejected_by_every_command(ran: Ran, stage: str) -> None:
-    """Every command rejects an unknown stage and lists the known ones."""
+    """Every command rejects an unknown stage and lists the existing ones."""
     commands: list[tuple[str, Callable[..., int], tuple[str, ...]]] = [
         *((each, deployment.main, (each, f"--stage={stage}")) for each in options.TAKES),
         ("policy", rights.main, (f"--stage={stage}",)),
     ]
     if stage.strip():
-        commands += [(each, manage.main, (f"--stage={stage}", each, *needed(each))) for each in OF_MANAGE]
+        commands += [(each, manage.main, (f"--stage={stage}", each, *list_required(each))) for each in OF_MANAGE]
         commands.append(("smoke", smoke.main, ()))
     for command, main, words in commands:
         status, error = ran(main, *words, STAGE=stage)
@@ -180,7 +182,7 @@ def test_unknown_stage_is_rejected_by_every_command(ran: Ran, stage: str) -> Non
     ],
 )
 def test_nearly_valid_value_is_rejected(name: str, value: str) -> None:
-    """A value that AWS would reject midway, or understand differently, is rejected."""
+    """A value that AWS would reject during the deployment, or interpret differently, is rejected."""
     with pytest.raises(Mistake, match=f"{name} takes "):
         inputs.given(name, value)
 
@@ -206,7 +208,7 @@ def test_nearly_valid_value_is_rejected(name: str, value: str) -> None:
     ],
 )
 def test_valid_value_is_stripped_and_accepted(name: str, value: str) -> None:
-    """A valid or empty value is accepted without surrounding whitespace."""
+    """Whitespace around a valid value is removed, and an empty value is accepted."""
     assert inputs.given(name, f" {value}\n") == value
 
 
@@ -227,7 +229,7 @@ def test_valid_value_is_stripped_and_accepted(name: str, value: str) -> None:
     ],
 )
 def test_variable_of_another_command_is_rejected(ran: Ran, words: tuple[str, ...], said: str) -> None:
-    """A command rejects variables of another command, and incomplete combinations for the edge."""
+    """A command rejects variables that it doesn't use, and incomplete combinations of the edge's variables."""
     status, error = ran(deployment.main, *words, "--stage=prod")
     assert (status, error.count("\n"), error.startswith(said)) == (1, 1, True)
 
@@ -247,17 +249,17 @@ def test_two_policies_at_once_are_rejected(ran: Ran) -> None:
 def test_invalid_number_of_a_long_run_is_rejected(
     monkeypatch: pytest.MonkeyPatch, program: ModuleType, rubbish: str
 ) -> None:
-    """`make mutate` and `make bench` reject an invalid number before they start, without argparse's usage text."""
+    """`make mutate` and `make bench` reject an invalid number in one line before they start."""
     given = {mutate: ("MINUTES", ["--python=python"]), bench: ("ROUNDS", [])}
     name, words = given[program]
     monkeypatch.setattr(sys, "argv", ["program", *words, f"--{name.lower()}={rubbish}"])
     with pytest.raises(SystemExit) as ended:
         program.main()
-    told(name, rubbish, (1, f"{ended.value}\n"))
+    assert_rejected(name, rubbish, (1, f"{ended.value}\n"))
 
 
 def test_every_account_command_is_tested() -> None:
-    """These tests include every command on accounts and all its required variables."""
+    """These tests cover every command on accounts with all its required variables."""
     assert sorted(OF_MANAGE) == sorted(manage.NEEDED)
     for command, needed in manage.NEEDED.items():
         assert {*needed.values()} <= {*OF_MANAGE[command]}

@@ -1,4 +1,4 @@
-"""`make leak-secret` prints the secret with which a sender signs reports."""
+"""`make leak-secret` prints the secret with which senders of leak reports sign them."""
 
 import sys
 
@@ -12,7 +12,7 @@ from tests.support.harness import TestApp, stage_key_file
 def test_printed_secret_verifies_signatures(
     latchkey: TestApp, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The output is exactly the secret that verifies signatures, so that scripts can use it."""
+    """The output is exactly the secret, so that scripts can use it."""
     monkeypatch.setenv("LATCHKEY_STAGE_KEY_FILE", stage_key_file())
     monkeypatch.setattr(sys, "argv", ["manage", "--stage", "test", "leak-secret"])
     assert manage.main(("test",)) == 0
@@ -22,7 +22,7 @@ def test_printed_secret_verifies_signatures(
 def test_stage_without_a_root_key_is_reported(
     latchkey: TestApp, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A stage without a root key is reported in one line, without a traceback."""
+    """If the stage has no root key, the error is one line without a traceback."""
     monkeypatch.setenv("LATCHKEY_STAGE_KEY_FILE", "/nowhere")
     monkeypatch.setattr(sys, "argv", ["manage", "--stage", "test", "leak-secret"])
     assert manage.main(("test",)) == 1

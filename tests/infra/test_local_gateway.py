@@ -1,4 +1,4 @@
-"""The local gateway behaves like API Gateway, as tests and local runs require."""
+"""The local gateway behaves like API Gateway as far as tests and local runs need it."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from tests.support.harness import TestApp, error_of
 
 
 def test_policy_is_cached_by_the_authorization_header(latchkey: TestApp) -> None:
-    """As in API Gateway, another spelling of the same credential is another cache entry."""
+    """A credential in another spelling of the header is another cache entry, as in API Gateway."""
     secret = latchkey.key(latchkey.account()).secret
     latchkey.call("GET", "/v1/limits", secret)
     latchkey.call("GET", "/v1/limits", secret)
@@ -21,7 +21,7 @@ def test_policy_is_cached_by_the_authorization_header(latchkey: TestApp) -> None
 
 
 def test_cached_policy_covers_every_route(latchkey: TestApp) -> None:
-    """The authorizer is called once, for any first route."""
+    """The authorizer is called for the first route only, whichever it is."""
     secret = latchkey.key(latchkey.account()).secret
     for target in ("/v1/limits", "/v1/users", "/v1/keys"):
         assert latchkey.call("GET", target, secret).status == 200
@@ -29,7 +29,7 @@ def test_cached_policy_covers_every_route(latchkey: TestApp) -> None:
 
 
 def test_repr_of_a_gateway_shows_no_credential(latchkey: TestApp) -> None:
-    """The cache's keys are Authorization headers, so they aren't in the repr."""
+    """The repr omits the cache, whose keys are Authorization headers."""
     secret = latchkey.key(latchkey.account()).secret
     latchkey.call("GET", "/v1/limits", secret)
     assert secret not in repr(latchkey.gateway)
@@ -37,9 +37,9 @@ def test_repr_of_a_gateway_shows_no_credential(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("method", ["PUT", "TRACE", "BREW"])
 def test_missing_method_is_a_404(latchkey: TestApp, method: str) -> None:
-    """API Gateway never responds 405."""
-    answer = latchkey.call(method, "/v1/users", latchkey.key(latchkey.account()).secret)
-    assert error_of(answer) == (404, "not_found")
+    """A method that a path doesn't have is a 404, because API Gateway never responds with a 405."""
+    response = latchkey.call(method, "/v1/users", latchkey.key(latchkey.account()).secret)
+    assert error_of(response) == (404, "not_found")
 
 
 @pytest.mark.parametrize(
@@ -50,21 +50,21 @@ def test_missing_method_is_a_404(latchkey: TestApp, method: str) -> None:
 def test_missing_method_is_a_page_for_browsers(
     latchkey: TestApp, method: str, target: str, headers: dict[str, str]
 ) -> None:
-    """A browser gets the page of an unknown path; API clients get JSON."""
-    answer = latchkey.call(method, target, headers=headers)
-    assert (answer.status, answer.header("Content-Type")) == (404, "text/html; charset=utf-8")
+    """A browser gets the page for unknown paths, and API clients get JSON."""
+    response = latchkey.call(method, target, headers=headers)
+    assert (response.status, response.header("Content-Type")) == (404, "text/html; charset=utf-8")
     assert error_of(latchkey.call(method, target)) == (404, "not_found")
 
 
 def test_mock_integration_keeps_one_response_per_status() -> None:
-    """As in API Gateway, a second response with the same status replaces the first."""
+    """A second response with the same status replaces the first, as in API Gateway."""
     json, page = (gateway_pages.response("404", {}, {"text/html": text}) for text in ("{}", "<html>"))
     integration = {"responses": {"406": page, "default": json}}
     assert gateway_pages.render(integration, [("Accept", "text/html")], "api") == (404, {}, "{}")
 
 
 def test_head_of_an_unknown_path_has_no_body(latchkey: TestApp) -> None:
-    """Gateway responses to HEAD have the Content-Length of GET, and no body."""
+    """A gateway response to HEAD has the Content-Length of GET and no body."""
     for target in ("/v1/nothing", "/oauth/token", "/v1/users"):
         got, asked = latchkey.call("GET", target), latchkey.call("HEAD", target)
         assert (asked.status, asked.body) == (got.status, b"")
@@ -72,15 +72,15 @@ def test_head_of_an_unknown_path_has_no_body(latchkey: TestApp) -> None:
 
 
 def test_body_over_ten_megabytes_is_rejected(latchkey: TestApp) -> None:
-    """As in API Gateway, the response is the documented 413, without a function call."""
-    answer = latchkey.call(
+    """The response is the documented 413, and no function is called, as in API Gateway."""
+    response = latchkey.call(
         "PATCH", "/v1/users/me", latchkey.key(latchkey.account()).secret, body=b"x" * (10 * 1024 * 1024 + 1)
     )
-    assert error_of(answer) == (413, "invalid_request")
+    assert error_of(response) == (413, "invalid_request")
 
 
 def test_each_response_has_its_own_request_id(latchkey: TestApp) -> None:
-    """Gateway responses have a request id, too."""
+    """Each response, including those of the gateway, has a different request id."""
     ids = {
         latchkey.call("GET", target).header("x-amzn-RequestId") for target in ("/health", "/health", "/v1/users", "/x")
     }
@@ -89,10 +89,10 @@ def test_each_response_has_its_own_request_id(latchkey: TestApp) -> None:
 
 
 def test_gateway_without_configured_url_links_to_its_own_domain(latchkey: TestApp) -> None:
-    """Links never use the Host header of a request."""
+    """Links use the gateway's domain, and never the Host header of a request."""
     latchkey.gateway = Gateway(app, domain="abc.execute-api.us-east-1.amazonaws.com")
     latchkey.account(name="Bea")
     secret = latchkey.key(latchkey.account()).secret
     with settings.override(replace(settings.current(), public_url="")):
-        answer = latchkey.call("GET", "/v1/users?limit=1", secret, headers={"Host": "evil.example"})
-    assert (answer.header("Link") or "").startswith("<https://abc.execute-api.us-east-1.amazonaws.com/v1/users?")
+        response = latchkey.call("GET", "/v1/users?limit=1", secret, headers={"Host": "evil.example"})
+    assert (response.header("Link") or "").startswith("<https://abc.execute-api.us-east-1.amazonaws.com/v1/users?")

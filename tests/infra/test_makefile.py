@@ -26,17 +26,17 @@ print(json.dumps({"arguments": sys.argv[1:], "environment": {name: os.environ.ge
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The arguments and environment of a started program."""
+    """The arguments and environment with which a program was started."""
 
     arguments: list[str]
     environment: dict[str, str | None]
 
 
 class Make:
-    """The Makefile in a separate folder, with an interpreter that prints its arguments and environment."""
+    """A copy of the Makefile, with an interpreter that prints its arguments and environment."""
 
     def __init__(self, folder: Path) -> None:
-        """Copy the Makefile and mark its installations as done."""
+        """Copy the Makefile and mark its installation targets as up to date."""
         self.folder = folder
         (folder / "infra" / "requirements").mkdir(parents=True)
         for name in ("Makefile", "requirements-dev.txt", "infra/requirements/run.txt"):
@@ -50,13 +50,13 @@ class Make:
             (binaries / name).touch()
 
     def __call__(self, target: str, **given: str) -> Started:
-        """Return the arguments and environment of a target's program."""
+        """Run a target and return the arguments and environment of its program."""
         done = self.run(target, **given)
         assert (done.returncode, done.stderr) == (0, "")
         return Started(**json.loads(done.stdout))
 
     def run(self, target: str, **given: str) -> "subprocess.CompletedProcess[str]":
-        """Return the result of a target, and assert that nothing in its variables was run."""
+        """Run a target and return the result; fail if text in a variable was run as a command."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("MAKE") and name != "STAGE"}
         words = [f"{name}={value}" for name, value in given.items()]
         done = subprocess.run(
@@ -68,12 +68,12 @@ class Make:
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    """The Makefile in an empty folder."""
+    """A copy of the Makefile in an empty folder."""
     return Make(tmp_path)
 
 
 def options(started: Started) -> dict[str, str]:
-    """Return the value of each option."""
+    """Return the values of a program's options by name."""
     named = [each.partition("=") for each in started.arguments if each.startswith("--")]
     return {name: value for name, _, value in named}
 
@@ -146,12 +146,12 @@ def test_missing_variable_is_rejected_before_installation(
     ],
 )
 def test_variable_passed_by_environment_arrives_literally(make: Make, target: str, name: str) -> None:
-    """Secrets are passed by the environment, and never on a command line."""
+    """Secrets are passed in the environment, and never in a command line."""
     assert make(target, **{name: HOSTILE}).environment[name] == HOSTILE
 
 
 def test_absent_variable_has_its_default(make: Make) -> None:
-    """An absent switch is omitted, and any other absent variable has the default that `make help` shows."""
+    """A switch that isn't set is omitted, and any other variable has the default that `make help` lists."""
     assert options(make("account", EMAIL="ada@example.com")) == {
         "--stage": "local",
         "--reason": "",
@@ -188,14 +188,14 @@ def test_absent_variable_has_its_default(make: Make) -> None:
     ],
 )
 def test_unknown_variable_of_a_target_is_rejected(make: Make, target: str, name: str) -> None:
-    """A misspelt variable is rejected; if ignored, a misspelt DRY_RUN would destroy a stage."""
+    """A misspelt variable is rejected, because an ignored DRY_RUN would destroy a stage."""
     done = make.run(target, **{"STAGE": "dev", name: "1"} if target in DEPLOYED else {name: "1"})
     assert (done.returncode, done.stdout) == (2, "")
     assert f"make {target} takes no {name}; it takes: " in done.stderr
 
 
 def test_dry_run_from_the_environment_reaches_the_program(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """DRY_RUN in the environment reaches every command on a stage, and those without a dry run reject it."""
+    """DRY_RUN from the environment reaches every command on a stage; commands without a dry run reject it."""
     monkeypatch.setenv("DRY_RUN", "1")
     for target in DEPLOYED:
         assert "--dry-run" in make(target, STAGE="dev").arguments
@@ -203,7 +203,7 @@ def test_dry_run_from_the_environment_reaches_the_program(make: Make, monkeypatc
 
 @pytest.mark.parametrize("off", ["0", "no", "false", ""])
 def test_false_switch_is_off(make: Make, off: str) -> None:
-    """A switch set to 0, no, false or nothing is off."""
+    """A switch set to 0, no, false or an empty text is off."""
     told = make("deploy", STAGE="dev", DRY_RUN=off, EDGE=off).arguments
     assert ("--dry-run" in told, "--edge" in told) == (False, False)
     assert "--edge" not in make("policy", STAGE="dev", EDGE=off, OPERATE=off).arguments
@@ -212,7 +212,7 @@ def test_false_switch_is_off(make: Make, off: str) -> None:
 
 
 def test_help_lists_every_target() -> None:
-    """`make help` lists every target with a description, and every target is phony."""
+    """`make help` lists every target with its description, and every target is phony."""
     text = (ROOT / "Makefile").read_text()
     (phony,) = re.findall(r"^\.PHONY: (.*)$", text, re.MULTILINE)
     targets = re.findall(r"^([a-z][a-z-]*):", text, re.MULTILINE)
@@ -225,7 +225,7 @@ def test_help_lists_every_target() -> None:
 
 
 def test_recipes_pass_variables_by_the_environment() -> None:
-    """No recipe expands a user's variable in make, and every such variable is exported."""
+    """No recipe expands a variable of the user in make, and each such variable is exported."""
     lines = (ROOT / "Makefile").read_text().splitlines()
     recipes = re.sub(r"\$\(if \$\(\w+\),", "", "\n".join(line for line in lines if line.startswith("\t")))
     assert set(re.findall(r"\$\((\w+)\)", recipes)) == GIVEN_BY_MAKE

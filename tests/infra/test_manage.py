@@ -26,7 +26,7 @@ NOBODY = "app_00000000000000000000"
 
 
 class Command:
-    """`infra.manage`, as make calls it, on the test's stage."""
+    """The program `infra.manage`, called as make calls it, on the stage of the test."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
         """Set the stage's root key and URL."""
@@ -35,7 +35,7 @@ class Command:
         monkeypatch.setenv("LATCHKEY_PUBLIC_URL", URL)
 
     def __call__(self, *words: str, reason: str = "") -> str:
-        """Return the output of a command that succeeds."""
+        """Run a command that succeeds and return its output."""
         self._capsys.readouterr()
         assert self._run(words, reason) == 0
         return self._capsys.readouterr().out
@@ -45,7 +45,7 @@ class Command:
         assert self._run(words, "") == 0
 
     def refused(self, *words: str, reason: str = "", stage: str = "test") -> str:
-        """Return the error of a command that fails."""
+        """Run a command that fails and return its error."""
         assert self._run(words, reason, stage) == 1
         return self._capsys.readouterr().err
 
@@ -56,12 +56,12 @@ class Command:
 
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """The operator's commands."""
+    """The operator's commands on the stage of the test."""
     return Command(monkeypatch, capsys)
 
 
 def test_account_becomes_admin_and_loses_it_again(latchkey: TestApp, command: Command) -> None:
-    """Both changes apply at the next request, despite the cached policy, and `make admins` lists the admins."""
+    """Both changes take effect at the next request, despite the cached policy; `make admins` lists the admins."""
     account = latchkey.account(name="Ada")
     command("admin", f"--email={account.email}")
     assert find.account_by_id(account.id).admin
@@ -77,7 +77,7 @@ def test_account_becomes_admin_and_loses_it_again(latchkey: TestApp, command: Co
 def test_removal_of_the_last_admin_prints_a_warning(
     latchkey: TestApp, command: Command, capsys: pytest.CaptureFixture[str], deed: list[str]
 ) -> None:
-    """A command warns if it removes or suspends the last active admin."""
+    """A command that removes or suspends the last active admin prints a warning."""
     first, last = latchkey.account(name="Ada", admin=True), latchkey.account(name="Eve", admin=True)
     for account, warned in ((first, False), (last, True)):
         command.run(deed[0], f"--email={account.email}", *deed[1:])
@@ -85,7 +85,7 @@ def test_removal_of_the_last_admin_prints_a_warning(
 
 
 def test_every_change_by_a_command_records_its_reason(latchkey: TestApp, command: Command) -> None:
-    """Every change by a command is an event with REASON and with the operator as actor."""
+    """Every change by a command is recorded as an event with REASON, whose actor is the operator."""
     reason = "Ticket 4711: asked by phone."
     command("account", "--email=ada@example.com", reason=reason)
     account = find.account_by_email("ada@example.com")
@@ -98,7 +98,7 @@ def test_every_change_by_a_command_records_its_reason(latchkey: TestApp, command
 
 
 def test_reason_is_optional_and_bounded(latchkey: TestApp, command: Command) -> None:
-    """REASON may be absent; an overlong or unprintable one is rejected before any change."""
+    """REASON may be missing; if too long or unprintable it is rejected before any change."""
     account = latchkey.account()
     command("suspend", f"--email={account.email}")
     assert record.newest_first(account.id, 1)[0].reason is None
@@ -109,7 +109,9 @@ def test_reason_is_optional_and_bounded(latchkey: TestApp, command: Command) -> 
 
 
 def test_password_link_works_for_an_active_account(latchkey: TestApp, command: Command) -> None:
-    """The printed link opens the password page of an active account, for deployments without email."""
+    """The printed link opens the password page of an active account, so that deployments without email can reset
+    passwords.
+    """
     account = latchkey.account()
     printed = command("password-link", f"--email={account.email}")
     (link,) = re.findall(rf"{URL}(/password\?ticket=\S+)", printed)
@@ -120,7 +122,7 @@ def test_password_link_works_for_an_active_account(latchkey: TestApp, command: C
 
 
 def test_password_link_is_an_event_of_its_account(latchkey: TestApp, command: Command) -> None:
-    """A password link is an event of its account, with the operator as actor and a reason."""
+    """A password link is recorded as an event of its account, with the operator as actor and with the reason."""
     account = latchkey.account()
     command("password-link", f"--email={account.email}", reason="Ticket 4711: locked out")
     (event,) = record.newest_first(account.id, 10, kind=kinds.PASSWORD_LINK_MADE)
@@ -128,7 +130,7 @@ def test_password_link_is_an_event_of_its_account(latchkey: TestApp, command: Co
 
 
 def test_printed_links_expire_with_the_sessions(latchkey: TestApp, command: Command) -> None:
-    """A printed link is invalid after its account's sessions have ended."""
+    """Revoking the sessions of an account invalidates its printed links."""
     printed = command("account", "--email=ada@example.com", "--admin")
     account = find.account_by_email("ada@example.com")
     assert account.admin
@@ -149,7 +151,7 @@ def test_password_link_without_a_known_url_has_a_placeholder(
 
 
 def test_application_is_revoked_with_a_reason(latchkey: TestApp, command: Command) -> None:
-    """A command revokes any application, and records operator and reason with it and in its owner's events."""
+    """A command revokes any application, and records operator and reason with it and in its account's events."""
     app = register_client(latchkey)
     out = command("application-end", f"--client-id={app.id}", reason="Ticket 4711: phishing")
     assert f"{app.id} is ended: nothing is issued to it" in out
@@ -217,12 +219,12 @@ for words in json.loads(sys.argv[1]):
         status = manage.main()
     print(json.dumps([status, said.getvalue(), error.getvalue()]))
 """
-"""Runs all commands in one process, since starting it takes most of the time."""
+"""A program that runs all commands in one process, because starting Python takes most of the time."""
 
 
 @pytest.mark.parametrize(("environment", "says"), AWAY, ids=["no-region", "no-credentials", "no-profile", "no-answer"])
 def test_unreachable_stage_is_reported_in_one_line(environment: dict[str, str], says: str, tmp_path: Path) -> None:
-    """Every command names the missing AWS configuration in one line."""
+    """Without AWS configuration, every command names what is missing in one line."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LATCHKEY_"))}
     none = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": str(tmp_path / "none"), "HOME": str(tmp_path)}
     done = subprocess.run(
@@ -257,12 +259,12 @@ def test_unreachable_stage_is_reported_in_one_line(environment: dict[str, str], 
     ],
 )
 def test_missing_variable_is_named(latchkey: TestApp, command: Command, words: list[str], says: str) -> None:
-    """A missing variable is named as in make, with the complete command."""
+    """The error for a missing variable shows the complete make command."""
     assert command.refused(*words).startswith(says)
 
 
 def test_every_command_lists_its_required_variables() -> None:
-    """Every command has a list of its required variables, and is tested here."""
+    """The list of required variables has every command, so each is tested here."""
     assert sorted(manage.NEEDED) == sorted(NAMES)
 
 
@@ -273,7 +275,7 @@ def test_commands_print_no_log_line(latchkey: TestApp, command: Command) -> None
 
 
 def test_unknown_scope_is_rejected_with_the_known_ones(latchkey: TestApp, command: Command) -> None:
-    """An unknown scope is rejected with the list of scopes, and an admin scope with its own message."""
+    """The error for an unknown scope lists the scopes; an admin scope has a different error."""
     email = f"--email={latchkey.account().email}"
     said = command.refused("key", email, "--scopes=read foo")
     assert said == "SCOPES takes some of read, write, keys, events, webhooks, admin, verify, not 'read foo'.\n"
@@ -283,7 +285,7 @@ def test_unknown_scope_is_rejected_with_the_known_ones(latchkey: TestApp, comman
 def test_key_of_an_unverified_account_prints_a_warning(
     latchkey: TestApp, command: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The warning about an unverified email is on standard error, so that scripts read only the key."""
+    """The warning about an unverified email is on standard error, so that scripts read the key only."""
     account = create_account(email="ada@example.com", name="Ada", tier=tiers.FREE)
     assert command._run(("key", f"--email={account.email}"), "") == 0
     assert capsys.readouterr().err == ""
@@ -296,7 +298,7 @@ def test_key_of_an_unverified_account_prints_a_warning(
 
 
 def test_settings_of_a_deployed_stage_come_from_its_functions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The deployed functions' settings take precedence over the shell's."""
+    """The settings of the deployed functions take precedence over variables of the shell."""
     theirs = {"LATCHKEY_STAGE": "dev", "LATCHKEY_PUBLIC_URL": "https://api.example.com", "LATCHKEY_BRAND": "acme"}
     monkeypatch.setattr(deployed, "variables", lambda _stage: theirs)
     with settings.override(settings.Settings(stage="dev", public_url="https://shell.example.com")):

@@ -1,4 +1,4 @@
-"""The operator's commands that fail midway: one line says what was done, and a bug keeps its traceback."""
+"""Commands of the operator that fail midway: one line says which changes were made, and a bug keeps its traceback."""
 
 import sys
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ FAULTS = {
 
 @contextmanager
 def failing(code: str, *, after: int) -> Iterator[list[str]]:
-    """Let all DynamoDB calls after the given number fail, and yield the completed operations."""
+    """Make all DynamoDB calls after the given number fail, and yield the completed operations."""
     real = dynamodb.sender()
     done: list[str] = []
 
@@ -45,7 +45,7 @@ def failing(code: str, *, after: int) -> Iterator[list[str]]:
 
 @pytest.fixture
 def stage(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[str]]]:
-    """A stage with an account and an application, and every command on them."""
+    """A stage with an account and an application, and the arguments of every command for them."""
     monkeypatch.setenv("LATCHKEY_STAGE_KEY_FILE", stage_key_file())
     monkeypatch.setenv("LATCHKEY_PUBLIC_URL", "https://api.example.com")
     ada, app = latchkey.account(name="Ada").email, register_client(latchkey)
@@ -58,7 +58,7 @@ def stage(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[l
 
 
 def run(words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
-    """Run a command; return its status and error."""
+    """Run a command and return its status and error."""
     capsys.readouterr()
     monkeypatch.setattr(sys, "argv", ["manage", "--stage=test", "--reason=", *words])
     status = manage.main((*inputs.STAGES, "test"))
@@ -69,7 +69,7 @@ def run(words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 def test_command_that_fails_midway_is_reported_in_one_line(
     stage: list[list[str]], code: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A command that fails at any call prints one line, which says that nothing was changed if that is so."""
+    """A command that fails at any call prints one line, which says if nothing was changed."""
     for words in stage:
         for after in range(1, 4):
             with failing(code, after=after) as done:
@@ -95,7 +95,7 @@ def test_command_that_fails_midway_is_reported_in_one_line(
 def test_lost_response_of_a_write_is_reported_with_the_fix(
     stage: list[list[str]], command: str, says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """If the response of a write is lost, the error says what to check before a second run."""
+    """If the response to a write is lost, the error says what to check before the command is repeated."""
     words = next(each for each in stage if each[0] == command)
     real = dynamodb.sender()
 
@@ -124,14 +124,14 @@ def test_bug_keeps_its_traceback(
 
 @pytest.mark.usefixtures("latchkey")
 def test_link_is_printed_when_the_url_cannot_be_looked_up() -> None:
-    """A created link is printed even if the lookup of the stage's URL fails."""
+    """If the stage's URL can't be looked up, the link that was created is still printed."""
     with settings.override(replace(settings.current(), public_url="")):
         assert manage._url_of("test") == "https://<the API's address>"
 
 
 @pytest.mark.usefixtures("latchkey")
 def test_link_is_printed_when_the_configuration_is_invalid() -> None:
-    """A created link is printed even if the stage's configuration, which has the URL, is invalid."""
+    """If the configuration with the stage's URL is invalid, the link that was created is still printed."""
     gateways, path = boto3.client("apigateway"), "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/"
     api = gateways.create_rest_api(name="latchkey")["id"]
     place = {

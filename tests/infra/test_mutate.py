@@ -1,4 +1,4 @@
-"""The selection of mutants for `make mutate`, and of the tests for each."""
+"""The selection of mutants for `make mutate`, and of the tests to run for each mutant."""
 
 import re
 from dataclasses import replace
@@ -15,12 +15,14 @@ TOOK_S = {"tests/limits/a.py::slow": 3.0, "tests/limits/a.py::quick": 0.1, "test
 
 
 def place(line: int = 5, function: str = "mark") -> Place:
-    """Return a location in a file."""
+    """Return a location in a product file."""
     return Place(PATH, "NumberReplacer", 0, function, line, line)
 
 
 def test_covering_tests_are_ordered_by_nearness_and_speed() -> None:
-    """Only tests that run the line are selected: those of the same feature first, then others, fastest first."""
+    """Only tests that run the line are selected: first those of the same feature, and in each group the fastest
+    first.
+    """
     covered = Coverage({PATH: {5: frozenset(TOOK_S), 6: frozenset(["tests/limits/a.py::slow"])}}, TOOK_S)
     assert covered.tests_of(place()) == [
         "tests/limits/a.py::quick",
@@ -31,14 +33,14 @@ def test_covering_tests_are_ordered_by_nearness_and_speed() -> None:
 
 
 def test_tests_of_the_matching_file_come_first() -> None:
-    """Tests in the file named after the product file come first, however slow."""
+    """The tests in the file named after the product file come first, even if they are slow."""
     namesake = "tests/limits/test_stale_marks.py::slow"
     covered = Coverage({PATH: {5: frozenset([*TOOK_S, namesake])}}, TOOK_S | {namesake: 9.0})
     assert covered.tests_of(place())[0] == namesake
 
 
 def test_import_time_line_selects_all_tests_of_its_file() -> None:
-    """A line that runs at import selects every test of its file."""
+    """For a line that runs at import, every test that runs any line of the file is selected."""
     covered = Coverage({PATH: {6: frozenset(["tests/limits/a.py::slow"])}}, TOOK_S)
     assert covered.tests_of(place(1, function="")) == ["tests/limits/a.py::slow"]
     quick = Coverage(covered.lines, TOOK_S | {"tests/limits/a.py::quickest": 0.01})
@@ -47,14 +49,14 @@ def test_import_time_line_selects_all_tests_of_its_file() -> None:
 
 
 def test_declarative_file_selects_all_tests() -> None:
-    """A file of declarations selects all tests, those of its feature first."""
+    """For a file of declarations all tests are selected, those of its feature first."""
     quick = "tests/limits/a.py::quickest"
     tests = Coverage({}, TOOK_S | {quick: 0.01}).tests_of(place(1, function=""))
     assert tests == [quick, "tests/limits/a.py::quick", "tests/limits/a.py::slow", "tests/api/b.py::quickest"]
 
 
 def test_table_declaration_selects_the_template_tests_first() -> None:
-    """A table's declaration selects first the tests that compare it with the template."""
+    """For a table's declaration the tests that compare it with the template come first."""
     compared, path = "tests/infra/test_resources.py::keys", "chalicelib/limits/tables.py"
     covered = Coverage({path: {6: frozenset(["tests/limits/a.py::slow"])}}, TOOK_S | {compared: 0.1})
     declared = Place(path, "ReplaceTrueWithFalse", 0, "", 1, 1)
@@ -63,12 +65,12 @@ def test_table_declaration_selects_the_template_tests_first() -> None:
 
 
 def test_uncovered_function_selects_no_test() -> None:
-    """A function that no test runs is reported as untested at once."""
+    """For a function that no test runs, no test is selected, and the function is reported as untested."""
     assert Coverage({}, TOOK_S).tests_of(place(5)) == []
 
 
 def test_selection_is_limited_by_time() -> None:
-    """The selection fits the time limit, but has at least one test."""
+    """The selected tests fit the time limit, except that at least one test is selected."""
     names = list(TOOK_S)
     assert within(names, TOOK_S, 3.05) == names[:1]
     assert within(names, TOOK_S, 3.105) == names[:2]
@@ -77,7 +79,7 @@ def test_selection_is_limited_by_time() -> None:
 
 
 def test_tests_that_killed_before_come_first() -> None:
-    """Tests that killed a mutant of the same function come first, then those of the same file."""
+    """Tests that have killed a mutant of the same function come first, then those that killed one of the same file."""
     killers = Killers()
     killers.add(place(function="clear"), "c")
     killers.add(place(), "d")
@@ -87,7 +89,7 @@ def test_tests_that_killed_before_come_first() -> None:
 
 
 def test_import_time_line_is_detected() -> None:
-    """A line that runs at import is mutated in its file, since other modules may have copied its value."""
+    """A line that runs at import is mutated in its file, because other modules may have imported its value."""
     covered = Coverage({PATH: {5: frozenset(["", *TOOK_S]), 6: frozenset(TOOK_S)}}, TOOK_S)
     assert covered.runs_at_import(place())
     assert not covered.runs_at_import(place(6))
@@ -95,14 +97,14 @@ def test_import_time_line_is_detected() -> None:
 
 
 def test_order_depends_on_the_seed_only() -> None:
-    """The order depends on the seed alone, and a new location doesn't change that of the others."""
+    """The order depends on the seed only, and a new location doesn't change the order of the others."""
     places = [place(line) for line in range(50)]
     assert in_order(places, 1) == in_order(reversed(places), 1) != in_order(places, 2)
     assert [each for each in in_order([*places, place(99)], 1) if each.line != 99] == in_order(places, 1)
 
 
 def test_mutant_identity_ignores_line_numbers() -> None:
-    """A mutant is identified by its code, so that the list of equivalent mutants survives added lines."""
+    """A mutant is identified by its code, so the list of equivalent mutants stays valid when lines are added."""
     one, other = (Mutant(place(line), line, ("    a = 1",), ("        a = 2",)) for line in (1, 3))
     assert one.key == other.key == (f"{PATH}::mark", "a = 1", "a = 2")
     assert one.applied_to("    a = 1\nb") == "        a = 2\nb"
@@ -119,7 +121,7 @@ def test_equivalent_mutants_are_listed_with_their_reasons(tmp_path: Path) -> Non
 
 
 def test_every_equivalent_mutant_is_of_code_that_exists() -> None:
-    """An entry whose file, function or lines have changed says nothing about today's code."""
+    """Every entry of the list matches a function and a line that exist."""
     stale = []
     for where, before, _after in equivalent():
         file, _, function = where.partition("::")
@@ -132,7 +134,7 @@ def test_every_equivalent_mutant_is_of_code_that_exists() -> None:
 
 
 def test_survivor_is_printed_in_the_lists_format(tmp_path: Path) -> None:
-    """A survivor is printed in the format of the list of equivalent mutants."""
+    """A surviving mutant is printed in the format of the list of equivalent mutants."""
     results = Results(tmp_path / "results.jsonl", "now")
     survivor = Mutant(place(), 5, ('    a = "ä\\n"',), ("    pass",))
     results.add(survivor, "source", "survived", tests=1, of=2, budget_s=1)
@@ -143,7 +145,7 @@ def test_survivor_is_printed_in_the_lists_format(tmp_path: Path) -> None:
 
 
 def test_survivor_is_retried_with_more_tests(tmp_path: Path) -> None:
-    """A survivor is retried only if more tests may run than before; a killed mutant never is."""
+    """A surviving mutant is run again only if more tests may run than before, and a killed mutant never is."""
     file = tmp_path / "results.jsonl"
     partly, wholly, dead = (Mutant(place(), 5, (name,), ("pass",)) for name in "abc")
     before = Results(file, "now")

@@ -1,4 +1,4 @@
-"""Mutation of a module that the process has imported already."""
+"""Mutation of a module that the process has already imported."""
 
 import importlib.util
 import sys
@@ -61,7 +61,7 @@ second = lambda: 2
 
 @pytest.fixture
 def shapes(tmp_path: Path) -> ModuleType:
-    """An imported module with functions of every kind."""
+    """An imported module that has functions of every type."""
     file = tmp_path / "shapes.py"
     file.write_text(SOURCE)
     spec = importlib.util.spec_from_file_location("shapes", file)
@@ -92,7 +92,7 @@ def _limits(module: Any) -> tuple[int, int]:
 def test_change_of_a_function_or_constant_takes_effect(
     shapes: ModuleType, before: str, after: str, call: Callable[[Any], object], then: object
 ) -> None:
-    """A changed function or constant takes effect, whatever its decorators and caches."""
+    """A changed function or constant takes effect despite decorators and caches."""
     call(shapes)
     assert in_place.replace(shapes, SOURCE, SOURCE.replace(before, after))
     assert call(shapes) == then
@@ -112,12 +112,14 @@ def test_change_of_a_function_or_constant_takes_effect(
     ],
 )
 def test_import_time_change_is_not_made_in_place(shapes: ModuleType, before: str, after: str) -> None:
-    """A default, decorator, class body or ambiguous lambda can't be changed in place; neither can an unchanged line."""
+    """A default, decorator, class body, ambiguous lambda or unchanged line can't be mutated in place."""
     assert not in_place.replace(shapes, SOURCE, SOURCE.replace(before, after))
 
 
 def test_constant_changes_in_importing_modules(shapes: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A constant changes in every module that imported it, unless one derives a value from it at import."""
+    """A constant is changed in every module that imported it; if a module computes a value from it, it isn't mutated in
+    place.
+    """
     other = ModuleType("tests.other")
     vars(other)["SHAPE_LIMIT"] = shapes.SHAPE_LIMIT
     monkeypatch.setitem(sys.modules, "tests.other", other)

@@ -1,4 +1,4 @@
-"""`make policy OPERATE=1`: allows all commands on accounts, including recovery of administrators, in one stage only."""
+"""`make policy OPERATE=1` prints a policy that allows all commands on accounts, in one stage only."""
 
 from fnmatch import fnmatchcase
 from typing import Any
@@ -7,9 +7,9 @@ import pytest
 
 from chalicelib.core.process_cache import CACHES
 from infra import rights
-from tests.infra.recorder import API, Need, recorded
+from tests.infra.recorder import API, Need, record_calls
 from tests.infra.test_manage import Command
-from tests.infra.test_manage import command as command  # a fixture
+from tests.infra.test_manage import command as command  # Imported as a fixture.
 from tests.support.harness import TestApp
 
 EMAIL = "--email=ada@example.com"
@@ -42,14 +42,14 @@ IN_SMOKE = (
     ("ses:GetEmailIdentity", "ses", "identity/example.com"),
     ("xray:BatchGetTraces", "xray", ""),
 )
-"""The AWS calls of `make smoke`: action, service, resource."""
+"""The AWS calls of `make smoke`: action, service and resource."""
 
 
 @pytest.fixture
 def needs(latchkey: TestApp, command: Command) -> set[Need]:
     """The permissions of every command on accounts."""
     assert latchkey
-    with recorded() as (recorder, _):
+    with record_calls() as (recorder, _):
         for words in COMMANDS:
             CACHES["core.root_key"].clear()
             with recorder.within(API):
@@ -66,12 +66,12 @@ def allows(policy: dict[str, Any], action: str, arn: str) -> bool:
 
 
 def arn_of(service: str, end: str) -> str:
-    """Return an ARN in the account."""
+    """Return the ARN of a resource in the tests' account."""
     return f"arn:aws:{service}:eu-west-1:123456789012:{end}"
 
 
-def test_every_command_on_accounts_is_allowed_in_its_stage_alone(needs: set[Need]) -> None:
-    """No permission of a command on accounts is missing, and none is for another stage."""
+def test_every_command_on_accounts_is_allowed_in_its_stage_only(needs: set[Need]) -> None:
+    """The policy has every permission that the commands on accounts need, and none for another stage."""
     asked = [(action, arn_of(action.partition(":")[0], end)) for action, end in needs]
     assert {action for action, _ in asked} >= {"dynamodb:PutItem", "dynamodb:Query", "dynamodb:GetItem"}
     assert [each for each in asked if not allows(rights.operate("test"), *each)] == []
@@ -80,12 +80,12 @@ def test_every_command_on_accounts_is_allowed_in_its_stage_alone(needs: set[Need
 
 @pytest.mark.parametrize(("action", "service", "end"), IN_SMOKE)
 def test_smoke_may_call_aws(action: str, service: str, end: str) -> None:
-    """Without a permission `make smoke` would skip a check."""
+    """The policy allows each AWS call of `make smoke`, which would skip a check without the permission."""
     assert allows(rights.operate("test"), action, arn_of(service, end))
 
 
 def test_operating_deploys_nothing() -> None:
-    """The policy doesn't allow creating functions, roles or stacks, or passing roles."""
+    """The policy allows neither creating functions, roles or stacks, nor passing roles."""
     actions = {action for each in rights.operate("test")["Statement"] for action in each["Action"]}
     assert not any(action.startswith(("iam:", "cloudformation:")) for action in actions)
     assert {action for action in actions if action.startswith("lambda:")} == {

@@ -1,4 +1,4 @@
-"""An incomplete package, or one for another processor, is never created."""
+"""A package that is incomplete or has files for another processor is not created."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,7 +23,7 @@ ARM, X86 = 183, 62
 
 
 def elf(machine: int) -> bytes:
-    """Return the start of an ELF file."""
+    """Return the first bytes of an ELF file for a processor."""
     return b"\x7fELF" + bytes(14) + machine.to_bytes(2, "little") + bytes(40)
 
 
@@ -41,51 +41,51 @@ def install(into: Path, name: str, version: str, files: dict[str, bytes], *, pur
 
 @pytest.fixture
 def packages(tmp_path: Path) -> Path:
-    """All requirements, for arm64."""
+    """A folder in which all requirements are installed for arm64."""
     install(tmp_path, "pure", "1.0", {"pure/__init__.py": b""}, pure=True)
     install(tmp_path, "compiled_part", "2.0", {"part.cpython-313-aarch64-linux-gnu.so": elf(ARM)}, pure=False)
     return tmp_path
 
 
-def refusal(packages: Path, requirements: str = REQUIREMENTS, architecture: str = "arm64") -> str:
-    """Return the error of a package."""
+def find_error(packages: Path, requirements: str = REQUIREMENTS, architecture: str = "arm64") -> str:
+    """Check a package that is rejected and return the error."""
     with pytest.raises(click.ClickException) as refused:
         package_check.check(packages, requirements, architecture=architecture, python="python3.13")
     return refused.value.message
 
 
 def test_complete_package_passes(packages: Path) -> None:
-    """Requirements for other Pythons or systems may be missing."""
+    """A package passes without the requirements of other Python versions or operating systems."""
     package_check.check(packages, REQUIREMENTS, architecture="arm64", python="python3.13")
 
 
 def test_missing_requirement_is_named(packages: Path) -> None:
-    """The error has the version, also when another version is installed."""
-    assert "extra 1.0 is missing" in refusal(packages, f"{REQUIREMENTS}extra==1.0\n")
-    assert "pure 1.1 is missing" in refusal(packages, REQUIREMENTS.replace("pure==1.0", "pure==1.1"))
+    """The error has the missing version, even if another version is installed."""
+    assert "extra 1.0 is missing" in find_error(packages, f"{REQUIREMENTS}extra==1.0\n")
+    assert "pure 1.1 is missing" in find_error(packages, REQUIREMENTS.replace("pure==1.0", "pure==1.1"))
 
 
 def test_wheel_without_its_extension_module_is_named(packages: Path) -> None:
-    """A platform-specific wheel must have an extension module."""
+    """A wheel for a specific platform must contain an extension module."""
     (packages / "part.cpython-313-aarch64-linux-gnu.so").unlink()
-    assert "compiled_part-2.0 has no extension module" in refusal(packages)
+    assert "compiled_part-2.0 has no extension module" in find_error(packages)
 
 
 def test_file_for_another_processor_is_named(packages: Path) -> None:
-    """Files that no wheel lists are checked, too."""
+    """All files in the folder are checked, even those that no wheel lists."""
     (packages / "pure" / "odd.so").write_bytes(elf(X86))
-    assert "pure/odd.so is for another processor than arm64" in refusal(packages)
-    assert "part.cpython-313-aarch64-linux-gnu.so is for another" in refusal(packages, architecture="x86_64")
+    assert "pure/odd.so is for another processor than arm64" in find_error(packages)
+    assert "part.cpython-313-aarch64-linux-gnu.so is for another" in find_error(packages, architecture="x86_64")
 
 
 def test_package_over_lambdas_limit_is_rejected(packages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The size is checked before the upload."""
+    """A package whose files exceed Lambda's limit is rejected before the upload."""
     monkeypatch.setattr(package_check, "UNZIPPED_MAX_BYTES", 50)
-    assert "Lambda's limit is" in refusal(packages)
+    assert "Lambda's limit is" in find_error(packages)
 
 
 def test_missing_wheel_fails_the_command(tmp_path: Path) -> None:
-    """Chalice only warns; here no zip file is created, so the next run finds none."""
+    """A missing wheel is an error, after which no zip file exists; Chalice itself would only print a warning."""
     missing: Any = [SimpleNamespace(identifier="cffi==2.0")]
 
     def build(*_: Any) -> None:

@@ -1,4 +1,4 @@
-"""Every installed package and each of its dependencies is pinned with a hash."""
+"""Every installed package and each of its dependencies has a pinned version and hash."""
 
 import re
 from pathlib import Path
@@ -31,21 +31,21 @@ def test_every_package_has_hashes(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(LOCKED))
 def test_lock_matches_its_input(name: str) -> None:
-    """Every lock file has the versions of its .in file, so that a forgotten `make lock` is detected."""
+    """Every lock file has the versions of its .in file, so a forgotten `make lock` is detected."""
     asked = dict(PIN.findall((REQUIREMENTS / f"{name}.in").read_text()))
     locked = dict(PIN.findall(LOCKED[name].read_text()))
     assert {package.lower(): version for package, version in asked.items()}.items() <= locked.items()
 
 
 def test_lock_files_have_the_same_versions() -> None:
-    """Local runs and tests use the versions that are deployed."""
+    """All lock files have the same version of a package, so local runs and tests use the deployed versions."""
     dev = dict(PIN.findall(LOCKED["dev"].read_text()))
     for name in ("ship", "run"):
         assert dict(PIN.findall(LOCKED[name].read_text())).items() <= dev.items()
 
 
 def test_make_lock_writes_every_lock_file() -> None:
-    """`make lock` writes every lock file."""
+    """`make lock` writes all lock files."""
     (names,) = re.findall(r"^LOCKED := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert set(names.split()) == set(LOCKED)
 
@@ -63,7 +63,7 @@ def test_nothing_is_installed_without_hashes() -> None:
 
 
 def test_wheel_with_another_hash_is_rejected(tmp_path: Path) -> None:
-    """A wheel that Chalice downloaded is packaged only if its hash is in requirements.txt."""
+    """A downloaded wheel is packaged only if requirements.txt has its hash."""
     (tmp_path / "good.whl").write_bytes(b"good")
     requirements = "good==1 \\\n    --hash=sha256:770e607624d689265ca6c44884d0807d9b054d23c473c106c72be9de08b7376c\n"
     check_hashes(tmp_path, requirements)

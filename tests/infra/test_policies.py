@@ -9,7 +9,16 @@ from moto import mock_aws
 
 from infra import deployed, template
 from infra.routes import of_latchkey
-from tests.infra.policies import OF_LAMBDA, OF_STREAMS, SENDER, is_lambdas, listed, of_stage, policy, seen
+from tests.infra.policies import (
+    OF_LAMBDA,
+    OF_STREAMS,
+    SENDER,
+    as_list,
+    is_needed_by_lambda,
+    policy,
+    replace_stage,
+    run_every_operation,
+)
 from tests.infra.recorder import API, FUNCTIONS, STREAM, Need, Recorder
 
 pytestmark = pytest.mark.xdist_group("policies")
@@ -17,45 +26,45 @@ pytestmark = pytest.mark.xdist_group("policies")
 
 @pytest.fixture(scope="module")
 def recorder(moto_url: str) -> Iterator[Recorder]:
-    """The recorder after every operation."""
-    with mock_aws(), seen(moto_url) as recorded:
+    """The recorder after the scenario of all operations."""
+    with mock_aws(), run_every_operation(moto_url) as recorded:
         yield recorded
 
 
-def granted(function: str) -> list[tuple[str, str]]:
+def list_granted(function: str) -> list[tuple[str, str]]:
     """Return each (action, ARN) that a policy allows."""
     return [
         (action, arn)
         for statement in policy(function)
-        for action in listed(statement["Action"])
-        for arn in listed(statement["Resource"])
+        for action in as_list(statement["Action"])
+        for arn in as_list(statement["Resource"])
     ]
 
 
 def role_of(function: str, mail_from: str = SENDER) -> dict[str, Any]:
-    """Return the role that the data stack makes for a function."""
+    """Return the IAM role that the data stack creates for a function."""
     name = deployed.API if function == API else function
     role: dict[str, Any] = template.composed(mail_from)["Resources"][template.logical_role(name)]["Properties"]
     return role
 
 
 def _end(arn: str) -> str:
-    """Return the resource part of an ARN; `::` is in CloudFormation's pseudo parameters."""
+    """Return the resource part of an ARN. The separator `::` also occurs in CloudFormation's pseudo parameters."""
     return arn.replace("${AWS::Region}", "*").split(":", 5)[-1]
 
 
 def test_every_route_was_called(recorder: Recorder) -> None:
-    """The scenario calls every route."""
-    # HEAD runs the code of GET.
+    """The scenario of all operations has called every route."""
+    # HEAD has the same code as GET, so it isn't called.
     routes = {(method, route) for route, entries in of_latchkey().items() for method in entries if method != "HEAD"}
     assert routes - recorder.answered == set()
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_policy_grants_exactly_the_used_permissions(recorder: Recorder, function: str) -> None:
-    """A missing permission would fail only in production; an additional one would help an attacker with the role."""
-    needed = {(action, of_stage(resource)) for action, resource in needs(recorder, function)}
-    allowed = {(action, _end(arn)) for action, arn in granted(function) if not is_lambdas(action)}
+    """The policy has all used permissions and no other, which an attacker with the function's role could use."""
+    needed = {(action, replace_stage(resource)) for action, resource in needs(recorder, function)}
+    allowed = {(action, _end(arn)) for action, arn in list_granted(function) if not is_needed_by_lambda(action)}
     assert (needed - allowed, allowed - needed) == (set(), set())
 
 
@@ -67,10 +76,10 @@ def needs(recorder: Recorder, function: str) -> set[Need]:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_every_resource_is_named(function: str) -> None:
-    """Every resource is named, in this region and stage; account and partition may be any."""
-    for action, arn in granted(function):
+    """Every statement names its resource in this region and stage; only account and partition are wildcards."""
+    for action, arn in list_granted(function):
         assert "*" not in action
-        if is_lambdas(action) or action == "ses:SendEmail":
+        if is_needed_by_lambda(action) or action == "ses:SendEmail":
             continue
         start, partition, service, region, account, end = arn.replace("${AWS::Region}", "here").split(":", 5)
         assert (start, partition, region, account) == ("arn", "*", "here", "*"), arn
@@ -80,26 +89,28 @@ def test_every_resource_is_named(function: str) -> None:
 
 
 SENDER_IDENTITIES = ("keys@mail.example.com", "mail.example.com", "example.com")
-"""The identities that SES may have verified for the sender."""
+"""The identities of the sender that may be verified in SES."""
 
 
 @pytest.mark.parametrize("recipient", ["ada@example.org", "example.org"])
 @pytest.mark.parametrize("sender", SENDER_IDENTITIES)
 @pytest.mark.parametrize("mail_from", [SENDER, f"Acme <{SENDER}>"])
 def test_mail_from_the_sender_is_allowed_to_a_verified_recipient(mail_from: str, sender: str, recipient: str) -> None:
-    """In its sandbox SES also requires permission for the recipient's identity and the sender's configuration set."""
+    """Sending is allowed with the permissions SES checks: for sender, recipient (in the sandbox) and
+    configuration set.
+    """
     used = [f"identity/{sender}", f"identity/{recipient}", "configuration-set/default"]
     assert is_mail_allowed(role_of(API, mail_from), SENDER, used)
 
 
 def test_mail_from_another_sender_is_denied() -> None:
-    """The role can't send with another sender of the AWS account."""
+    """The role can't send email from another sender of the AWS account."""
     assert not is_mail_allowed(role_of(API), "other@mail.example.com", ["identity/mail.example.com"])
     assert not is_mail_allowed(role_of(API, mail_from=""), SENDER, ["identity/mail.example.com"])
 
 
 def is_mail_allowed(role: dict[str, Any], sender: str, used: list[str]) -> bool:
-    """Return whether SES sends an email: each of its identities and configuration sets must be allowed."""
+    """Return whether the policy allows an email, for which every identity and configuration set must be allowed."""
     mails = [each for each in _statements(role) if each["Sid"] == "Mail"]
     start = "arn:*:ses:${AWS::Region}:*:"
 
@@ -113,7 +124,7 @@ def is_mail_allowed(role: dict[str, Any], sender: str, used: list[str]) -> bool:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_role_has_the_policy_that_is_tested_and_the_region_in_its_name(function: str) -> None:
-    """The role has no other policy; role names are unique per account, so they contain the region."""
+    """A function's role has only the tested policy, and its name contains the region, because roles are global."""
     role = role_of(function)
     assert role["RoleName"] == {"Fn::Sub": f"latchkey-${{Stage}}-${{AWS::Region}}-{function}"}
     (trusted,) = role["AssumeRolePolicyDocument"]["Statement"]
@@ -131,8 +142,8 @@ def _statements(role: dict[str, Any]) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_permissions_of_lambda_itself_are_granted(function: str) -> None:
-    """Lambda may write logs to the function's own group, and traces to X-Ray."""
-    found = {action: arn for action, arn in granted(function) if action in OF_LAMBDA}
+    """Lambda can write logs to the function's own log group, and traces to X-Ray."""
+    found = {action: arn for action, arn in list_granted(function) if action in OF_LAMBDA}
     name = "latchkey-${Stage}" if function == API else f"latchkey-${{Stage}}-{function}"
     group = f"arn:*:logs:${{AWS::Region}}:*:log-group:/aws/lambda/{name}:*"
     assert found == {action: group if action.startswith("logs:") else "*" for action in OF_LAMBDA}
@@ -140,8 +151,8 @@ def test_permissions_of_lambda_itself_are_granted(function: str) -> None:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_only_the_function_on_the_stream_may_read_it(function: str) -> None:
-    """ListStreams requires all resources; the other actions are for the one table."""
-    found = {action: arn for action, arn in granted(function) if action in OF_STREAMS}
+    """Only the stream function can read the stream of the events table; ListStreams has no narrower resource."""
+    found = {action: arn for action, arn in list_granted(function) if action in OF_STREAMS}
     stream = "arn:*:dynamodb:${AWS::Region}:*:table/latchkey-${Stage}-events/stream/*"
     listed = {"dynamodb:ListStreams": "*"}
     assert found == ({**dict.fromkeys(OF_STREAMS, stream), **listed} if function == STREAM else {})

@@ -1,4 +1,4 @@
-"""The tables that CloudFormation creates are those that the code declares, and none can be lost by mistake."""
+"""The tables in the CloudFormation template equal those that the code declares, and can't be deleted by mistake."""
 
 import pkgutil
 from importlib import import_module
@@ -14,7 +14,7 @@ from infra import data
 
 
 def models() -> dict[str, type[Table]]:
-    """Return every model by its table's name; of two that share a table, the one with more attributes."""
+    """Return every model by the name of its table; of two models for one table, the one with more attributes."""
     for module in pkgutil.walk_packages(chalicelib.__path__, "chalicelib."):
         if module.name.endswith(".tables") and module.name != "chalicelib.core.dynamodb.models":
             import_module(module.name)
@@ -34,16 +34,16 @@ RESOURCES = {
 
 
 REBUILT = {"windows", "sessions", "profiles", "status"}
-"""Tables that a restore keeps or leaves empty, so that paying for their recovery would be useless."""
+"""Tables that a restore doesn't restore, so that point-in-time recovery would cost money without a use."""
 
 
 def keys_of(schema: list[dict[str, str]]) -> dict[str, str]:
-    """Return the attribute of each key role (HASH, RANGE)."""
+    """Return the attribute of each key role (HASH, RANGE) in a key schema."""
     return {key["KeyType"]: key["AttributeName"] for key in schema}
 
 
 def declared_keys(attributes: dict[str, Any]) -> dict[str, str]:
-    """Return the attribute of each key role that a model or an index declares."""
+    """Return the attribute of each key role (HASH, RANGE) that a model or an index declares."""
     keys = {}
     for attribute in attributes.values():
         if attribute.is_hash_key:
@@ -54,13 +54,13 @@ def declared_keys(attributes: dict[str, Any]) -> dict[str, str]:
 
 
 def test_models_and_tables_correspond() -> None:
-    """Every model has a table in the template, and every table a model."""
+    """Every model has a table in the template, and every table in the template has a model."""
     assert TABLES.keys() == MODELS.keys()
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_keys_and_indexes_equal_the_models(name: str) -> None:
-    """Keys, indexes, projections and attribute types equal those of the model."""
+    """Keys, indexes, projections and attribute types in the template equal those of the model."""
     table, model = TABLES[name], MODELS[name]
     assert keys_of(table["KeySchema"]) == declared_keys(model.get_attributes())
     in_template = {index["IndexName"]: index for index in table.get("GlobalSecondaryIndexes", ())}
@@ -81,7 +81,7 @@ def test_keys_and_indexes_equal_the_models(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_time_to_live_equals_the_models(name: str) -> None:
-    """Time to live uses the model's attribute, and is on only if the model has one."""
+    """Time to live is enabled for the attribute that the model declares, and only if it declares one."""
     declared = [
         attribute.attr_name for attribute in MODELS[name].get_attributes().values() if type(attribute) is DeleteAt
     ]
@@ -91,13 +91,13 @@ def test_time_to_live_equals_the_models(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(RESOURCES))
 def test_table_is_protected_and_recoverable(name: str) -> None:
-    """Every table is retained, protected, on-demand and recoverable if a restore needs it.
+    """Every table is retained, protected and on-demand, and has recovery if a restore needs it.
 
-    Encryption uses the key that AWS owns, which is free; an explicit setting would mean AWS's managed key.
+    No encryption is configured, so the key that AWS owns is used, which is free.
     """
     resource = RESOURCES[name]
     properties = resource["Properties"]
-    # Except when the first creation of the stack is rolled back: retained tables would block the next one.
+    # Tables aren't retained after a failed creation of the stack, because they would prevent the next creation.
     assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
     assert "SSESpecification" not in properties
     is_needed = properties["TableName"].rpartition("-")[2] not in REBUILT
@@ -107,12 +107,12 @@ def test_table_is_protected_and_recoverable(name: str) -> None:
 
 
 def test_tables_are_named_by_stage() -> None:
-    """Two stages of one account never share a table."""
+    """The names of tables contain the stage, so two stages in one account share no table."""
     assert {name.removeprefix("latchkey-prod-") for name in data.tables("prod")} == {
         name.removeprefix("latchkey-test-") for name in TABLES
     }
 
 
 def test_alarms_can_be_published() -> None:
-    """The alarms' topic isn't encrypted with SNS's managed key, which CloudWatch may not use."""
+    """The alarms' topic isn't encrypted with SNS's managed key, because CloudWatch can't use that key."""
     assert "KmsMasterKeyId" not in data.template()["Resources"]["Alarms"]["Properties"]

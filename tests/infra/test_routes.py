@@ -1,4 +1,4 @@
-"""Latchkey's own routes are distinguished from those that an operator adds."""
+"""Latchkey's own routes, as distinct from routes that an operator adds."""
 
 from chalice.app import Chalice
 
@@ -9,7 +9,7 @@ from tests.api.made import add_view
 
 
 def test_routes_of_an_operator_are_left_out() -> None:
-    """An operator's routes are recognized by the module of their view."""
+    """A route belongs to an operator if the module of its view isn't in `chalicelib/api`."""
     mixed = Chalice(app_name="shop", configure_logs=False)
     middleware.install(mixed)
     for module in ("chalicelib.api.keys", "chalicelib.own.orders", "app"):

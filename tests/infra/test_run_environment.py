@@ -1,4 +1,4 @@
-"""`make run` and the operator's commands need no package beyond infra/requirements/run.txt."""
+"""`make run` and the operator's commands import only packages that infra/requirements/run.txt installs."""
 
 import re
 import subprocess
@@ -18,7 +18,7 @@ OTHERS = sorted(
     for package, names in packages_distributions().items()
     if not {re.sub(r"[-_.]+", "-", name).lower() for name in names} & RUN
 )
-"""Top-level packages that only tests have."""
+"""Top-level modules of packages that only tests install."""
 PROGRAM = """
 import importlib, sys
 class Missing:
@@ -41,14 +41,14 @@ MODULES = sorted(
 
 
 def test_modules_are_found() -> None:
-    """The Makefile's targets that install run.txt alone are the ones that are tested."""
+    """The tested commands are those whose Makefile target installs run.txt only."""
     assert {"infra.local", "infra.manage", "infra.reference"} <= set(MODULES)
     assert {"moto", "pytest"} <= set(OTHERS)
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_command_imports_what_its_environment_has(module: str) -> None:
-    """A package that only the tests install would be a traceback at a newcomer's first command."""
+    """A command imports no package that only tests install, which would be missing after a first installation."""
     package = f"{module}.__main__" if (ROOT / module.replace(".", "/")).is_dir() else module
     command = [sys.executable, "-c", PROGRAM, package, " ".join(OTHERS)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -18,7 +18,7 @@ PIECE = b" " * 65_536
 
 @pytest.fixture
 def server(latchkey: TestApp) -> Iterator[Server]:
-    """The app on a socket."""
+    """The app behind the local HTTP server."""
     with Server(latchkey.gateway.app, "127.0.0.1", 0) as started:
         threading.Thread(target=started.serve_forever, args=(0.05,), daemon=True).start()
         try:
@@ -27,52 +27,52 @@ def server(latchkey: TestApp) -> Iterator[Server]:
             started.shutdown()
 
 
-def sent(
+def send(
     server: Server, method: str, body: bytes | Iterable[bytes] | None = None, *, content_length: str | None = None
 ) -> tuple[http.client.HTTPResponse, Any]:
-    """Return the response to one request and its parsed body; a body in pieces is sent chunked."""
+    """Send a request and return its response and parsed body; a body given in pieces is sent chunked."""
     connection = http.client.HTTPConnection("127.0.0.1", server.server_port)
     headers = {"Content-Type": "application/json"}
     if content_length is not None:
         headers["Content-Length"] = content_length
     connection.request(method, "/v1/users/me", body, headers)
-    answer = connection.getresponse()
-    parsed = json.load(answer)
+    response = connection.getresponse()
+    parsed = json.load(response)
     connection.close()
-    return answer, parsed
+    return response, parsed
 
 
 def test_unknown_method_reaches_the_gateway(server: Server) -> None:
-    """The server passes on every method, even unregistered ones."""
+    """The server passes requests with any method to the gateway."""
     for method in ("TRACE", "QUERY", "BREW"):
-        answer, body = sent(server, method)
-        assert (answer.status, body["error"]) == (404, "not_found")
+        response, body = send(server, method)
+        assert (response.status, body["error"]) == (404, "not_found")
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["whole", "chunked"])
 @pytest.mark.parametrize("length", [BODY_MAX_BYTES + 1, 11 * 1024 * 1024, 3 * BODY_MAX_BYTES])
 def test_oversized_body_is_the_documented_413(server: Server, length: int, whole: bool) -> None:
-    """A client that sends the whole body before it reads gets the JSON response; the connection is closed."""
+    """A client that sends its whole body first gets a JSON response, and the connection is closed."""
     pieces = [PIECE] * (length // len(PIECE)) + [b" " * (length % len(PIECE))]
-    answer, body = sent(server, "PATCH", b"".join(pieces) if whole else (piece for piece in pieces if piece))
-    assert (answer.status, body) == (413, {"error": "invalid_request", "message": "Request Too Long"})
-    assert (answer.getheader("Content-Type"), answer.getheader("X-RateLimit-Limit")) == ("application/json", "0")
-    assert answer.getheader("x-amzn-RequestId")
+    response, body = send(server, "PATCH", b"".join(pieces) if whole else (piece for piece in pieces if piece))
+    assert (response.status, body) == (413, {"error": "invalid_request", "message": "Request Too Long"})
+    assert (response.getheader("Content-Type"), response.getheader("X-RateLimit-Limit")) == ("application/json", "0")
+    assert response.getheader("x-amzn-RequestId")
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["whole", "chunked"])
 def test_longest_body_is_read(server: Server, whole: bool) -> None:
-    """A body up to the gateway's limit reaches the app."""
+    """A body of the maximum length reaches the app."""
     pieces = [PIECE] * (BODY_MAX_BYTES // len(PIECE))
-    answer, body = sent(server, "PATCH", b"".join(pieces) if whole else iter(pieces))
-    assert (answer.status, body["error"]) == (401, "missing_api_key")
+    response, body = send(server, "PATCH", b"".join(pieces) if whole else iter(pieces))
+    assert (response.status, body["error"]) == (401, "missing_api_key")
 
 
 @pytest.mark.parametrize("length", ["-1", "many", "1_0", "+1", "\xb2", "1, 2", "9" * 30])
 def test_body_with_an_invalid_length_is_a_400(server: Server, length: str) -> None:
-    """An invalid Content-Length is rejected with JSON."""
-    answer, body = sent(server, "PATCH", content_length=length)
-    assert (answer.status, body["error"]) == (400, "invalid_request")
+    """An invalid Content-Length gets a JSON error."""
+    response, body = send(server, "PATCH", content_length=length)
+    assert (response.status, body["error"]) == (400, "invalid_request")
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_body_with_an_invalid_length_is_a_400(server: Server, length: str) -> No
     ],
 )
 def test_ambiguous_framing_is_a_400_and_closes_the_connection(server: Server, framing: bytes) -> None:
-    """Ambiguous message framing is rejected, which prevents request smuggling."""
+    """Ambiguous framing of a request is rejected, which prevents request smuggling."""
     with socket.create_connection(("127.0.0.1", server.server_port)) as connection:
         head = b"PATCH /v1/users/me HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n"
         connection.sendall(head + framing)
@@ -101,14 +101,14 @@ def test_ambiguous_framing_is_a_400_and_closes_the_connection(server: Server, fr
 
 
 def test_head_keeps_the_connection_usable(server: Server) -> None:
-    """HEAD has GET's Content-Length once and no body, and the next response on the connection is complete."""
+    """A response to HEAD has one Content-Length and no body, and the next response on the connection is complete."""
     connection = http.client.HTTPConnection("127.0.0.1", server.server_port)
     lengths = []
     for method, path in (("HEAD", "/health"), ("GET", "/health"), ("HEAD", "/v1/users/me"), ("GET", "/v1/users/me")):
         connection.request(method, path)
-        answer = connection.getresponse()
-        body = answer.read()
-        lengths.append(answer.headers.get_all("Content-Length"))
+        response = connection.getresponse()
+        body = response.read()
+        lengths.append(response.headers.get_all("Content-Length"))
         assert body == b"" if method == "HEAD" else json.loads(body)
     connection.close()
     assert lengths[0] == lengths[1]

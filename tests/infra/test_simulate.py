@@ -1,4 +1,4 @@
-"""The simulation detects faults, is deterministic, and its table behaves like DynamoDB."""
+"""The simulation detects faults and is deterministic, and its table behaves like DynamoDB."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -28,13 +28,13 @@ HOT = Scenario("hot", 700, 4, crowd=clients.hot, changes=2)
 
 
 @lru_cache(maxsize=1)
-def crowd_played() -> Outcome:
-    """Return the result of the crowd on a table without a fault."""
+def play_crowd() -> Outcome:
+    """Return the outcome of the crowd scenario with a correct table."""
     return play(CROWD)
 
 
 class Blind(Table):
-    """A table that ignores some attributes in conditions."""
+    """A table whose conditions ignore the attributes that match `unseen`."""
 
     unseen: str
 
@@ -44,33 +44,33 @@ class Blind(Table):
 
 
 class BlindToBursts(Blind):
-    """The burst limit never rejects."""
+    """A table with which the burst limit never rejects a request."""
 
     unseen = r"s\d+"
 
 
 class BlindToQuotas(Blind):
-    """The quota never rejects."""
+    """A table with which the quota never rejects a request."""
 
     unseen = "used"
 
 
 class BlindToChanges(Blind):
-    """Nothing is ever stale."""
+    """A table with which no request is stale."""
 
     unseen = "stale_at"
 
 
 class Forgetful(Table):
-    """A table that loses the burst counters of other seconds than the last one written."""
+    """A table that loses the burst counters of all seconds but the one that was written last."""
 
     def update(self, request: Any) -> tuple[int, dynamodb.Json | ConditionFailed]:
-        answer = super().update(request)
+        response = super().update(request)
         written = request.get("ExpressionAttributeNames", {}).get("#slot")
         for item in self.items.values():
             for name in [name for name in item if re.fullmatch(r"s\d+", name) and name != written]:
                 del item[name]
-        return answer
+        return response
 
 
 class Recording(Table):
@@ -81,31 +81,31 @@ class Recording(Table):
         self.asked: list[tuple[dict[str, Any], dynamodb.Json | ConditionFailed]] = []
 
     def update(self, request: Any) -> tuple[int, dynamodb.Json | ConditionFailed]:
-        units, answer = super().update(request)
-        self.asked.append((dict(request), answer))
-        return units, answer
+        units, response = super().update(request)
+        self.asked.append((dict(request), response))
+        return units, response
 
 
 def test_same_seed_gives_the_same_run() -> None:
-    """All counts and durations are equal."""
-    assert play(CROWD) == crowd_played()
+    """Two runs with the same seed have equal counts and durations."""
+    assert play(CROWD) == play_crowd()
 
 
 def test_another_seed_gives_another_run() -> None:
-    """The seed has an effect."""
-    assert play(replace(CROWD, seed=2)).answers_us != crowd_played().answers_us
+    """A different seed gives different durations."""
+    assert play(replace(CROWD, seed=2)).answers_us != play_crowd().answers_us
 
 
 def test_crowd_is_admitted_exactly_with_clock_skew() -> None:
-    """Floods exhaust quotas and bursts, nothing is over-admitted, and no change is missed."""
-    judge = crowd_played().judge
+    """Quotas and bursts are exhausted but never exceeded, and every change takes effect in time."""
+    judge = play_crowd().judge
     assert (judge.over_burst, judge.over_quota, judge.missed_changes) == (0, 0, 0)
     assert judge.refused["burst"] > 100
     assert judge.refused["quota"] > 0
 
 
 def test_hot_account_is_admitted_exactly_from_leases() -> None:
-    """A leased admission is counted in the second in which it is used."""
+    """An admission from a lease is counted in the second in which it is used, so no limit is exceeded."""
     judge = play(replace(HOT, pick=functions.latest_idle)).judge
     assert judge.leased > 100
     assert (judge.over_admitted, judge.missed_changes) == (0, 0)
@@ -121,20 +121,22 @@ def test_hot_account_is_admitted_exactly_from_leases() -> None:
     ],
 )
 def test_fault_of_the_table_is_found(fault: type[Table], found: Callable[[Outcome], int]) -> None:
-    """An ignored condition or a lost counter is reported as an over-admission."""
+    """A table that ignores a condition or loses a counter is reported by the simulation."""
     assert found(play(CROWD, fault())) > 0
 
 
 def test_partition_throttles_over_its_capacity() -> None:
-    """With many functions each rejection is a write; writes over a partition's capacity are a 429."""
+    """With many functions, rejections alone exceed a partition's write capacity, and the rest is throttled with
+    a 429.
+    """
     outcome = play(replace(HOT, rate=2_500, seconds=2, beside=100_000, changes=0))
-    # The total of rejections is written now and then too, and that write may be throttled.
+    # The total of rejections is written from time to time, and these writes may be throttled, too.
     assert outcome.table.throttled >= outcome.judge.refused["throttled"] > 1_000
     assert outcome.table.units <= ceilings.PARTITION_WRITES_S * (2 + 2)
 
 
 def test_lambda_rejects_over_its_concurrency() -> None:
-    """A request without an idle function, when none may be started, is rejected."""
+    """A request is rejected if no function is idle and no further one may be started."""
     outcome = play(replace(CROWD, warm=False, functions_limit=2))
     assert outcome.functions == 2
     assert outcome.turned_away > 0
@@ -142,14 +144,14 @@ def test_lambda_rejects_over_its_concurrency() -> None:
 
 
 def test_outage_fails_open_and_is_counted_separately() -> None:
-    """Requests during an outage are admitted by design, and aren't over-admissions."""
+    """Requests admitted during an outage are counted separately, and not as exceeding a limit."""
     outcome = play(replace(CROWD, away_s=2))
     assert outcome.judge.unasked > 0
     assert outcome.judge.over_admitted == 0
 
 
 def test_run_restores_global_state() -> None:
-    """Clock, settings and DynamoDB client are restored."""
+    """After a run, clock, settings and DynamoDB client are those from before it."""
     before = clock.now_ms, settings._current, dynamodb._current_sender, clock._pause
     play(replace(CROWD, seconds=2))
     assert before == (clock.now_ms, settings._current, dynamodb._current_sender, clock._pause)
@@ -157,34 +159,36 @@ def test_run_restores_global_state() -> None:
 
 
 def test_table_responds_like_moto(latchkey: TestApp) -> None:
-    """The updates of a crowd and of a hot account, with failed conditions, have the same results in moto."""
+    """The recorded updates of a crowd and a busy account, including failed conditions, have the same results in
+    moto.
+    """
     table = Recording()
     play(Scenario("told", 4, 30, clocks_off_ms=3_000), table)
     play(replace(HOT, rate=20, changes=8, clocks_off_ms=3_000), table)
     play(replace(HOT, rate=60, changes=0, pick=functions.latest_idle), table)
-    # The others' requests are many and similar.
+    # The requests of the other accounts are many and similar.
     told = ("acc_spender", "acc_pipeline", "acc_hot")
     asked = [each for each in table.asked if each[0]["Key"]["subject"]["S"].startswith(told)]
     for text in ("REMOVE", "ADD stale_at", "SET stale_at", "SET dies_at"):
         assert any(text in request["UpdateExpression"] for request, _ in asked), text
-    assert any(isinstance(answer, ConditionFailed) for _, answer in asked)
+    assert any(isinstance(response, ConditionFailed) for _, response in asked)
     assert any(request["ExpressionAttributeValues"].get(":size", {"N": "1"}) != {"N": "1"} for request, _ in asked)
-    for request, answer in asked:
-        assert _asked_of_moto(request) == _shown(answer)
+    for request, response in asked:
+        assert _send_to_moto(request) == _describe(response)
 
 
-def _asked_of_moto(request: dict[str, Any]) -> tuple[bool, Item]:
+def _send_to_moto(request: dict[str, Any]) -> tuple[bool, Item]:
     try:
-        return _shown(dynamodb.call("UpdateItem", request | {"TableName": "latchkey-test-windows"}))
+        return _describe(dynamodb.call("UpdateItem", request | {"TableName": "latchkey-test-windows"}))
     except ConditionFailed as refusal:
-        return _shown(refusal)
+        return _describe(refusal)
 
 
-def _shown(answer: dynamodb.Json | ConditionFailed) -> tuple[bool, Item]:
-    """Return whether a condition was satisfied, and the returned item."""
-    if isinstance(answer, ConditionFailed):
-        return False, answer.item
-    return True, answer.get("Attributes", {})
+def _describe(response: dynamodb.Json | ConditionFailed) -> tuple[bool, Item]:
+    """Return whether a condition was satisfied, and the item that the update returned."""
+    if isinstance(response, ConditionFailed):
+        return False, response.item
+    return True, response.get("Attributes", {})
 
 
 ITEM: Item = {"used": {"N": "7"}, "s1": {"N": "2"}}
@@ -204,12 +208,12 @@ VALUES = {":seven": {"N": "7"}, ":one": {"N": "1"}}
     ],
 )
 def test_condition_is_evaluated(text: str, holds: bool) -> None:
-    """As in DynamoDB, a comparison with a missing attribute is false."""
+    """A comparison with a missing attribute is false, as in DynamoDB."""
     assert expressions.condition(text)(ITEM, {"#slot": "s1"}, VALUES) is holds
 
 
 def test_update_is_applied_to_the_item_as_it_was() -> None:
-    """Every clause sees the item before the update."""
+    """Every clause of an update uses the item from before the update."""
     update = expressions.update("SET total = used + :one, first = if_not_exists(first, :one) ADD used :one REMOVE s1")
     assert update.apply(ITEM, {}, VALUES) == {"used": {"N": "8"}, "total": {"N": "8"}, "first": {"N": "1"}}
 
@@ -218,14 +222,14 @@ def test_update_is_applied_to_the_item_as_it_was() -> None:
     "text", ["begins_with(used, :one)", "used <> :one", "NOT used < :one", "used BETWEEN :one AND :seven", "a.b = :one"]
 )
 def test_unsupported_condition_stops_the_run(text: str) -> None:
-    """The simulation doesn't guess."""
+    """A condition that the simulation doesn't support raises an error."""
     with pytest.raises(NotModelledError):
         expressions.condition(text)
 
 
 @pytest.mark.parametrize("text", ["DELETE used :one", "SET used", "ADD used other", "SET a[0] = :one"])
 def test_unsupported_update_stops_the_run(text: str) -> None:
-    """The simulation doesn't guess."""
+    """An update that the simulation doesn't support raises an error."""
     with pytest.raises(NotModelledError):
         expressions.update(text)
 
@@ -248,27 +252,27 @@ REQUEST = {
     ],
 )
 def test_request_that_dynamodb_would_reject_stops_the_run(changed: dict[str, Any]) -> None:
-    """The product must never send it."""
+    """A request that DynamoDB would reject raises an error, because the product must not send it."""
     with pytest.raises(InvalidError):
         Table().update(REQUEST | changed)
 
 
 def test_request_with_an_unknown_part_stops_the_run() -> None:
-    """The simulated table may not support it."""
+    """A request with an unknown field raises an error, because the simulated table may not support the field."""
     with pytest.raises(NotModelledError):
         Table().update(REQUEST | {"ReturnConsumedCapacity": "TOTAL"})
 
 
 @pytest.fixture
 def processes() -> Iterator[Processes]:
-    """The states of several functions, restored afterwards."""
+    """The separate states of simulated functions; the test's own state is restored afterwards."""
     made = Processes()
     yield made
     made.end()
 
 
 def test_functions_have_separate_state(processes: Processes) -> None:
-    """One function's fail-open state doesn't affect another."""
+    """The fail-open state of one function doesn't affect another function."""
     one, other = processes.new(), processes.new()
     processes.enter(one)
     fail_open.start(0)
@@ -282,21 +286,21 @@ def test_functions_have_separate_state(processes: Processes) -> None:
 
 @pytest.mark.parametrize("state", [lru_cache(str), Event()], ids=["cache", "event"])
 def test_state_that_cannot_be_separated_stops_the_run(monkeypatch: pytest.MonkeyPatch, state: object) -> None:
-    """Functions would share the state."""
+    """State that all functions would share, like a cache, raises an error."""
     monkeypatch.setattr(local_cache, "_more", state, raising=False)
     with pytest.raises(UnknownStateError):
         Processes()
 
 
 def test_state_that_cannot_be_cleared_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The state of a new process is unknown then."""
+    """State that can't be cleared raises an error, because a new process must start without state."""
     monkeypatch.setattr(tiers, "_seen", {}, raising=False)
     with pytest.raises(UnknownStateError, match="tiers remembers _seen"):
         Processes()
 
 
 def test_constant_that_changes_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A changed constant is state."""
+    """A constant that changes during a run raises an error."""
     monkeypatch.setattr(local_cache, "SEEN", [], raising=False)
     processes = Processes()
     local_cache.SEEN.append(1)  # type: ignore[attr-defined]  # planted above
@@ -313,7 +317,9 @@ def test_compliant_client_stays_below_its_burst(tier: tiers.Tier) -> None:
 
 
 def test_limits_bind_in_the_order_of_their_defaults() -> None:
-    """A rate needs a tenth of it as concurrency, even for short requests."""
+    """Concurrency is at least a tenth of the rate, even for short requests, so the stage's throttle is reached
+    first.
+    """
     assert ceilings.need(1_000, seconds_each=0.01, writes_each=1).binds() == []
     need = ceilings.need(3_000, seconds_each=0.01, writes_each=1)
     assert (need.binds(), need.concurrent, need.concurrency) == (["the stage's throttle"], 30, 300)
@@ -321,12 +327,12 @@ def test_limits_bind_in_the_order_of_their_defaults() -> None:
 
 
 def test_page_has_the_simulations_inputs() -> None:
-    """`make simulate` was run after the last change of an assumption or a limit."""
+    """docs/scale.md has the inputs of `make simulate`, which must be run after a change of an assumption or a limit."""
     assert page.rewritten(PAGE, page.input_blocks()) == PAGE
 
 
 def test_page_has_every_rate_without_over_admissions() -> None:
-    """The table of exactness has every rate, and no over-admission."""
+    """The table of exactness has a row for every rate, and zero exceeded limits and missed changes."""
     block = PAGE.partition("<!-- simulate: exactness -->")[2].partition("<!-- /simulate -->")[0]
     heads, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in block.strip().splitlines())
     assert [row[0] for row in rows] == [f"{rate:,}" for rate in scales.RATES]
@@ -335,6 +341,6 @@ def test_page_has_every_rate_without_over_admissions() -> None:
 
 
 def test_page_without_a_marker_for_a_table_is_rejected() -> None:
-    """A table without a marker would be lost silently."""
+    """A page without a marker for one of the tables raises an error, because the table would be missing in it."""
     with pytest.raises(ValueError, match="exactness"):
         page.rewritten("# Scale", {"exactness": ""})

@@ -1,4 +1,4 @@
-"""String sets in the simulation's expressions: the admission adds routes to them."""
+"""String sets in the simulated table, to which an admission adds routes."""
 
 import pytest
 
@@ -6,19 +6,19 @@ from infra.simulate import expressions
 from infra.simulate.expression_parser import InvalidError, Item
 
 
-def added(item: Item, more: dict[str, object]) -> dict[str, object]:
-    """Return an attribute after an ADD."""
+def apply_add(item: Item, more: dict[str, object]) -> dict[str, object]:
+    """Return an attribute after an update with ADD."""
     return expressions.update("ADD #r :more").apply(item, {"#r": "rAAA"}, {":more": more})["rAAA"]
 
 
 def test_add_creates_and_extends_a_set() -> None:
-    """An ADD to a missing attribute creates the set; existing members aren't duplicated."""
-    assert added({}, {"SS": ["b"]}) == {"SS": ["b"]}
-    assert added({"rAAA": {"SS": ["a", "b"]}}, {"SS": ["b", "c"]}) == {"SS": ["a", "b", "c"]}
+    """ADD creates a missing set, and doesn't duplicate existing members."""
+    assert apply_add({}, {"SS": ["b"]}) == {"SS": ["b"]}
+    assert apply_add({"rAAA": {"SS": ["a", "b"]}}, {"SS": ["b", "c"]}) == {"SS": ["a", "b", "c"]}
 
 
 @pytest.mark.parametrize(("there", "more"), [({"N": "1"}, {"SS": ["a"]}), ({"SS": ["a"]}, {"N": "1"})])
 def test_add_of_a_set_to_a_number_is_invalid(there: dict[str, object], more: dict[str, object]) -> None:
-    """The simulation rejects it, as DynamoDB does."""
+    """Adding a set to a number raises an error, as in DynamoDB."""
     with pytest.raises(InvalidError):
-        added({"rAAA": there}, more)
+        apply_add({"rAAA": there}, more)

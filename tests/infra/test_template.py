@@ -1,4 +1,4 @@
-"""The templates pass cfn-lint. `make audit` runs checkov, which takes minutes to install."""
+"""The CloudFormation templates pass cfn-lint; `make audit` also runs checkov, whose installation takes minutes."""
 
 import subprocess
 import sys

@@ -1,6 +1,6 @@
-"""docs/webhook-events.md shows a message of each event type as it is sent.
+"""docs/webhook-events.md shows a message of each event type exactly as it is sent.
 
-`tests/support/stored_items.py` holds stored events to it.
+`tests/support/stored_items.py` compares the events that other tests store with this page.
 """
 
 import json
@@ -17,13 +17,13 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_page_is_as_printed() -> None:
-    """`make reference` was run after the last change of an event."""
+    """docs/webhook-events.md equals the output of `make reference`, which must be run after a change of an event."""
     assert webhook_events.PAGE.read_text() == webhook_events.page()
 
 
 @pytest.mark.parametrize("kind", kinds.LABELS)
 def test_every_type_has_an_example_with_all_fields(kind: str) -> None:
-    """The example is a message with exactly the fields of the guide's table."""
+    """The example of every event type has exactly the fields in the guide's table."""
     sent = json.loads(webhook_events.example(kind))
     assert (sent["type"], sent["data"]["type"]) == (kind, kind)
     assert sent["data"].keys() == {"id", "type", "created_at", "actor", "source_ip", "changed", "reason"}
@@ -35,7 +35,7 @@ def test_every_type_has_an_example_with_all_fields(kind: str) -> None:
 
 
 def test_every_type_is_about_one_subject() -> None:
-    """The webhook form offers each type once."""
+    """Every type has exactly one subject, so the webhook form lists the type once."""
     offered = [kind for types in kinds.by_subject().values() for kind in types]
     assert sorted(offered) == sorted(kinds.LABELS)
 
@@ -50,12 +50,12 @@ def test_every_type_is_about_one_subject() -> None:
     ],
 )
 def test_event_unlike_its_example_is_detected(told: dict[str, str], is_alike: bool) -> None:
-    """A field with another form than in the example is reported."""
+    """A field whose form differs from that of the example is reported."""
     assert (list(stored_items._unlike_its_example(kinds.CONSENT_WITHDRAWN, told)) == []) is is_alike
 
 
 def test_guide_shows_the_test_message_as_it_is_sent() -> None:
-    """The guide's test message has the fields of a real one."""
+    """The test message in the guide has the same fields as a real one."""
     guide = (ROOT / "docs" / "webhooks.md").read_text().splitlines()
     (shown,) = [json.loads(line) for line in guide if line.startswith('{"type":"webhook.test"')]
     sent = json.loads(payload.of_test("whk_x", "evt_x"))

@@ -4,10 +4,7 @@ from typing import Any
 
 
 def size_bytes(item: dict[str, Any]) -> int:
-    """Return the size of an item.
-
-    Sets are counted with the overhead of lists, which the guide doesn't state for them.
-    """
+    """Return the size of an item in bytes. The guide states no overhead for sets, so they are counted like lists."""
     return sum(len(name) + _value_bytes(value) for name, value in item.items())
 
 

@@ -1,4 +1,4 @@
-"""Admission: exactly the quota, exactly the burst, and rejected requests consume nothing."""
+"""Admission: exactly the quota and the burst are admitted, and rejected requests count against neither."""
 
 from dataclasses import replace
 
@@ -18,21 +18,23 @@ ENDLESS = Tier("enterprise", None, 3)
 
 
 def reject(tier: Tier, subject: str = "acc_1") -> Rejected:
-    """Send one request too many and return the rejection."""
+    """Send a request beyond the limit and return the rejection."""
     with pytest.raises(Rejected) as rejection:
         admit(subject, tier)
     return rejection.value
 
 
 def test_quota_admits_exactly_its_number(latchkey: TestApp) -> None:
-    """With a quota of 5, 5 requests are admitted and the sixth is rejected until the clock hour ends."""
+    """With a quota of 5, five requests are admitted, and the sixth is rejected until the clock hour ends."""
     assert [admit("acc_1", WIDE).quota_left for _ in range(5)] == [4, 3, 2, 1, 0]
     rejection = reject(WIDE)
     assert (rejection.limit, rejection.retry_after_s) == ("quota", 3600)
 
 
 def test_burst_admits_exactly_its_number(latchkey: TestApp) -> None:
-    """With a burst of 3, 3 requests are admitted in a clock second and the fourth is rejected until it ends."""
+    """With a burst of 3, three requests are admitted in a clock second, and the fourth is rejected until the second
+    ends.
+    """
     assert [admit("acc_1", SMALL).burst_left for _ in range(3)] == [2, 1, 0]
     rejection = reject(SMALL)
     assert (rejection.limit, rejection.retry_after_s) == ("burst", 1)
@@ -54,7 +56,7 @@ def test_rejected_request_consumes_nothing(latchkey: TestApp) -> None:
 
 
 def test_quota_resets_on_the_hour(latchkey: TestApp) -> None:
-    """A request in the last millisecond of the clock hour is rejected; in the next one the full quota is available."""
+    """A request in the last millisecond of the clock hour is rejected; the next millisecond has the full quota."""
     latchkey.clock.forward(1800)
     for _ in range(5):
         admit("acc_1", WIDE)
@@ -65,21 +67,21 @@ def test_quota_resets_on_the_hour(latchkey: TestApp) -> None:
 
 
 def test_quota_is_reported_before_burst(latchkey: TestApp) -> None:
-    """When both limits are exhausted, the response names the one with the longer wait."""
+    """When both limits are exhausted, the response reports the quota, whose wait is longer."""
     latchkey.set_counters("acc_1", SMALL, used=5, burst=3)
     rejection = reject(SMALL)
     assert (rejection.limit, rejection.retry_after_s) == ("quota", 3600)
 
 
 def test_tier_without_quota_is_limited_by_burst_only(latchkey: TestApp) -> None:
-    """Enterprise has no hourly limit: a million requests in the hour change nothing."""
+    """The tier Enterprise has no hourly limit, even after a million requests in the hour."""
     latchkey.set_counters("acc_1", ENDLESS, used=1_000_000)
     assert [admit("acc_1", ENDLESS).burst_left for _ in range(3)] == [2, 1, 0]
     assert reject(ENDLESS).limit == "burst"
 
 
 def test_subjects_and_tiers_are_counted_separately(latchkey: TestApp) -> None:
-    """One subject never uses another's allowance, and a new tier starts with a full one."""
+    """A subject never uses another subject's quota, and a subject with a new tier starts with the full quota."""
     for _ in range(5):
         admit("acc_1", WIDE)
     assert admit("acc_2", WIDE).quota_left == 4
@@ -87,7 +89,7 @@ def test_subjects_and_tiers_are_counted_separately(latchkey: TestApp) -> None:
 
 
 def test_key_counter_is_updated_by_the_same_write(latchkey: TestApp) -> None:
-    """The same write counts a key's own usage."""
+    """One write counts a request for the account and for its key."""
     admit("acc_1", FREE, counter="kAAAAAAA")
     admit("acc_1", FREE, counter="kAAAAAAA")
     admit("acc_1", FREE, counter="kBBBBBBB")
@@ -96,7 +98,7 @@ def test_key_counter_is_updated_by_the_same_write(latchkey: TestApp) -> None:
 
 
 def test_counters_beyond_thirty_are_counted_as_other(latchkey: TestApp) -> None:
-    """The item names 30 counters and adds up the rest, so its size is bounded."""
+    """An item names at most 30 counters and adds up all others, so its size is bounded."""
     for number in range(counter_items.COUNTERS_MAX + 2):
         admit("acc_1", ENTERPRISE, counter=f"k{number:07}")
     admit("acc_1", ENTERPRISE, counter="k0000000")
@@ -106,7 +108,7 @@ def test_counters_beyond_thirty_are_counted_as_other(latchkey: TestApp) -> None:
 
 
 def test_admission_is_one_write_and_no_read(latchkey: TestApp) -> None:
-    """An admission costs one UpdateItem, and so does a rejection."""
+    """An admission and a rejection cost one UpdateItem call each."""
     with telemetry.record_calls() as calls:
         for _ in range(3):
             admit("acc_1", SMALL)
@@ -115,7 +117,9 @@ def test_admission_is_one_write_and_no_read(latchkey: TestApp) -> None:
 
 
 def test_verification_before_a_change_is_stale(latchkey: TestApp) -> None:
-    """A verification before the mark is rejected without being counted; one at the mark is admitted."""
+    """A caller verified before the mark is rejected without being counted; one verified at the mark's time is
+    admitted.
+    """
     latchkey.set_counters("acc_1", FREE, stale_at=START_MS)
     with pytest.raises(Stale) as stale:
         admit("acc_1", FREE, verified_at_ms=START_MS - 1)
@@ -125,14 +129,14 @@ def test_verification_before_a_change_is_stale(latchkey: TestApp) -> None:
 
 
 def test_staleness_is_reported_before_an_exhausted_limit(latchkey: TestApp) -> None:
-    """A caller whose tier may have changed is never rejected under the old tier."""
+    """If a request is both stale and over a limit, staleness is reported, because the tier may have changed."""
     latchkey.set_counters("acc_1", SMALL, used=5, burst=3, stale_at=START_MS)
     with pytest.raises(Stale):
         admit("acc_1", SMALL, verified_at_ms=START_MS - 1)
 
 
 def test_old_burst_windows_are_removed_by_later_writes(latchkey: TestApp) -> None:
-    """The item keeps only the last seconds, so it doesn't grow all hour."""
+    """The item keeps the burst windows of the last seconds only, so it doesn't grow all hour."""
     for _ in range(30):
         admit("acc_1", FREE)
         latchkey.clock.forward(1)
@@ -142,7 +146,7 @@ def test_old_burst_windows_are_removed_by_later_writes(latchkey: TestApp) -> Non
 
 
 def test_recent_burst_windows_are_kept_for_slower_clocks(latchkey: TestApp) -> None:
-    """A function whose clock is a few seconds behind still finds the burst exhausted."""
+    """A function whose clock is a few seconds behind still finds its burst window exhausted."""
     tier = Tier("free", 100, 3)
     for _ in range(3):
         admit("acc_1", tier)
@@ -155,7 +159,7 @@ def test_recent_burst_windows_are_kept_for_slower_clocks(latchkey: TestApp) -> N
 
 
 def test_many_old_burst_windows_are_removed_over_several_writes(latchkey: TestApp) -> None:
-    """No update expression exceeds DynamoDB's limit, however many windows are left."""
+    """No update expression exceeds DynamoDB's limit, however many old windows the item has."""
     for minute in range(5):
         latchkey.set_counters("acc_1", FREE, **{f"s{minute * 60 + second}": 1 for second in range(60)})
     latchkey.clock.forward(1800)
@@ -166,7 +170,7 @@ def test_many_old_burst_windows_are_removed_over_several_writes(latchkey: TestAp
 
 
 def test_clock_set_back_into_a_past_window_still_counts(latchkey: TestApp) -> None:
-    """A clock that is set back, however far, never makes an admission fail."""
+    """An admission succeeds and counts after the clock was set back, however far."""
     latchkey.set_counters("acc_1", FREE, used=10, **{f"s{second}": 1 for second in range(10)})
     latchkey.clock.forward(60)
     admit("acc_1", FREE)
@@ -177,7 +181,7 @@ def test_clock_set_back_into_a_past_window_still_counts(latchkey: TestApp) -> No
 
 
 def test_counters_expire_after_31_days_and_anonymous_ones_after_two_hours(latchkey: TestApp) -> None:
-    """Usage is available for a month; client addresses are kept only for their hour."""
+    """Usage of accounts is available for a month; counters of client addresses are deleted two hours later."""
     admit("acc_1", FREE)
     admit("ip_203.0.113.7", ANONYMOUS)
     hour = clock.hour_of(START_MS // 1000)
@@ -186,7 +190,7 @@ def test_counters_expire_after_31_days_and_anonymous_ones_after_two_hours(latchk
 
 
 def test_burst_window_may_be_longer(latchkey: TestApp) -> None:
-    """With a burst window of 10 s, an exhausted burst resets when the 10 s end."""
+    """With a burst window of 10 s, an exhausted burst resets at the end of the 10 s."""
     with settings.override(replace(settings.current(), burst_window_s=10)):
         latchkey.clock.forward(4)
         for _ in range(3):
@@ -199,7 +203,7 @@ def test_burst_window_may_be_longer(latchkey: TestApp) -> None:
 
 
 def test_missing_table_does_not_fail_open(latchkey: TestApp) -> None:
-    """Only an unavailable database admits requests; a missing table is an error."""
+    """Only an unavailable database admits requests without counting; a missing table is an error."""
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("windows")})
     with pytest.raises(DynamoDBError, match="ResourceNotFound"):
         admit("acc_1", FREE)

@@ -1,4 +1,4 @@
-"""The one write of an admission: its expression, and the meaning of its response."""
+"""The DynamoDB write of an admission: its expression, and the interpretation of the response."""
 
 import pytest
 
@@ -16,7 +16,7 @@ ENDLESS = Tier("enterprise", None, 100)
 
 
 def try_admit(tier: Tier, counter: str | None = None) -> Allowance | Rejected:
-    """Send one request. Returns what remains, or the rejection."""
+    """Send a request and return the remaining quota and burst, or the rejection."""
     try:
         return admit("acc_1", tier, counter=counter)
     except Rejected as rejection:
@@ -39,7 +39,9 @@ def try_admit(tier: Tier, counter: str | None = None) -> Allowance | Rejected:
 def test_last_admission_is_granted_and_the_next_rejected(
     latchkey: TestApp, quota: int | None, used: int, burst: int, burst_used: int, limit: str | None
 ) -> None:
-    """This holds for each limit; the response reports both, and the rejection counts nothing."""
+    """The last request within a limit is admitted and the next rejected without counting; both responses report both
+    limits.
+    """
     tier = Tier("free", quota, burst)
     latchkey.set_counters("acc_1", tier, used=used, burst=burst_used)
     response = try_admit(tier)
@@ -56,19 +58,19 @@ def test_last_admission_is_granted_and_the_next_rejected(
 
 
 def test_stale_carries_its_mark() -> None:
-    """A later verification uses the mark's value."""
+    """The exception has the mark's time, which a later verification uses."""
     assert (Stale(START_MS).stale_at_ms, str(Stale(START_MS))) == (START_MS, "verified before the last change")
 
 
 def test_caller_without_verification_is_never_stale(latchkey: TestApp) -> None:
-    """A network has nothing that was verified."""
+    """An anonymous caller was never verified, so no mark makes its request stale."""
     latchkey.set_counters("acc_1", FREE, stale_at=START_MS + 10**12)
     assert admit("acc_1", FREE).quota_left == 999
     assert START_MS * 1_000 < NEVER_STALE < 10**37, "DynamoDB keeps 38 digits"
 
 
 def test_stale_caller_is_not_cached_as_rejected(latchkey: TestApp) -> None:
-    """After a new verification, the counters decide."""
+    """A stale request isn't cached as rejected, so after a new verification the counters decide."""
     latchkey.set_counters("acc_1", FREE, used=1_000, stale_at=START_MS)
     with pytest.raises(Stale):
         admit("acc_1", FREE, verified_at_ms=START_MS - 1)
@@ -77,7 +79,7 @@ def test_stale_caller_is_not_cached_as_rejected(latchkey: TestApp) -> None:
 
 
 def test_rejection_records_its_counter(latchkey: TestApp) -> None:
-    """The credential is recorded for rejections by the database and by the cache."""
+    """A rejection by the database or by the cache is counted for the credential."""
     for tier, used, burst in ((FREE, 1_000, 0), (PRO, 0, 200)):
         latchkey.set_counters("acc_1", tier, used=used, burst=burst)
         for _ in range(3):
@@ -88,7 +90,7 @@ def test_rejection_records_its_counter(latchkey: TestApp) -> None:
 
 
 def test_cached_rejection_reports_the_other_limit(latchkey: TestApp) -> None:
-    """It reports the other limit as it was when this one was exhausted."""
+    """A rejection from the cache reports the other limit as it was when this limit was exhausted."""
     for tier, used, burst in ((FREE, 1_000, 20), (PRO, 4_000, 200)):
         latchkey.set_counters("acc_1", tier, used=used, burst=burst)
         for _ in range(2):
@@ -99,7 +101,7 @@ def test_cached_rejection_reports_the_other_limit(latchkey: TestApp) -> None:
 
 
 def test_counters_beyond_thirty_add_up_in_other(latchkey: TestApp) -> None:
-    """Counters that are named already keep their names."""
+    """New counters beyond thirty add up in `other`; counters that already have a name keep it."""
     names = {f"k{number:07}": 1 for number in range(30)}
     latchkey.set_counters("acc_1", FREE, used=30, **names)
     admit("acc_1", FREE)
@@ -110,7 +112,7 @@ def test_counters_beyond_thirty_add_up_in_other(latchkey: TestApp) -> None:
 
 
 def test_write_without_counts_and_counter_is_minimal(latchkey: TestApp) -> None:
-    """The expression has no unused clause."""
+    """The update expression has no clause that the request doesn't need."""
     bodies: list[dynamodb.Json] = []
     through = dynamodb.sender()
 
@@ -138,7 +140,7 @@ def test_write_without_counts_and_counter_is_minimal(latchkey: TestApp) -> None:
 
 
 def test_write_removes_past_windows_and_overflow(latchkey: TestApp) -> None:
-    """One REMOVE clause names burst windows directly and everything else by a placeholder."""
+    """The REMOVE clause names past burst windows directly, and all other attributes by placeholders."""
     latchkey.clock.forward(60)
     here = window_at("acc_1", FREE, latchkey.clock.now_ms)
     networks = {f"n{number:08}": {"S": KEY} for number in range(recorded_usage.NETWORKS_MAX + 2)}
@@ -156,8 +158,8 @@ def test_write_removes_past_windows_and_overflow(latchkey: TestApp) -> None:
     assert body["ExpressionAttributeNames"] == {"#slot": "s60", "#x0": "n00000008", "#x1": "n00000009"}
 
 
-def lease_of_ten(latchkey: TestApp, rate: int = 100) -> None:
-    """Make the rate of the next second large enough for leases of ten, or of a tenth of another rate."""
+def raise_rate(latchkey: TestApp, rate: int = 100) -> None:
+    """Set the rate so that leases in the next second reserve a tenth of `rate` admissions: ten by default."""
     latchkey.clock.forward(60)
     for _ in range(rate):
         leases.record(window_at("acc_1", ENDLESS, latchkey.clock.now_ms), KEY, NEVER_STALE, leases.SINGLE, 0)
@@ -165,8 +167,10 @@ def lease_of_ten(latchkey: TestApp, rate: int = 100) -> None:
 
 
 def test_lease_counts_ten_and_reports_one(latchkey: TestApp) -> None:
-    """The next nine admissions need no call and count down by one each."""
-    lease_of_ten(latchkey)
+    """The write reserves ten admissions; the next nine requests need no call, and the remaining burst decreases by one
+    each.
+    """
+    raise_rate(latchkey)
     with telemetry.record_calls() as calls:
         left = [admit("acc_1", ENDLESS, counter=KEY) for _ in range(10)]
     assert [each.burst_left for each in left] == list(range(99, 89, -1))
@@ -176,8 +180,8 @@ def test_lease_counts_ten_and_reports_one(latchkey: TestApp) -> None:
 
 
 def test_lease_is_not_spent_on_new_usage(latchkey: TestApp) -> None:
-    """A new network or route is written immediately."""
-    lease_of_ten(latchkey)
+    """A request from a new network or route is written immediately, not admitted from the lease."""
+    raise_rate(latchkey)
     admit("acc_1", ENDLESS, counter=KEY)
     shown = recorded_usage.RequestUsage(route="rAAA")
     with telemetry.record_calls() as calls:
@@ -189,8 +193,8 @@ def test_lease_is_not_spent_on_new_usage(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize(("burst_used", "outcome"), [(70, 29), (71, 28), (99, 0), (100, "burst")])
 def test_lease_without_room_falls_back_to_one_admission(latchkey: TestApp, burst_used: int, outcome: int | str) -> None:
-    """The last of the burst is granted to one request, and usage by other functions counts."""
-    lease_of_ten(latchkey)
+    """If the burst has no room for the lease, one request is admitted; the usage of other functions counts."""
+    raise_rate(latchkey)
     latchkey.set_counters("acc_1", ENDLESS, burst=burst_used)
     response = try_admit(ENDLESS, counter=KEY)
     assert outcome == (response.limit if isinstance(response, Rejected) else response.burst_left)
@@ -199,8 +203,8 @@ def test_lease_without_room_falls_back_to_one_admission(latchkey: TestApp, burst
 
 
 def test_smallest_lease_without_room_falls_back_to_one_admission(latchkey: TestApp) -> None:
-    """A lease of two falls back as well."""
-    lease_of_ten(latchkey, rate=20)
+    """A lease of two without room falls back to a single admission."""
+    raise_rate(latchkey, rate=20)
     latchkey.set_counters("acc_1", ENDLESS, burst=85)
     with telemetry.record_calls() as calls:
         assert admit("acc_1", ENDLESS, counter=KEY).burst_left == 14
@@ -209,8 +213,8 @@ def test_smallest_lease_without_room_falls_back_to_one_admission(latchkey: TestA
 
 @pytest.mark.parametrize(("mark_ms", "is_stale"), [(START_MS, False), (START_MS + 1, True)])
 def test_stale_caller_does_not_retry_a_lease_without_room(latchkey: TestApp, mark_ms: int, is_stale: bool) -> None:
-    """One call reports staleness, which takes precedence over the burst."""
-    lease_of_ten(latchkey)
+    """A stale caller costs one call, because staleness is reported before an exhausted burst."""
+    raise_rate(latchkey)
     latchkey.set_counters("acc_1", ENDLESS, burst=95, stale_at=mark_ms)
     with telemetry.record_calls() as calls:
         if is_stale:
@@ -222,8 +226,8 @@ def test_stale_caller_does_not_retry_a_lease_without_room(latchkey: TestApp, mar
 
 
 def test_item_of_a_lease_without_room_is_cached(latchkey: TestApp) -> None:
-    """The next lease isn't attempted in vain."""
-    lease_of_ten(latchkey)
+    """The item of a lease without room is cached, so the next request doesn't try to reserve a lease."""
+    raise_rate(latchkey)
     latchkey.set_counters("acc_1", ENDLESS, burst=75, used=400)
     admit("acc_1", ENDLESS, counter=KEY)
     assert local_cache.lookup(window_at("acc_1", ENDLESS, latchkey.clock.now_ms)).used == 401

@@ -1,4 +1,4 @@
-"""Limits of anonymous callers, by network and by the wider network that contains it."""
+"""Rate limits of anonymous callers, for each network and for the wider network that contains it."""
 
 import pytest
 
@@ -10,8 +10,8 @@ from tests.support.harness import TestApp
 THREE_AN_HOUR = Tier("trial", 3, 50)
 
 
-def attempts(wide: str, narrow: str) -> int:
-    """Return how many attempts of one network are admitted before one is rejected."""
+def count_attempts(wide: str, narrow: str) -> int:
+    """Return how many attempts of a network are admitted before the first rejection."""
     for passed in range(100):
         try:
             admit_networks([narrow, wide], THREE_AN_HOUR)
@@ -21,23 +21,25 @@ def attempts(wide: str, narrow: str) -> int:
 
 
 def test_wider_network_has_its_own_quota(latchkey: TestApp) -> None:
-    """A wider network has four times the quota of each narrow one; other wide networks are unaffected."""
-    passed = [attempts("wide", f"narrow{number}") for number in range(WIDER + 1)]
+    """A wider network has four times the quota of a network in it; other wider networks aren't affected."""
+    passed = [count_attempts("wide", f"narrow{number}") for number in range(WIDER + 1)]
     assert passed == [3, 3, 3, 3, 0]
-    assert attempts("other", "elsewhere") == 3
+    assert count_attempts("other", "elsewhere") == 3
 
 
 def test_rejected_network_uses_nothing_of_its_neighbours(latchkey: TestApp) -> None:
-    """The narrowest network is counted first, and a rejected attempt isn't counted for the wider ones."""
-    attempts("wide", "narrow0")
+    """The narrowest network is counted first, and an attempt that it rejects doesn't count against the wider
+    networks.
+    """
+    count_attempts("wide", "narrow0")
     for _ in range(20):
         with pytest.raises(Rejected):
             admit_networks(["narrow0", "wide"], THREE_AN_HOUR)
-    assert [attempts("wide", f"narrow{number}") for number in (1, 2, 3)] == [3, 3, 3]
+    assert [count_attempts("wide", f"narrow{number}") for number in (1, 2, 3)] == [3, 3, 3]
 
 
 def test_wider_network_has_four_times_the_burst(latchkey: TestApp) -> None:
-    """All neighbours together may burst four times as much as one."""
+    """The burst of a wider network is four times that of a network in it."""
     tier = Tier("trial", 1_000, 3)
     for number in range(WIDER):
         for _ in range(3):
@@ -48,7 +50,7 @@ def test_wider_network_has_four_times_the_burst(latchkey: TestApp) -> None:
 
 
 def test_wider_network_without_quota_has_only_a_wider_burst(latchkey: TestApp) -> None:
-    """Four times unlimited is unlimited."""
+    """A tier without a quota has no quota in wider networks either, only a wider burst."""
     for number in range(WIDER):
         for _ in range(3):
             admit_networks([f"narrow{number}", "wide"], Tier("trial", None, 3))
@@ -58,7 +60,7 @@ def test_wider_network_without_quota_has_only_a_wider_burst(latchkey: TestApp) -
 
 
 def test_remaining_is_that_of_the_narrowest_network(latchkey: TestApp) -> None:
-    """A caller doesn't see the usage of its neighbours."""
+    """The response has the remaining quota of the narrowest network, so callers don't see their neighbours' usage."""
     admit_networks(["narrow0", "wide"], THREE_AN_HOUR)
     assert admit_networks(["narrow1", "wide"], THREE_AN_HOUR).quota_left == 2
     assert latchkey.counters("trial_wide", THREE_AN_HOUR)["used"] == 2

@@ -1,4 +1,4 @@
-"""An account's usage of the current hour carries over to the account that replaces it."""
+"""Carry-over: a new account takes over this hour's usage of the account that it replaces."""
 
 import pytest
 
@@ -13,7 +13,7 @@ HOUR = START_MS // 1000
 
 
 def test_new_subject_starts_with_the_old_usage_of_all_tiers(latchkey: TestApp) -> None:
-    """The usage of this hour is carried over from every tier; repeating it changes nothing."""
+    """The usage of every tier is carried over, and repeating the carry-over changes nothing."""
     latchkey.set_counters("acc_old", PRO, used=1_000)
     latchkey.clock.forward(3_600)
     for tier, used in ((FREE, 100), (PRO, 20), (ENTERPRISE, 3)):
@@ -25,20 +25,22 @@ def test_new_subject_starts_with_the_old_usage_of_all_tiers(latchkey: TestApp) -
 
 
 def test_unused_subject_carries_nothing_over(latchkey: TestApp) -> None:
-    """Without old usage, the new counters aren't written."""
+    """If the old account has no usage, no counters are written for the new account."""
     carry_over("acc_old", "acc_new", FREE)
     assert latchkey.counters("acc_new", FREE) == {}
 
 
 def test_one_request_is_carried_over(latchkey: TestApp) -> None:
-    """A single request is carried over."""
+    """A usage of a single request is carried over."""
     admit("acc_old", FREE)
     carry_over("acc_old", "acc_new", FREE)
     assert admit("acc_new", FREE).quota_left == 998
 
 
 def test_old_subject_is_marked_before_it_is_read(latchkey: TestApp) -> None:
-    """Earlier verifications add nothing afterwards; the read is consistent and without a transaction."""
+    """After the mark, requests verified earlier no longer count against the old account, so its usage is then read
+    consistently.
+    """
     admit("acc_old", FREE)
     bodies: list[dynamodb.Json] = []
     through = dynamodb.sender()
@@ -57,7 +59,7 @@ def test_old_subject_is_marked_before_it_is_read(latchkey: TestApp) -> None:
 
 
 def test_carry_over_fails_without_the_mark(latchkey: TestApp) -> None:
-    """If the mark can't be set, the old usage can't be known."""
+    """Without the mark the old account's usage could still grow, so the carry-over fails."""
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("windows")})
     with pytest.raises(errors.Unavailable):
         carry_over("acc_old", "acc_new", FREE)

@@ -1,4 +1,4 @@
-"""The numbers of the limits in docs/architecture.md."""
+"""The numbers in docs/architecture.md equal the constants of the limits."""
 
 from pathlib import Path
 
@@ -40,13 +40,13 @@ IN_WORDS = {4: "four", 10: "a tenth"}
     ],
 )
 def test_number_matches_the_architecture_page(sentence: str) -> None:
-    """Code and page state the same number."""
+    """The sentence with the constant is in docs/architecture.md."""
     assert sentence in PAGE
 
 
 @pytest.mark.parametrize("length_ms", [leases.LIFETIME_MS, fail_open.DURATION_MS])
 def test_leases_and_fail_open_last_at_most_one_second(length_ms: int) -> None:
-    """A change takes effect within a second under a lease, and so does recovery after an outage."""
+    """A change under a lease, and a recovery after an outage, take effect within a second."""
     assert "Under a lease, which is spent within its second, a change may take effect one second late." in PAGE
     assert "the request passes uncounted, and so do all others of this function for one second, without a call" in PAGE
     assert length_ms == 1_000

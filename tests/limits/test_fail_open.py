@@ -1,4 +1,4 @@
-"""Fail open: while the database is unavailable, requests are admitted, with one call a second."""
+"""Fail open: while the database is unavailable, requests are admitted, with one database call each second."""
 
 import io
 
@@ -15,7 +15,7 @@ from tests.support.harness import START_MS, TestApp
 
 
 def test_request_is_admitted_when_the_database_is_unavailable(cut_off: TestApp) -> None:
-    """The request is admitted, and a metric reports it."""
+    """The request is admitted, and a metric counts it."""
     log = io.StringIO()
     telemetry.write_to(log)
     assert admit("acc_1", FREE).limit == 1000
@@ -23,7 +23,7 @@ def test_request_is_admitted_when_the_database_is_unavailable(cut_off: TestApp) 
 
 
 def test_one_request_a_second_waits_for_the_database(cut_off: TestApp) -> None:
-    """After a failed call, requests are admitted without a call for a second."""
+    """After a failed call, requests are admitted for a second without a call."""
     admit("acc_1", FREE)
     with telemetry.record_calls() as calls:
         admit("acc_1", FREE)
@@ -36,7 +36,7 @@ def test_one_request_a_second_waits_for_the_database(cut_off: TestApp) -> None:
 
 
 def test_clock_set_back_does_not_prolong_fail_open(cut_off: TestApp) -> None:
-    """When the clock is set back, the next request calls the database."""
+    """If the clock is set back, the next request calls the database again."""
     admit("acc_1", FREE)
     cut_off.clock.forward(-3600)
     with telemetry.record_calls() as calls:
@@ -46,22 +46,22 @@ def test_clock_set_back_does_not_prolong_fail_open(cut_off: TestApp) -> None:
 
 @pytest.mark.parametrize(("after_ms", "lasts"), [(-1, False), (0, True), (999, True), (1_000, False)])
 def test_fail_open_lasts_one_second(latchkey: TestApp, after_ms: int, lasts: bool) -> None:
-    """It lasts one second from the failed call."""
+    """Requests are admitted without a call for exactly one second after a failed call."""
     fail_open.start(START_MS)
     assert fail_open.is_active(START_MS + after_ms) is lasts
     CACHES["limits.fail_open"].clear()
     assert not fail_open.is_active(START_MS + after_ms)
 
 
-def unreachable(operation: str, body: dynamodb.Json) -> dynamodb.Json:
-    """Answer a call like an unavailable database."""
+def raise_unreachable(operation: str, body: dynamodb.Json) -> dynamodb.Json:
+    """Raise the error of an unavailable database."""
     raise Unreachable("NoAnswer", "no answer", {})
 
 
 @pytest.mark.parametrize("failure", [Unreachable, Contended])
 @pytest.mark.parametrize("tier", [PRO, ENTERPRISE], ids=lambda tier: tier.name)
 def test_fail_open_reports_the_cached_usage(latchkey: TestApp, tier: Tier, failure: type[DynamoDBError]) -> None:
-    """The headers show the cached quota and a full burst, with and without a failed call."""
+    """The headers have the cached quota and the full burst, whether or not the request made a call."""
 
     def fail(operation: str, body: dynamodb.Json) -> dynamodb.Json:
         raise failure("Failed", "no answer", {})
@@ -76,11 +76,11 @@ def test_fail_open_reports_the_cached_usage(latchkey: TestApp, tier: Tier, failu
 
 
 def test_fail_open_starts_when_the_call_fails(latchkey: TestApp) -> None:
-    """The timeout may be longer than the second, so it starts after the call."""
+    """The second starts when the failed call ends, because the timeout may be longer than a second."""
 
     def slow(operation: str, body: dynamodb.Json) -> dynamodb.Json:
         latchkey.clock.forward(2)
-        return unreachable(operation, body)
+        return raise_unreachable(operation, body)
 
     with clock.use_sleep(lambda _seconds: None), telemetry.record_calls() as calls:
         with dynamodb.use_sender(slow):
@@ -92,7 +92,9 @@ def test_fail_open_starts_when_the_call_fails(latchkey: TestApp) -> None:
 
 
 def test_throttled_counter_rejects_for_a_second(latchkey: TestApp) -> None:
-    """Throttling isn't unavailability: the burst is reported exhausted, and the next request calls again."""
+    """Throttling is no outage: the request is rejected with an exhausted burst, and the next one calls the database
+    again.
+    """
 
     def throttled(operation: str, body: dynamodb.Json) -> dynamodb.Json:
         raise Throttled("ThrottlingException", "slow down", {})

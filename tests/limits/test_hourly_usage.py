@@ -1,4 +1,4 @@
-"""Usage by hour, read from the counters."""
+"""Usage of each hour, read from the counters."""
 
 from collections import Counter
 
@@ -14,7 +14,7 @@ NOON_S = START_MS // 1000
 
 
 def test_hours_are_reported_separately_and_by_counter(latchkey: TestApp) -> None:
-    """Each hour has its own total, and a count for each key."""
+    """Each hour has its own total and a count for each key."""
     for counter in ("kAAAAAAA", "kAAAAAAA", "kBBBBBBB"):
         admit("acc_1", FREE, counter=counter)
     latchkey.clock.forward(3_600)
@@ -26,7 +26,7 @@ def test_hours_are_reported_separately_and_by_counter(latchkey: TestApp) -> None
 
 
 def test_hour_with_a_tier_change_is_merged(latchkey: TestApp) -> None:
-    """Admitted and rejected requests of both tiers add up to one hour; each tier's own remain available."""
+    """The requests of both tiers add up to one hour, and the numbers of each tier are available, too."""
     latchkey.set_counters("acc_1", FREE, used=1_000, refused=30, kAAAAAAA=1_000)
     latchkey.set_counters("acc_1", PRO, used=12, refused=1, kAAAAAAA=10, kBBBBBBB=2)
     assert by_hour("acc_1", since_s=NOON_S) == {NOON_S: Hour(1_012, 31, Counter(kAAAAAAA=1_010, kBBBBBBB=2))}
@@ -34,7 +34,7 @@ def test_hour_with_a_tier_change_is_merged(latchkey: TestApp) -> None:
 
 
 def test_unnamed_counters_are_counted_as_other(latchkey: TestApp) -> None:
-    """The total is right although an item names at most 30 counters."""
+    """The total includes requests that are counted as `other`, because an item names at most 30 counters."""
     for number in range(counter_items.COUNTERS_MAX + 5):
         latchkey.clock.forward(0.1)
         admit("acc_1", PRO, counter=f"k{number:07}")
@@ -43,7 +43,7 @@ def test_unnamed_counters_are_counted_as_other(latchkey: TestApp) -> None:
 
 
 def test_only_the_requested_hours_are_read(latchkey: TestApp) -> None:
-    """Earlier hours are omitted, and a month costs one Query per tier."""
+    """Earlier hours aren't read, and a month costs one Query call for each tier."""
     admit("acc_1", FREE)
     latchkey.clock.forward(7_200)
     admit("acc_1", FREE)
@@ -53,7 +53,7 @@ def test_only_the_requested_hours_are_read(latchkey: TestApp) -> None:
 
 
 def test_paginated_month_is_read_completely(latchkey: TestApp) -> None:
-    """DynamoDB returns 1 MB per Query page; all pages are read."""
+    """All pages of a month are read, because DynamoDB returns at most 1 MB for each Query call."""
     for hours in range(4):
         key = counter_items.item_key("acc_1", PRO, NOON_S + hours * 3_600)
         item = key | {"used": {"N": "1"}, "padding": {"S": "x" * 300_000}}

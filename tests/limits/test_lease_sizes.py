@@ -1,4 +1,4 @@
-"""The size and lifetime of a lease, and the accounting of unspent admissions."""
+"""Leases: their size, their lifetime, and the subtraction of unspent admissions."""
 
 from dataclasses import replace
 
@@ -17,24 +17,24 @@ BEGIN_MS = START_MS + 60_000
 
 
 def window(at_ms: int = 0) -> Window:
-    """Return the window of a moment."""
+    """Return the window at a given time."""
     return window_at(WHO, ENTERPRISE, BEGIN_MS + at_ms)
 
 
 def admit_requests(count: int, *, at_ms: int = -1_000) -> None:
-    """Admit requests one by one, by default in the second before."""
+    """Admit requests one by one, in the previous second by default."""
     for _ in range(count):
         leases.record(window(at_ms), KEY, NEVER_STALE, leases.SINGLE, 0)
 
 
 def reserved_size(at_ms: int = 0, *, burst_used: int = 0) -> int:
-    """Return how many admissions the next write would reserve."""
+    """Return how many admissions the next write reserves."""
     here = window(at_ms)
     return leases.choose_reservation(here, KEY, local_cache.CachedItem(slots={here.slot: burst_used})).size
 
 
-def spent(at_ms: int = 0, verified_at_ms: int = NEVER_STALE) -> list[int]:
-    """Spend all leased admissions, and return the burst usage of each."""
+def spend_all(at_ms: int = 0, verified_at_ms: int = NEVER_STALE) -> list[int]:
+    """Spend all admissions of the lease and return the burst usage that each reports."""
     found = []
     while (burst_used := leases.spend(window(at_ms), KEY, verified_at_ms)) is not None:
         found.append(burst_used)
@@ -60,26 +60,26 @@ def spent(at_ms: int = 0, verified_at_ms: int = NEVER_STALE) -> list[int]:
 def test_lease_is_a_tenth_of_the_last_second_and_of_the_rest_of_this_one(
     latchkey: TestApp, count: int, at_ms: int, size: int
 ) -> None:
-    """The size follows the recent rate; a lease of one is a single admission."""
+    """A lease is a tenth of the last second's rate and of the remaining burst, and at least one admission."""
     admit_requests(count)
     assert reserved_size(at_ms) == size
 
 
 @pytest.mark.parametrize(("burst_used", "size"), [(0, 10), (790, 10), (791, 1), (1_000, 1)])
 def test_no_lease_exceeds_four_fifths_of_the_burst(latchkey: TestApp, burst_used: int, size: int) -> None:
-    """The bound is exact."""
+    """The burst usage including a lease is at most exactly four fifths of the burst."""
     admit_requests(100)
     assert reserved_size(burst_used=burst_used) == size
 
 
 @pytest.mark.parametrize(("size", "below"), [(1, 1_000), (2, 799), (10, 791), (100, 701)])
 def test_counter_must_have_room_for_the_whole_lease(latchkey: TestApp, size: int, below: int) -> None:
-    """A single request may use the last of the burst, a lease only up to four fifths."""
+    """A single request may use the last of the burst; a lease needs room for all its admissions below four fifths."""
     assert leases.burst_bound(window(), size) == below
 
 
 def test_rate_of_a_second_before_the_last_is_ignored(latchkey: TestApp) -> None:
-    """So is that of a later second, when the clock is set back."""
+    """Only the rate of the previous second counts, not an older one, nor a later one after the clock was set back."""
     admit_requests(100, at_ms=-1_001)
     assert reserved_size() == 1
     admit_requests(100, at_ms=1_000)
@@ -87,7 +87,9 @@ def test_rate_of_a_second_before_the_last_is_ignored(latchkey: TestApp) -> None:
 
 
 def test_one_thread_at_a_time_acquires_a_lease(latchkey: TestApp) -> None:
-    """Other threads take single admissions until the lease arrives or a second has passed."""
+    """While one thread acquires a lease, others admit requests individually, until the lease arrives or a second
+    passes.
+    """
     with settings.override(replace(settings.current(), burst_window_s=10)):
         admit_requests(100, at_ms=-10_000)
         assert [reserved_size(at_ms) for at_ms in (0, 0, 999, 1_000, 1_000)] == [10, 1, 1, 10, 1]
@@ -95,14 +97,14 @@ def test_one_thread_at_a_time_acquires_a_lease(latchkey: TestApp) -> None:
 
 
 def test_lease_is_spent_one_by_one_and_then_renewed(latchkey: TestApp) -> None:
-    """The first admission goes to the acquiring request; each later one reports its own burst usage."""
+    """The acquiring request spends the first admission, and each later request reports its own burst usage."""
     admit_requests(300)
     reservation = leases.choose_reservation(window(), KEY, local_cache.CachedItem())
     assert reservation == leases.Reservation(30)
     leases.record(window(), KEY, NEVER_STALE, reservation, burst_used=130)
-    assert spent() == list(range(102, 131))
+    assert spend_all() == list(range(102, 131))
     assert leases.choose_reservation(window(), KEY, local_cache.CachedItem()) == leases.Reservation(30)
-    # 30 were admitted, so the next second's lease is a tenth of that.
+    # Thirty requests were admitted, so the next second's lease is a tenth of that.
     assert reserved_size(1_000) == 3
 
 
@@ -113,32 +115,32 @@ def test_lease_is_spent_one_by_one_and_then_renewed(latchkey: TestApp) -> None:
 def test_lease_is_valid_for_a_second_and_for_no_earlier_verification(
     latchkey: TestApp, after_ms: int, earlier_ms: int, is_good: bool
 ) -> None:
-    """This holds for a longer burst window too."""
+    """A lease is valid for one second, even with a longer burst window, and not for an earlier verification."""
     with settings.override(replace(settings.current(), burst_window_s=10)):
         leases.record(window(5_000), KEY, START_MS, leases.Reservation(5), burst_used=5)
-        assert spent(5_000 + after_ms, START_MS - earlier_ms) == ([2, 3, 4, 5] if is_good else [])
+        assert spend_all(5_000 + after_ms, START_MS - earlier_ms) == ([2, 3, 4, 5] if is_good else [])
 
 
 def test_lease_lifetime_starts_with_its_own_write(latchkey: TestApp) -> None:
-    """An earlier write doesn't count."""
+    """The lifetime of a lease starts with the write that reserved it, not with an earlier write."""
     with settings.override(replace(settings.current(), burst_window_s=10)):
         leases.record(window(0), KEY, START_MS, leases.Reservation(2), burst_used=2)
         leases.record(window(900), KEY, START_MS + 5, leases.Reservation(3), burst_used=5)
-        assert spent(1_899, START_MS + 4) == []
-        assert spent(1_899, START_MS + 5) == [4, 5]
+        assert spend_all(1_899, START_MS + 4) == []
+        assert spend_all(1_899, START_MS + 5) == [4, 5]
 
 
 def test_single_admission_keeps_the_lease(latchkey: TestApp) -> None:
-    """A single admission by a caller that may not spend the lease leaves it unchanged."""
+    """A caller that may not spend the lease is admitted individually, and the lease is unchanged."""
     leases.record(window(), KEY, START_MS + 5, leases.Reservation(5), burst_used=5)
     leases.record(window(900), KEY, START_MS, leases.SINGLE, burst_used=6)
     assert leases.choose_reservation(window(900), KEY, local_cache.CachedItem()) == leases.Reservation(1, returned=0)
-    assert spent(900, START_MS) == []
-    assert spent(1_000 - 1, START_MS + 5) == [2, 3, 4, 5]
+    assert spend_all(900, START_MS) == []
+    assert spend_all(1_000 - 1, START_MS + 5) == [2, 3, 4, 5]
 
 
 def test_unspent_admissions_are_subtracted_once(latchkey: TestApp) -> None:
-    """Those of a replaced or expired lease are subtracted by the next write only."""
+    """Unspent admissions of a replaced or expired lease are subtracted by the next write, and only once."""
     leases.record(window(), KEY, NEVER_STALE, leases.Reservation(5), burst_used=5)
     leases.record(window(), KEY, NEVER_STALE, leases.Reservation(4), burst_used=9)
     assert leases.choose_reservation(window(), KEY, local_cache.CachedItem()) == leases.Reservation(1, returned=4)
@@ -150,7 +152,7 @@ def test_unspent_admissions_are_subtracted_once(latchkey: TestApp) -> None:
 
 
 def test_lease_write_subtracts_unspent_admissions(latchkey: TestApp) -> None:
-    """A write that reserves a lease subtracts them as well."""
+    """A write that reserves a new lease subtracts unspent admissions of the old lease as well."""
     admit_requests(100)
     leases.record(window(-1), KEY, NEVER_STALE, leases.Reservation(5), burst_used=5)
     reservation = leases.choose_reservation(window(), KEY, local_cache.CachedItem())
@@ -160,7 +162,7 @@ def test_lease_write_subtracts_unspent_admissions(latchkey: TestApp) -> None:
 
 
 def test_number_of_callers_in_memory_is_bounded(latchkey: TestApp) -> None:
-    """The oldest caller is dropped first, and only above the maximum."""
+    """When more callers than the maximum have leases, the oldest caller's is dropped."""
     counters = [f"k{number:07}" for number in range(leases.CALLERS_MAX + 1)]
 
     def held() -> list[bool]:

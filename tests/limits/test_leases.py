@@ -1,4 +1,4 @@
-"""Leases: fewer writes for a busy account without a quota, with limits as exact as before."""
+"""Leases: fewer writes for a busy account without a quota, with limits as exact as without leases."""
 
 from itertools import pairwise
 
@@ -13,8 +13,10 @@ from tests.support.harness import TestApp
 SUBJECT, KEY, OTHER_KEY = "acc_busy", "kaaaaaaa", "kbbbbbbb"
 
 
-def in_one_second(latchkey: TestApp, requests: int, *, tier: Tier = ENTERPRISE, counter: str = KEY) -> tuple[int, int]:
-    """Send `requests` evenly over one second from now. Returns how many were admitted, and the number of writes."""
+def send_in_one_second(
+    latchkey: TestApp, requests: int, *, tier: Tier = ENTERPRISE, counter: str = KEY
+) -> tuple[int, int]:
+    """Send requests at equal intervals during one second; return the number of admitted requests and of writes."""
     began_ms, passed = latchkey.clock.now_ms, 0
     with telemetry.record_calls() as calls:
         for number in range(requests):
@@ -30,32 +32,32 @@ def in_one_second(latchkey: TestApp, requests: int, *, tier: Tier = ENTERPRISE, 
 
 @pytest.fixture
 def busy(latchkey: TestApp) -> TestApp:
-    """A harness after one second of 100 requests."""
-    assert in_one_second(latchkey, 100) == (100, 100)
+    """A harness whose account has sent 100 requests in the last second."""
+    assert send_in_one_second(latchkey, 100) == (100, 100)
     return latchkey
 
 
 def test_steady_rate_needs_a_tenth_of_the_writes(busy: TestApp) -> None:
-    """This holds once the rate is known."""
+    """At a steady rate, an account needs a tenth of the writes once its rate is known."""
     for _ in range(3):
-        passed, writes = in_one_second(busy, 100)
+        passed, writes = send_in_one_second(busy, 100)
         assert passed == 100
         assert writes <= 20
 
 
 def test_usage_is_what_was_admitted(busy: TestApp) -> None:
-    """Unspent admissions are subtracted, from the account and from the key."""
+    """Unspent admissions are subtracted from the usage of account and key, so the usage is exact."""
     for requests in (100, 37, 90, 5, 100):
-        in_one_second(busy, requests)
+        send_in_one_second(busy, requests)
     for _ in range(2):
-        # A second with so few requests that each reserves one admission.
-        in_one_second(busy, 1)
+        # A second with so few requests that each of them reserves a single admission.
+        send_in_one_second(busy, 1)
     counters = busy.counters(SUBJECT, ENTERPRISE)
     assert counters["used"] == counters[KEY] == 100 + 100 + 37 + 90 + 5 + 100 + 2
 
 
 def test_unspent_lease_expires_with_its_second(busy: TestApp) -> None:
-    """It doesn't reduce the burst of another second."""
+    """Unspent admissions don't reduce the burst of the next second."""
     admit(SUBJECT, ENTERPRISE, counter=KEY)
     busy.clock.forward(1)
     with telemetry.record_calls() as calls:
@@ -64,13 +66,13 @@ def test_unspent_lease_expires_with_its_second(busy: TestApp) -> None:
 
 
 def test_burst_is_exact(latchkey: TestApp) -> None:
-    """It is exact at a rate far above it, second after second."""
+    """In each second exactly the burst is admitted, at a rate far above it."""
     for _ in range(2):
-        assert in_one_second(latchkey, 1_200)[0] == 1_000
+        assert send_in_one_second(latchkey, 1_200)[0] == 1_000
 
 
 def test_functions_together_never_exceed_the_burst(busy: TestApp) -> None:
-    """Each function has its own memory."""
+    """Functions with separate leases never admit more than the burst together."""
     memories = [leases._callers.copy() for _ in range(8)]
     for _ in range(2):
         busy.forget()
@@ -79,7 +81,7 @@ def test_functions_together_never_exceed_the_burst(busy: TestApp) -> None:
             leases._callers.clear()
             leases._callers.update(mine)
             began_ms = busy.clock.now_ms
-            passed += in_one_second(busy, 150)[0]
+            passed += send_in_one_second(busy, 150)[0]
             busy.clock.now_ms = began_ms
             mine.clear()
             mine.update(leases._callers)
@@ -90,31 +92,33 @@ def test_functions_together_never_exceed_the_burst(busy: TestApp) -> None:
 
 
 def test_leases_end_at_four_fifths_of_the_burst(busy: TestApp) -> None:
-    """Above that, every request is counted individually, so that the whole burst can be used."""
+    """Above four fifths of the burst every request is counted individually, so that the whole burst can be used."""
     busy.set_counters(SUBJECT, ENTERPRISE, burst=795)
     with telemetry.record_calls() as calls:
         for _ in range(205):
             admit(SUBJECT, ENTERPRISE, counter=KEY)
         with pytest.raises(Rejected):
             admit(SUBJECT, ENTERPRISE, counter=KEY)
-    # One lease found no room, and a single admission was written instead.
+    # One lease had no room, so a single admission was written instead.
     assert len(calls.made) == 1 + 205 + 1
 
 
 def test_lease_without_room_reports_a_single_admission(busy: TestApp) -> None:
-    """One admission was counted, and the headers show it."""
+    """A request that falls back to a single admission counts once, and its headers are correct."""
     busy.set_counters(SUBJECT, ENTERPRISE, burst=795)
     assert admit(SUBJECT, ENTERPRISE, counter=KEY).burst_left == 204
 
 
 def test_quota_is_counted_request_by_request(latchkey: TestApp) -> None:
-    """This holds at any rate: a lease would make the quota inexact."""
+    """Requests of a tier with a quota are counted individually at any rate, because leases would make the quota
+    inexact.
+    """
     for _ in range(3):
-        assert in_one_second(latchkey, 100, tier=PRO) == (100, 100)
+        assert send_in_one_second(latchkey, 100, tier=PRO) == (100, 100)
 
 
 def test_keys_never_spend_each_others_leases(busy: TestApp) -> None:
-    """Each key has its own counter and lease."""
+    """A key can't spend the lease of another key, because each key has its own counter and lease."""
     admit(SUBJECT, ENTERPRISE, counter=KEY)
     with telemetry.record_calls() as calls:
         admit(SUBJECT, ENTERPRISE, counter=OTHER_KEY)
@@ -122,7 +126,7 @@ def test_keys_never_spend_each_others_leases(busy: TestApp) -> None:
 
 
 def test_change_takes_effect_within_a_second(busy: TestApp) -> None:
-    """A caller that holds a lease can't renew it after a change."""
+    """A caller with a lease can't renew it after a change, so the change takes effect within a second."""
     verified_at_ms = stale_marks.verified_from(busy.clock.now_ms)
     admit(SUBJECT, ENTERPRISE, counter=KEY, verified_at_ms=verified_at_ms)
     stale_marks.mark(SUBJECT)
@@ -133,7 +137,7 @@ def test_change_takes_effect_within_a_second(busy: TestApp) -> None:
 
 
 def test_older_verification_spends_nothing_of_a_newer_one(busy: TestApp) -> None:
-    """A revoked key's cached policy must not spend what a newer verification acquired."""
+    """A revoked key's cached policy can't spend a lease that was acquired after a newer verification."""
     admit(SUBJECT, ENTERPRISE, counter=KEY, verified_at_ms=NEVER_STALE)
     stale_marks.mark(SUBJECT)
     with pytest.raises(Stale):
@@ -141,9 +145,9 @@ def test_older_verification_spends_nothing_of_a_newer_one(busy: TestApp) -> None
 
 
 def test_clock_set_back_revives_no_lease(busy: TestApp) -> None:
-    """Admissions acquired later count in another second."""
+    """After the clock was set back, a lease from a later second isn't spent."""
     busy.clock.forward(1)
-    in_one_second(busy, 100)
+    send_in_one_second(busy, 100)
     busy.clock.forward(-3)
     with telemetry.record_calls() as calls:
         admit(SUBJECT, ENTERPRISE, counter=KEY)
@@ -151,7 +155,7 @@ def test_clock_set_back_revives_no_lease(busy: TestApp) -> None:
 
 
 def test_remaining_counts_down_by_one(busy: TestApp) -> None:
-    """It does so with and without a write."""
+    """The remaining number decreases by one for each request, with or without a write."""
     left = [admit(SUBJECT, ENTERPRISE, counter=KEY).burst_left for _ in range(25)]
     assert left[0] == 999
     assert all(earlier - later == 1 for earlier, later in pairwise(left))

@@ -14,7 +14,7 @@ BURST = Tier("free", 100, 2)
 
 
 def spend(tier: Tier) -> None:
-    """Exhaust the limits, and let the database reject one request."""
+    """Exhaust the limits, and have the database reject one request."""
     for _ in range(2):
         admit("acc_1", tier)
     with pytest.raises(Rejected):
@@ -22,7 +22,7 @@ def spend(tier: Tier) -> None:
 
 
 def count_calls(tier: Tier, count: int = 1) -> int:
-    """Return the number of calls that the rejections cost."""
+    """Return how many database calls these rejections cost."""
     with telemetry.record_calls() as calls:
         for _ in range(count):
             with pytest.raises(Rejected):
@@ -31,14 +31,14 @@ def count_calls(tier: Tier, count: int = 1) -> int:
 
 
 def test_exhausted_quota_is_rejected_without_a_call(latchkey: TestApp) -> None:
-    """The cached state is used for almost 10 s."""
+    """For almost 10 s, requests over an exhausted quota are rejected from the cache."""
     spend(QUOTA)
     latchkey.clock.forward(9.999)
     assert count_calls(QUOTA, 5) == 0
 
 
 def test_exhausted_quota_is_checked_again_after_ten_seconds(latchkey: TestApp) -> None:
-    """A reset by another process takes effect within 10 s."""
+    """After 10 s the database is asked again, so a reset by another process takes effect."""
     spend(QUOTA)
     latchkey.set_counters("acc_1", QUOTA, used=0)
     latchkey.clock.forward(10)
@@ -56,7 +56,7 @@ def test_flood_on_an_exhausted_quota_costs_few_calls(latchkey: TestApp) -> None:
 
 
 def test_exhausted_burst_is_rejected_without_a_call_until_its_second_ends(latchkey: TestApp) -> None:
-    """The burst can't reset before the second ends."""
+    """Requests over the burst are rejected from the cache until the second ends."""
     spend(BURST)
     latchkey.clock.forward(0.999)
     assert count_calls(BURST, 5) == 0
@@ -65,7 +65,7 @@ def test_exhausted_burst_is_rejected_without_a_call_until_its_second_ends(latchk
 
 
 def test_cached_rejection_equals_the_first(latchkey: TestApp) -> None:
-    """A caller can't distinguish a cached rejection from the database's."""
+    """A rejection from the cache equals the database's rejection."""
     spend(QUOTA)
     with pytest.raises(Rejected) as remembered:
         admit("acc_1", QUOTA)
@@ -78,7 +78,7 @@ def test_cached_rejection_equals_the_first(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("back_s", [1, 9, 60, 3600])
 def test_clock_set_back_does_not_prolong_an_exhausted_quota(latchkey: TestApp, back_s: int) -> None:
-    """When the clock is set back, the database decides rather than a cache entry from the future."""
+    """After the clock was set back, the database decides, and not a cache entry from the future."""
     latchkey.clock.forward(1800)
     spend(QUOTA)
     latchkey.set_counters("acc_1", QUOTA, used=0)
@@ -87,7 +87,7 @@ def test_clock_set_back_does_not_prolong_an_exhausted_quota(latchkey: TestApp, b
 
 
 def test_clock_set_back_does_not_prolong_an_exhausted_burst(latchkey: TestApp) -> None:
-    """An exhausted burst is cached for its own second only."""
+    """A burst is cached as exhausted for its own second only."""
     latchkey.clock.forward(100)
     spend(BURST)
     latchkey.clock.forward(-1)
@@ -95,7 +95,7 @@ def test_clock_set_back_does_not_prolong_an_exhausted_burst(latchkey: TestApp) -
 
 
 def test_cache_never_admits(latchkey: TestApp) -> None:
-    """Usage by another process leads to a rejection, although this process has cached room."""
+    """The database rejects a request for which the cache still has room, because another process has used the limit."""
     admit("acc_1", QUOTA)
     latchkey.set_counters("acc_1", QUOTA, used=2)
     with pytest.raises(Rejected):
@@ -103,7 +103,7 @@ def test_cache_never_admits(latchkey: TestApp) -> None:
 
 
 def test_new_process_calls_the_database(latchkey: TestApp) -> None:
-    """A cold start has no cache, and the database rejects."""
+    """A process with an empty cache calls the database, which rejects the request."""
     spend(QUOTA)
     latchkey.forget()
     assert count_calls(QUOTA) == 1
@@ -111,7 +111,7 @@ def test_new_process_calls_the_database(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("tier", [QUOTA, BURST], ids=["quota", "burst"])
 def test_recall_rejects_cached_limits_without_a_call(latchkey: TestApp, tier: Tier) -> None:
-    """It counts the rejection, and raises nothing for a limit that isn't cached as exhausted."""
+    """`recall` counts a cached rejection, and raises nothing if no limit is cached as exhausted."""
     raise_cached_rejection("acc_1", tier)
     admit("acc_1", tier)
     raise_cached_rejection("acc_1", tier)
@@ -128,13 +128,13 @@ def test_recall_rejects_cached_limits_without_a_call(latchkey: TestApp, tier: Ti
 
 @pytest.mark.parametrize("now_ms", [0, 1, 9_999, 10_000, 19_999, START_MS])
 def test_empty_cache_has_nothing_exhausted(now_ms: int) -> None:
-    """This holds at any time."""
+    """An empty cache entry has no exhausted limit at any time."""
     assert not local_cache.CachedItem().quota_is_exhausted(now_ms)
 
 
 @pytest.mark.parametrize(("after_ms", "is_spent"), [(-1, False), (0, True), (1, True), (9_999, True), (10_000, False)])
 def test_exhausted_quota_is_cached_for_ten_seconds(after_ms: int, is_spent: bool) -> None:
-    """The entry is valid from when it was found, and no longer."""
+    """An entry is valid for ten seconds after the quota was found exhausted."""
     assert local_cache.CachedItem(quota_exhausted_at_ms=START_MS).quota_is_exhausted(START_MS + after_ms) is is_spent
 
 
@@ -143,13 +143,13 @@ def test_exhausted_quota_is_cached_for_ten_seconds(after_ms: int, is_spent: bool
     [("k0000000", 30, True), ("kNew0000", 29, True), ("kNew0000", 30, False), ("kNew0000", 31, False)],
 )
 def test_item_names_thirty_counters_at_most(counter: str, named: int, has_room: bool) -> None:
-    """Counters that are named already always have room."""
+    """An item has room for a counter that is already named, even if thirty counters are named."""
     cached = local_cache.CachedItem(counters=frozenset(f"k{number:07}" for number in range(named)))
     assert cached.has_room_for(counter) is has_room
 
 
 def test_item_is_cached_as_it_was_returned(latchkey: TestApp) -> None:
-    """The hour, this burst window, past windows, counters and recorded usage are cached."""
+    """The cache holds hour, burst window, past windows, counters and recorded usage of the returned item."""
     latchkey.clock.forward(60)
     window = counter_items.window_at("acc_1", FREE, latchkey.clock.now_ms)
     assert local_cache.lookup(window) == local_cache.CachedItem()
@@ -170,7 +170,7 @@ def test_item_is_cached_as_it_was_returned(latchkey: TestApp) -> None:
 
 
 def test_number_of_cached_items_is_bounded(latchkey: TestApp) -> None:
-    """The oldest item is dropped first, and only above the maximum."""
+    """When more items than the maximum are cached, the oldest item is dropped."""
     first, second, *_, last = made = [
         counter_items.window_at(f"acc_{number}", FREE, START_MS) for number in range(local_cache.ITEMS_MAX + 1)
     ]

@@ -1,4 +1,4 @@
-"""Properties of the limits under any clock and any caller, checked by Hypothesis."""
+"""Properties of the limits for any clock and any caller, tested with Hypothesis."""
 
 from collections import Counter
 from itertools import count
@@ -24,31 +24,31 @@ NOT_FLAKY = settings(
 SUBJECTS = (f"acc_{number}" for number in count())
 
 BACK_S = 6
-"""The clock difference of two functions when one is 3 s fast and one 3 s slow."""
+"""The greatest difference between the clocks of two functions: one 3 s fast, the other 3 s slow."""
 NEARBY_MS = st.sampled_from([0, 0, 0, 250, 999, 1_000, 1_000, 2_000, 6_000, -1_000, -2_000, -BACK_S * 1000])
 ANYWHERE_MS = st.integers(-BACK_S * 1000, clock.HOUR_S * 1000 // 4)
 MOVES = st.lists(
     st.tuples(st.one_of(NEARBY_MS, NEARBY_MS, NEARBY_MS, ANYWHERE_MS), st.booleans()), min_size=15, max_size=40
 )
-"""How far the clock moves before each request, and whether another process serves it."""
+"""For each request: how far the clock moves before it, and whether another process serves it."""
 
 
 class Clocks:
-    """A clock that is set back by at most the clock skew of two functions."""
+    """A clock that is never set back by more than the greatest difference between two functions' clocks."""
 
     def __init__(self, latchkey: TestApp) -> None:
-        """Start at the harness's time."""
+        """Start at the time of the harness."""
         self.latchkey, self.latest_ms = latchkey, latchkey.clock.now_ms
 
     def move(self, by_ms: int) -> None:
-        """Move forward or back."""
+        """Move the clock forward or back."""
         earliest_ms = self.latest_ms - BACK_S * 1000
         self.latchkey.clock.now_ms = max(self.latchkey.clock.now_ms + by_ms, earliest_ms)
         self.latest_ms = max(self.latest_ms, self.latchkey.clock.now_ms)
 
 
 def try_admit(subject: str) -> Allowance | Rejected:
-    """Send one request. Returns what remains, or the rejection."""
+    """Send a request and return the remaining quota and burst, or the rejection."""
     try:
         return admit(subject, TIER)
     except Rejected as rejection:
@@ -58,7 +58,7 @@ def try_admit(subject: str) -> Allowance | Rejected:
 @NOT_FLAKY
 @given(MOVES)
 def test_limits_are_never_exceeded(latchkey: TestApp, moves: list[tuple[int, bool]]) -> None:
-    """No clock hour exceeds the quota, and no clock second the burst."""
+    """The quota is never exceeded in a clock hour, nor the burst in a clock second."""
     subject, clocks = next(SUBJECTS), Clocks(latchkey)
     hours, seconds = Counter[int](), Counter[int]()
     for by_ms, elsewhere in moves:
@@ -92,7 +92,7 @@ def test_client_within_both_limits_is_never_rejected(latchkey: TestApp, moves: l
 @NOT_FLAKY
 @given(MOVES)
 def test_remaining_never_increases_within_an_hour(latchkey: TestApp, moves: list[tuple[int, bool]]) -> None:
-    """`X-RateLimit-Remaining` never exceeds an earlier value of the hour."""
+    """`X-RateLimit-Remaining` never increases within an hour."""
     subject, clocks = next(SUBJECTS), Clocks(latchkey)
     lowest: dict[int, int] = {}
     for by_ms, elsewhere in moves:
@@ -109,7 +109,9 @@ def test_remaining_never_increases_within_an_hour(latchkey: TestApp, moves: list
 @NOT_FLAKY
 @given(st.integers(0, clock.HOUR_S * 1000 - 1), st.lists(st.integers(0, 300), min_size=8, max_size=16))
 def test_next_request_succeeds_after_retry_after(latchkey: TestApp, into_the_hour_ms: int, steps_ms: list[int]) -> None:
-    """After N seconds the next request succeeds, a second earlier it doesn't; message and header agree on N."""
+    """A request succeeds after the seconds in Retry-After, and not a second earlier; the message has the same
+    number.
+    """
     subject = next(SUBJECTS)
     latchkey.clock.now_ms += into_the_hour_ms
     for step_ms in steps_ms:

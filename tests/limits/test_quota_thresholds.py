@@ -1,4 +1,4 @@
-"""The two quota thresholds that an account is notified of."""
+"""The two thresholds of the quota at which an account is notified."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from chalicelib.limits.tiers import ENTERPRISE, FREE, Tier
 from tests.support.harness import TestApp
 
 ODD = Tier("odd", 7, 7)
-"""80 % of 7 are 5.6 requests."""
+"""A tier for which 80 % of the quota is a fraction: 5.6 requests."""
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ ODD = Tier("odd", 7, 7)
     ],
 )
 def test_thresholds_are_80_and_100_percent(tier: Tier, used: int, expected: tuple[str, ...]) -> None:
-    """A fractional threshold is rounded up; without a quota there is none."""
+    """The thresholds are 80 % (rounded up) and 100 % of the quota; a tier without a quota has none."""
     assert find_reached(tier, used) == expected
 
 
@@ -45,21 +45,23 @@ def test_thresholds_are_80_and_100_percent(tier: Tier, used: int, expected: tupl
     ],
 )
 def test_threshold_passed_by_a_retried_write_is_reported(known: int, used: int, expected: tuple[str, ...]) -> None:
-    """If a write counted twice, the threshold between is still reported, unless this process saw it before."""
+    """A threshold skipped because a write counted twice is still reported, unless this process has reported it
+    before.
+    """
     assert find_crossed(FREE, known=known, used=used) == expected
 
 
 def test_tier_without_quota_has_no_threshold() -> None:
-    """There is no quota to exhaust."""
+    """A tier without a quota reports no threshold."""
     assert find_crossed(ENTERPRISE, known=0, used=10**7) == ()
 
 
 def test_small_quota_may_cross_both_thresholds_with_one_request() -> None:
-    """Both are reported, in this order."""
+    """Both thresholds are reported, the lower one first."""
     assert find_crossed(Tier("one", 1, 1), known=0, used=1) == (NEARLY_SPENT, SPENT)
 
 
 def test_admission_reports_the_threshold_it_crosses(latchkey: TestApp) -> None:
-    """Only the admission that crosses it does, given what this process has seen."""
+    """Only the admission that crosses a threshold reports it, as far as this process knows the usage."""
     latchkey.set_counters("acc_1", FREE, used=798)
     assert [admit("acc_1", FREE).crossed for _ in range(3)] == [(), (NEARLY_SPENT,), ()]

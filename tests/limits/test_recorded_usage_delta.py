@@ -1,4 +1,4 @@
-"""The room in an item: each kind's size limit, to the byte, and the removal of overflow."""
+"""Room for names in a counter item: the limits in bytes, and the removal of names beyond them."""
 
 from typing import Any
 
@@ -20,24 +20,24 @@ from chalicelib.limits.recorded_usage_delta import NO_DELTA, Delta, compute_delt
 ADA, BOB = "kAda0000", "kBob0000"
 ONE = {"N": "1"}
 NUMBER, ROUTE, COUNTER = 8 + 5, 4 + 3, 8 + 1
-"""The bytes of a named number, of a route, and of each counter of a route."""
+"""Bytes of a named number, of a route, and of each counter in a route's set."""
 NETWORKS = {f"n{number:08}": {"S": ADA} for number in range(NETWORKS_MAX)}
 
 
 def counters(count: int) -> dict[str, Any]:
-    """Return a route's value with `number` counters."""
+    """Return a route's set with `number` counters."""
     return {"SS": [f"k{number:07}" for number in range(count)]}
 
 
 def delta_of(**changed: Any) -> Delta:
-    """Return what a write of Ada's adds to a cached item, given only the arguments."""
+    """Return the addition of a write for the counter ADA, to an item without names by default."""
     item = {"names": frozenset[str](), "room_bytes": SHARED_BYTES} | changed.pop("recorded", {})
     usage, sums = changed.pop("usage", NO_USAGE), changed.pop("denials", {})
     return compute_delta(RecordedUsage(**item), changed.pop("counter", ADA), usage, sums)
 
 
 def test_item_is_parsed_by_networks_routes_failures_and_rejections() -> None:
-    """Other attributes are ignored; each name uses its room."""
+    """Networks, routes, failures and rejections are parsed with the bytes they use; other attributes are ignored."""
     item = {
         "subject": {"S": "acc_1#free"},
         "hour": ONE,
@@ -71,7 +71,7 @@ def test_item_is_parsed_by_networks_routes_failures_and_rejections() -> None:
 
 
 def test_networks_beyond_the_eighth_overflow() -> None:
-    """The last by name are removed, so that all processes agree."""
+    """The networks that come last in the order of names are removed, so all processes remove the same ones."""
     assert parse(NETWORKS | {"n_other": ONE}).overflow == ()
     more = {"n00000009": {"S": ADA}, "n00000008": {"S": BOB}}
     assert parse(more | NETWORKS).overflow == ("n00000008", "n00000009")
@@ -86,16 +86,16 @@ def test_networks_beyond_the_eighth_overflow() -> None:
         ({"rAAA": counters(13), "rBBB": counters(12)}, ("rBBB",)),
         ({"rAAA": counters(24), "rBBB": counters(1), "rCCC": counters(1)}, ("rBBB", "rCCC")),
         ({"rAAA": counters(25), "rBBB": counters(1)}, ("rAAA", "rBBB")),
-        # 6 * 7 + 21 * 9 = 231
+        # The routes need 6 * 7 + 21 * 9 = 231 bytes.
         ({f"r{name}": counters(4) for name in "ABCDE"} | {"rF": counters(1)}, ("rF",)),
-        # 13 + 13 + 2 * 7 + 21 * 9 = 229
+        # The numbers and routes need 13 + 13 + 2 * 7 + 21 * 9 = 229 bytes.
         ({"rAAA": counters(11), "rBBB": counters(10), "f0000000": ONE, "q0000000": ONE}, ()),
         ({"rAAA": counters(11), "rBBB": counters(11), "f0000000": ONE, "q0000000": ONE}, ("rBBB",)),
         ({"rAAA": counters(11), "rBBB": counters(11), "f_other": ONE, "refused": ONE, "r_other": ONE}, ()),
     ],
 )
 def test_routes_without_room_overflow(item: dict[str, Any], overflow: tuple[str, ...]) -> None:
-    """Named numbers come first, then routes by name; the limit is 230 bytes."""
+    """Names up to 230 bytes are kept: first named numbers, then routes in the order of names; the rest is removed."""
     assert parse(item).overflow == overflow
 
 
@@ -109,7 +109,7 @@ def test_routes_without_room_overflow(item: dict[str, Any], overflow: tuple[str,
     ],
 )
 def test_route_is_named_if_its_bytes_fit(room: int, names: tuple[str, ...], expected: bool) -> None:
-    """A known route needs room for one more counter; an unnamed one marks the hour."""
+    """A new counter needs room in its route's set; a route without room marks the hour as incomplete."""
     found = delta_of(recorded={"room_bytes": room, "names": frozenset(names)}, usage=RequestUsage(route="rAAA"))
     if expected:
         assert (found.sets, found.adds) == ("", ", #route :route")
@@ -120,7 +120,7 @@ def test_route_is_named_if_its_bytes_fit(room: int, names: tuple[str, ...], expe
 
 
 def test_eight_networks_are_named() -> None:
-    """The ninth is counted."""
+    """The first eight networks are named, and the ninth is counted in `n_other`."""
     usage = RequestUsage(network="nAAAAAAAA")
     assert delta_of(recorded={"networks": NETWORKS_MAX - 1}, usage=usage) == Delta(
         sets=", #network = :network", names={"#network": "nAAAAAAAA"}, values={":network": {"S": ADA}}
@@ -138,7 +138,7 @@ def test_eight_networks_are_named() -> None:
 def test_number_is_named_below_eight_and_with_room(
     kind: str, counted: str, room: int, already: int, is_named: bool
 ) -> None:
-    """An unnamed failure is counted in `f_other`, a rejection in the account's own count."""
+    """With eight names or without room, a failure counts in `f_other` and a rejection only in the account's number."""
     name = f"{kind}Ada0000"
     found = delta_of(recorded={"room_bytes": room, counted: already}, denials={name: 5})
     if is_named:
@@ -150,7 +150,7 @@ def test_number_is_named_below_eight_and_with_room(
 
 
 def test_named_number_needs_no_room() -> None:
-    """It is increased in any item."""
+    """A number that already has a name is increased even in a full item."""
     full = {
         "room_bytes": 0,
         "failed": CREDENTIALS_MAX,
@@ -167,7 +167,7 @@ def test_named_number_needs_no_room() -> None:
 
 @pytest.mark.parametrize(("more", "named"), [(0, ["fAda0000"]), (NUMBER, ["fAda0000", "qAda0000"])])
 def test_names_of_one_write_share_the_room(more: int, named: list[str]) -> None:
-    """The route comes first, then numbers in their order."""
+    """Names of one write use the room in order: first the route, then the numbers."""
     found = delta_of(
         recorded={"room_bytes": ROUTE + COUNTER + NUMBER + more},
         usage=RequestUsage(route="rAAA"),
@@ -179,7 +179,7 @@ def test_names_of_one_write_share_the_room(more: int, named: list[str]) -> None:
 
 @pytest.mark.parametrize("kind", ["f", "q"])
 def test_one_write_names_at_most_eight_of_a_kind(kind: str) -> None:
-    """Those on the item count; those of the other kind don't."""
+    """A write names at most eight numbers of a type, including those already in the item."""
     sums = {f"{kind}000000{number}": 1 for number in range(4)}
     full, empty = ("failed", "rejected") if kind == "f" else ("rejected", "failed")
     found = delta_of(recorded={full: CREDENTIALS_MAX - 2, empty: 0}, denials=sums)
@@ -189,7 +189,7 @@ def test_one_write_names_at_most_eight_of_a_kind(kind: str) -> None:
 
 
 def test_recorded_usage_adds_nothing() -> None:
-    """Nothing is added without a counter, or when the item has it already."""
+    """Nothing is added without a counter, or if the item already has the usage."""
     usage = RequestUsage("nAAAAAAAA", "rAAA")
     has_all = {"names": frozenset(["nAAAAAAAA", "rAAA" + ADA]), "networks": 1}
     assert delta_of(counter=None, usage=usage) is NO_DELTA
@@ -201,13 +201,15 @@ def test_recorded_usage_adds_nothing() -> None:
 
 
 def test_without_a_counter_only_denials_are_added() -> None:
-    """Networks and routes belong to a counter."""
+    """Without a counter, denied requests are added but no network or route."""
     found = delta_of(counter=None, usage=RequestUsage("nAAAAAAAA", "rAAA"), denials={"fAda0000": 1})
     assert (found.sets, found.adds) == ("", ", #no0 :no0")
 
 
 def test_overflow_is_removed_and_marked_by_the_next_write() -> None:
-    """Networks are counted, routes mark the hour once; the request's own usage is added as well."""
+    """A write removes additional networks and counts them, removes additional routes and marks the hour, and adds its
+    own usage.
+    """
     overflow = ("n00000008", "n00000009", "rCCC")
     full = {"names": frozenset(NETWORKS), "networks": 10, "room_bytes": -1, "overflow": overflow}
     for counter in (ADA, None):
@@ -225,7 +227,7 @@ def test_overflow_is_removed_and_marked_by_the_next_write() -> None:
 
 
 def test_network_overflow_does_not_mark_routes_incomplete() -> None:
-    """Only a route that doesn't fit into the item makes the hour incomplete."""
+    """Additional networks don't mark the hour's routes as incomplete."""
     found = delta_of(recorded={"networks": 9, "overflow": ("n00000008",)}, usage=RequestUsage(route="rAAA"))
     assert (found.sets, found.removes) == ("", ("#x0",))
     assert found.adds == ", #route :route, n_other :n_other"
@@ -253,12 +255,12 @@ def test_network_overflow_does_not_mark_routes_incomplete() -> None:
 def test_lease_may_be_spent_on_recorded_usage(
     item: dict[str, Any], counter: str | None, usage: RequestUsage, is_old: bool
 ) -> None:
-    """A ninth network is counted by the next write; an unnamed route is marked once."""
+    """A lease may be spent if the request's network and route are recorded or can't be named."""
     assert is_already_recorded(RecordedUsage(**item), counter, usage) is is_old
 
 
 def test_empty_network_and_route_are_omitted() -> None:
-    """An empty network or route has no name."""
+    """An empty network or route gets no attribute name."""
     both = recorded_usage.usage_of(ADA, network="203.0.113.0/24", route="GET /v1/users")
     assert both == RequestUsage("nmUkuS2Af", recorded_usage.route_name("GET /v1/users"))
     assert recorded_usage.usage_of(ADA, network="", route="GET /v1/users") == RequestUsage("", both.route)
@@ -266,7 +268,7 @@ def test_empty_network_and_route_are_omitted() -> None:
 
 
 def test_raw_item_is_read_by_kind() -> None:
-    """Totals and markers are ignored; a missing count is zero."""
+    """A raw item is read by type of attribute: totals and markers are ignored, and a missing count is zero."""
     item = {"nAAAAAAAA": {"S": ADA}, "n_other": ONE, "rAAA": counters(2), "r_other": ONE, "refused": ONE}
     item |= {"fAda0000": {"N": "3"}}
     assert recorded_usage.networks_of(item) == {"nAAAAAAAA": ADA}
@@ -278,5 +280,5 @@ def test_raw_item_is_read_by_kind() -> None:
 
 @pytest.mark.parametrize(("route", "name"), [("GET /v1/users", "rdfd"), ("POST /v1/keys", "r5ek")])
 def test_route_names_are_stable(route: str, name: str) -> None:
-    """Items are read for 31 days, also by code newer than their writer."""
+    """The name of a route never changes, because items are read for 31 days, even by newer code."""
     assert recorded_usage.route_name(route) == name

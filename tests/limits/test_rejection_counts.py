@@ -1,4 +1,4 @@
-"""Rejection counts: added up in memory, written with other writes, at no cost for the caller."""
+"""Rejection counts: added up in memory and written with other writes, so that rejections cost no calls."""
 
 import io
 import json
@@ -20,7 +20,7 @@ QUOTA = Tier("free", 2, 50)
 
 
 def reject(tier: Tier, times: int = 1, subject: str = "acc_1") -> int:
-    """Get `times` requests rejected, and return the number of calls."""
+    """Send requests until `times` are rejected, and return the number of database calls."""
     with telemetry.record_calls() as calls:
         for _ in range(times):
             with pytest.raises(Rejected):
@@ -29,18 +29,18 @@ def reject(tier: Tier, times: int = 1, subject: str = "acc_1") -> int:
 
 
 def spend(latchkey: TestApp, tier: Tier, subject: str = "acc_1") -> None:
-    """Exhaust the limits."""
+    """Exhaust the quota."""
     for _ in range(2):
         admit(subject, tier)
 
 
 def window(latchkey: TestApp, subject: str = "acc_1") -> Window:
-    """Return the current window."""
+    """Return the window at the current time."""
     return counter_items.window_at(subject, QUOTA, latchkey.clock.now_ms)
 
 
 def test_rejections_are_written_with_the_next_admission(latchkey: TestApp) -> None:
-    """The write of the next admission carries the count; there is no other."""
+    """The write of the next admission includes the rejections; they cause no write themselves."""
     spend(latchkey, BURST)
     assert reject(BURST, 7) == 1
     assert "refused" not in latchkey.counters("acc_1")
@@ -54,7 +54,7 @@ def test_rejections_are_written_with_the_next_admission(latchkey: TestApp) -> No
 
 
 def test_rejections_cost_no_call_for_ten_seconds(latchkey: TestApp) -> None:
-    """The first is the database's; later ones come from the cache and are added up."""
+    """The database makes the first rejection; later ones come from the cache and are added up for ten seconds."""
     spend(latchkey, QUOTA)
     assert reject(QUOTA) == 1
     for _ in range(9):
@@ -65,18 +65,18 @@ def test_rejections_cost_no_call_for_ten_seconds(latchkey: TestApp) -> None:
 
 
 def test_rejections_are_written_separately_after_ten_seconds(latchkey: TestApp) -> None:
-    """A caller that is never admitted is recorded as well, with one write."""
+    """Rejections of a caller that is never admitted are written after ten seconds."""
     spend(latchkey, QUOTA)
     reject(QUOTA, 50)
     latchkey.clock.forward(10)
-    # One call checks whether the quota is still exhausted, one writes the counts.
+    # One call checks the quota again, and one call writes the counts.
     assert reject(QUOTA) == 2
     assert latchkey.counters("acc_1")["refused"] == 51
     assert latchkey.counters("acc_1")["used"] == 2
 
 
 def test_rejections_of_two_subjects_are_separate(latchkey: TestApp) -> None:
-    """An admission never carries another subject's count."""
+    """An admission of one subject doesn't write the rejections of another."""
     spend(latchkey, BURST, "acc_1")
     spend(latchkey, BURST, "acc_2")
     reject(BURST, 3, "acc_1")
@@ -88,7 +88,7 @@ def test_rejections_of_two_subjects_are_separate(latchkey: TestApp) -> None:
 
 
 def test_failed_write_of_rejections_is_retried_after_ten_seconds(latchkey: TestApp) -> None:
-    """While the database is unavailable, one call is made every 10 s, and no count is lost."""
+    """During an outage one call is made every 10 s, and no rejection is lost."""
     log = io.StringIO()
     telemetry.write_to(log)
     rejection_counts.record_rejection(window(latchkey))
@@ -108,7 +108,7 @@ def test_failed_write_of_rejections_is_retried_after_ten_seconds(latchkey: TestA
 
 
 def test_number_of_pending_counts_is_bounded(latchkey: TestApp) -> None:
-    """A flood from many networks can't fill the memory: the oldest counts are dropped."""
+    """A flood from many networks can't fill the memory, because the oldest counts are dropped."""
     for number in range(rejection_counts.ITEMS_MAX + 10):
         rejection_counts.record_rejection(window(latchkey, f"ip_{number}"))
     assert rejection_counts.pending(window(latchkey, "ip_9")).rejected == 0
@@ -117,7 +117,7 @@ def test_number_of_pending_counts_is_bounded(latchkey: TestApp) -> None:
 
 
 def test_rejection_during_the_write_is_not_lost(latchkey: TestApp) -> None:
-    """A rejection during a write stays pending for the next one."""
+    """A rejection during a write is counted by the next write."""
     for _ in range(3):
         rejection_counts.record_rejection(window(latchkey))
     with rejection_counts.flush_with(window(latchkey)) as carried:
@@ -127,7 +127,7 @@ def test_rejection_during_the_write_is_not_lost(latchkey: TestApp) -> None:
 
 
 def test_rejections_are_carried_by_one_write_only(latchkey: TestApp) -> None:
-    """While one write carries the count, the next has nothing to carry, so each rejection is counted once."""
+    """Of two concurrent writes one includes the count, so each rejection is counted once."""
     for _ in range(5):
         rejection_counts.record_rejection(window(latchkey), "kAAAAAAA")
     with (
@@ -140,7 +140,7 @@ def test_rejections_are_carried_by_one_write_only(latchkey: TestApp) -> None:
 
 
 def test_failed_write_makes_its_counts_pending_again(latchkey: TestApp) -> None:
-    """They keep their names and their age."""
+    """The counts of a failed write are pending again, with their names and their age."""
     rejection_counts.record_rejection(window(latchkey), "kAAAAAAA")
     latchkey.clock.forward(9)
     with pytest.raises(DynamoDBError), rejection_counts.flush_with(window(latchkey)):
@@ -153,7 +153,7 @@ def test_failed_write_makes_its_counts_pending_again(latchkey: TestApp) -> None:
 
 
 def test_rejected_log_in_attempts_are_counted_by_their_own_subject(latchkey: TestApp) -> None:
-    """A rejected guess doesn't count as a rejection of the guessed account."""
+    """A rejected password guess doesn't count as a rejected request of the guessed account."""
     tier = Tier("log-in-email", 1, 1)
     admit("log-in-email_x", tier)
     reject(tier, 3, "log-in-email_x")
@@ -163,7 +163,7 @@ def test_rejected_log_in_attempts_are_counted_by_their_own_subject(latchkey: Tes
 
 
 def test_rejections_are_counted_in_total_and_by_credential(latchkey: TestApp) -> None:
-    """An anonymous rejection is in the total only, a failure only in its own count."""
+    """A rejection of an anonymous caller counts in the total only, and a failed request only for its credential."""
     rejection_counts.record_rejection(window(latchkey))
     assert rejection_counts.pending(window(latchkey)) == rejection_counts.Counts(1, {})
     rejection_counts.record_rejection(window(latchkey), "kAda0000")
@@ -179,7 +179,7 @@ def test_rejections_are_counted_in_total_and_by_credential(latchkey: TestApp) ->
 
 
 def test_counts_are_added_by_name() -> None:
-    """The operands don't change."""
+    """Adding two counts leaves both unchanged."""
     one, other = rejection_counts.Counts(1, {"qA": 1, "fA": 2}), rejection_counts.Counts(2, {"fA": 3, "qB": 4})
     assert one + other == rejection_counts.Counts(3, {"qA": 1, "fA": 5, "qB": 4})
     assert (one, other) == (
@@ -189,7 +189,9 @@ def test_counts_are_added_by_name() -> None:
 
 
 def test_counts_create_the_item_if_needed(latchkey: TestApp) -> None:
-    """The new item has an expiry, and names only for what is counted by name."""
+    """A write of counts creates a missing item with a time of deletion, and declares attribute names for named counts
+    only.
+    """
     for counter in (None, "kAda0000"):
         rejection_counts.record_rejection(window(latchkey), counter)
     latchkey.clock.forward(10)
@@ -200,7 +202,7 @@ def test_counts_create_the_item_if_needed(latchkey: TestApp) -> None:
 
 
 def test_counts_without_names_send_no_names(latchkey: TestApp) -> None:
-    """DynamoDB rejects a request with an empty set of names."""
+    """The request has no attribute names if no count is named, because DynamoDB rejects an empty set of names."""
     bodies: list[dynamodb.Json] = []
 
     def send(operation: str, body: dynamodb.Json) -> dynamodb.Json:
@@ -219,7 +221,7 @@ def test_counts_without_names_send_no_names(latchkey: TestApp) -> None:
 
 
 def test_write_of_counts_removes_overflow(latchkey: TestApp) -> None:
-    """It may be the item's last write."""
+    """A write of counts removes additional names, because it may be the last write of the item."""
     names = {f"n{number:08}": {"S": "kAda0000"} for number in range(recorded_usage.NETWORKS_MAX + 2)}
     table = settings.current().table("windows")
     key = counter_items.item_key("acc_1", QUOTA, latchkey.clock.now_ms // 1000)
@@ -235,7 +237,7 @@ def test_write_of_counts_removes_overflow(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize(("after_s", "calls_made"), [(-60, 0), (-0.001, 0), (0, 0), (9.999, 0), (10, 1)])
 def test_counts_are_written_after_ten_seconds(latchkey: TestApp, after_s: float, calls_made: int) -> None:
-    """A clock that is set back makes them no older."""
+    """Counts are due after ten seconds; setting the clock back doesn't make them due earlier."""
     latchkey.clock.forward(60)
     rejection_counts.record_rejection(window(latchkey))
     latchkey.clock.forward(after_s)
@@ -247,14 +249,14 @@ def test_counts_are_written_after_ten_seconds(latchkey: TestApp, after_s: float,
 
 
 def test_counts_popped_by_another_thread_are_not_written_again(latchkey: TestApp) -> None:
-    """There is nothing left to write."""
+    """Counts that another thread has taken aren't written a second time."""
     with telemetry.record_calls() as calls:
         rejection_counts._write(window(latchkey))
     assert calls.made == []
 
 
 def test_restored_counts_keep_their_age_and_are_merged(latchkey: TestApp) -> None:
-    """They are written ten seconds after their first rejection."""
+    """Restored counts are added to newer ones and are due ten seconds after their first rejection."""
     rejection_counts.record_rejection(window(latchkey))
     latchkey.clock.forward(4)
 
@@ -271,7 +273,7 @@ def test_restored_counts_keep_their_age_and_are_merged(latchkey: TestApp) -> Non
 
 
 def test_write_without_counts_restores_nothing(latchkey: TestApp) -> None:
-    """An empty count would occupy one of the few entries."""
+    """A write without counts restores nothing, because an empty count would use one of the few entries."""
     with pytest.raises(KeyboardInterrupt), rejection_counts.flush_with(window(latchkey)):
         raise KeyboardInterrupt
     assert rejection_counts.pending(window(latchkey)) is rejection_counts.NO_COUNTS

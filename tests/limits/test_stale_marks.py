@@ -1,4 +1,4 @@
-"""Invalidation marks: a change takes effect at the next request."""
+"""Invalidation marks, which make a change take effect at the next request."""
 
 import io
 import json
@@ -16,7 +16,7 @@ from tests.support.harness import START_MS, TestApp
 HOUR = START_MS // 1000
 
 
-def mark_of(tier: Tier, hour: int) -> int | None:
+def read_mark(tier: Tier, hour: int) -> int | None:
     """Return the mark on one item."""
     request = {"TableName": settings.current().table(TABLE), "Key": item_key("acc_1", tier, hour)}
     item = dynamodb.call("GetItem", request).get("Item", {})
@@ -25,61 +25,63 @@ def mark_of(tier: Tier, hour: int) -> int | None:
 
 @pytest.mark.parametrize("tier", OF_ACCOUNTS, ids=lambda tier: tier.name)
 def test_mark_is_set_in_this_and_the_next_hour_of_every_tier(latchkey: TestApp, tier: Tier) -> None:
-    """A policy cached now may be used for 300 s, in any tier, across the hour."""
+    """A policy cached now may be used for 300 s with any tier, so this and the next hour are marked for every tier."""
     latchkey.clock.forward(1800)
     assert stale_marks.mark("acc_1")
     now_ms = START_MS + 1_800_000
-    assert (mark_of(tier, HOUR), mark_of(tier, HOUR + 3600)) == (now_ms, now_ms)
-    assert mark_of(tier, HOUR - 3600) is None
+    assert (read_mark(tier, HOUR), read_mark(tier, HOUR + 3600)) == (now_ms, now_ms)
+    assert read_mark(tier, HOUR - 3600) is None
 
 
 def test_mark_just_after_the_hour_is_set_in_the_last_one(latchkey: TestApp) -> None:
-    """A function whose clock is behind still counts in the hour before."""
+    """Just after the full hour the previous hour is marked, too, because a function with a slow clock still counts
+    there.
+    """
     latchkey.clock.forward(stale_marks.CLOCK_SKEW_S - 0.001)
     stale_marks.mark("acc_1")
-    assert [mark_of(FREE, HOUR + hours * 3600) for hours in (-1, 0, 1)] == [latchkey.clock.now_ms] * 3
+    assert [read_mark(FREE, HOUR + hours * 3600) for hours in (-1, 0, 1)] == [latchkey.clock.now_ms] * 3
 
 
 def test_mark_later_in_the_hour_skips_the_last_one(latchkey: TestApp) -> None:
-    """No function counts there any more."""
+    """Later in the hour the previous hour isn't marked, because no function counts there any more."""
     latchkey.clock.forward(stale_marks.CLOCK_SKEW_S)
     stale_marks.mark("acc_1")
-    assert mark_of(FREE, HOUR - 3600) is None
+    assert read_mark(FREE, HOUR - 3600) is None
 
 
 def test_mark_increases_with_the_clock(latchkey: TestApp) -> None:
-    """A later change invalidates what was verified after the earlier one."""
+    """A later change has a higher mark, which invalidates verifications made after the earlier change."""
     stale_marks.mark("acc_1")
     latchkey.clock.forward(1)
     stale_marks.mark("acc_1")
-    assert mark_of(PRO, HOUR) == START_MS + 1_000
+    assert read_mark(PRO, HOUR) == START_MS + 1_000
 
 
 @pytest.mark.parametrize("behind_s", [0, 0.001, 5, 60])
 def test_mark_increases_though_the_clock_is_behind(latchkey: TestApp, behind_s: float) -> None:
-    """A mark is never lowered, and a change marked by a slower clock still increases it."""
+    """A change marked by a slow clock increases the mark, which is never lowered."""
     stale_marks.mark("acc_1")
     latchkey.clock.forward(-behind_s)
     stale_marks.mark("acc_1")
-    marks = [mark_of(tier, HOUR) for tier in OF_ACCOUNTS]
+    marks = [read_mark(tier, HOUR) for tier in OF_ACCOUNTS]
     assert marks == [START_MS + 1] * 3
 
 
 def test_mark_counts_nothing(latchkey: TestApp) -> None:
-    """A change uses no allowance."""
+    """A mark doesn't change the counted usage."""
     stale_marks.mark("acc_1")
     assert latchkey.counters("acc_1", ENTERPRISE).keys() == {"stale_at", "dies_at"}
 
 
 def test_mark_uses_plain_updates(latchkey: TestApp) -> None:
-    """No transaction touches a counter: a concurrent admission would fail."""
+    """Marks are written without a transaction, with which concurrent admissions would conflict."""
     with telemetry.record_calls() as calls:
         stale_marks.mark("acc_1")
     assert set(calls.made) == {("UpdateItem", "latchkey-test-windows")}
 
 
 def test_lost_mark_is_reported(latchkey: TestApp) -> None:
-    """The caller learns that a mark is missing; the log has the subject and the reason."""
+    """A mark that can't be written is an error for the caller, and is logged with subject and reason."""
     log = io.StringIO()
     dynamodb.call("DeleteTable", {"TableName": settings.current().table(TABLE)})
     telemetry.write_to(log)
@@ -91,12 +93,12 @@ def test_lost_mark_is_reported(latchkey: TestApp) -> None:
 
 
 def test_verification_is_dated_back_by_the_clock_skew(latchkey: TestApp) -> None:
-    """A change stamped by a slower clock is still newer than the verification."""
+    """A verification is dated back by the clock skew, so that a change by a slower clock counts as newer."""
     assert stale_marks.verified_from(clock.now_ms()) == START_MS - 8_000
 
 
 def test_change_is_marked_only_if_every_item_has_its_mark(latchkey: TestApp) -> None:
-    """After a function died between two marks, the stream sets all of them again."""
+    """If one of the marks is missing, the change counts as not marked, so that the stream writes all marks again."""
     since_ms = clock.now_ms()
     latchkey.clock.forward(1)
     stale_marks.mark("acc_1")
@@ -114,13 +116,13 @@ def test_change_is_marked_only_if_every_item_has_its_mark(latchkey: TestApp) -> 
 
 @pytest.mark.parametrize(("earlier_ms", "is_marked"), [(-1, True), (0, True), (1, False)])
 def test_change_is_marked_by_a_mark_of_its_time_or_later(latchkey: TestApp, earlier_ms: int, is_marked: bool) -> None:
-    """An earlier mark belongs to another change."""
+    """A mark from before the change doesn't count, because it belongs to an earlier change."""
     stale_marks.mark("acc_1")
     assert stale_marks.is_marked("acc_1", latchkey.clock.now_ms + earlier_ms) is is_marked
 
 
 def test_marks_are_read_consistently_in_the_current_hour(latchkey: TestApp) -> None:
-    """An eventually consistent read may not return them yet."""
+    """Marks are read with strong consistency, because an eventually consistent read may miss a new one."""
     latchkey.clock.forward(1800)
     since_ms = clock.now_ms()
     stale_marks.mark("acc_1")
@@ -141,7 +143,7 @@ def test_marks_are_read_consistently_in_the_current_hour(latchkey: TestApp) -> N
 
 @pytest.mark.parametrize("behind_s", [0, 1])
 def test_marked_item_is_kept_as_long_as_its_tier_requires(latchkey: TestApp, behind_s: int) -> None:
-    """New and increased marks set the expiry of the item's counters."""
+    """A new or increased mark sets the time of deletion that its tier requires."""
     stale_marks.mark("acc_1")
     latchkey.clock.forward(-behind_s)
     stale_marks.mark("acc_1")

@@ -1,11 +1,11 @@
-"""The declaration of the counters' table."""
+"""Tests of the counters' table declaration."""
 
 from chalicelib.limits.tables import Windows
 from tests.support.harness import TestApp
 
 
 def test_counters_table_is_keyed_by_subject_and_hour(latchkey: TestApp) -> None:
-    """The name includes the stage; the expiry attribute is optional."""
+    """The table is keyed by subject and hour; its name includes the stage, and the time of deletion is optional."""
     assert Windows.Meta.table_name == "latchkey-test-windows"
     assert Windows.Meta.billing_mode == "PAY_PER_REQUEST"
     assert Windows("acc_1#free", 3_600).key() == {"subject": {"S": "acc_1#free"}, "hour": {"N": "3600"}}

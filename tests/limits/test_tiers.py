@@ -1,4 +1,4 @@
-"""The numbers of the tiers match the documentation."""
+"""The tiers' numbers equal those in the documentation."""
 
 import re
 from pathlib import Path
@@ -15,13 +15,13 @@ EVERY_TIER = [*TIERS, *(tier for mails in MAILS for tier in mails)]
 BY_THE_HOUR = [tiers.SIGN_UPS, *(tier for mails in MAILS for tier in mails)]
 
 
-def text(page: str) -> str:
-    """Return a page on one line."""
+def read_page(page: str) -> str:
+    """Return the text of a page with single spaces."""
     return " ".join((DOCS / page).read_text().split())
 
 
-def rows(page: str) -> dict[str, tuple[int | None, int]]:
-    """Return the quota and the burst of each row that has both, by the tier's name."""
+def read_rows(page: str) -> dict[str, tuple[int | None, int]]:
+    """Return quota and burst by tier, from the table rows of a page that contain both."""
     found = re.findall(r"^\| ([\w-]+) \| ([\d,]+|unlimited) \| ([\d,]+) \|", (DOCS / page).read_text(), re.MULTILINE)
     return {
         name.lower(): (None if quota == "unlimited" else int(quota.replace(",", "")), int(burst.replace(",", "")))
@@ -30,25 +30,25 @@ def rows(page: str) -> dict[str, tuple[int | None, int]]:
 
 
 def test_every_tier_matches_the_architecture_page() -> None:
-    """Tiers whose burst equals their quota are described in words below the table."""
+    """The table has every tier whose quota and burst differ; text below the table describes the others."""
     limits = {tier.name: (tier.quota, tier.burst) for tier in TIERS if tier not in BY_THE_HOUR}
-    assert rows("architecture.md") == limits
+    assert read_rows("architecture.md") == limits
 
 
 def test_account_tiers_match_the_contract() -> None:
-    """Customers get the documented limits."""
-    assert rows("authentication.md") == {tier.name: (tier.quota, tier.burst) for tier in tiers.OF_ACCOUNTS}
+    """The limits that customers read in the published documentation are those of the tiers."""
+    assert read_rows("authentication.md") == {tier.name: (tier.quota, tier.burst) for tier in tiers.OF_ACCOUNTS}
     assert [tier.name for tier in tiers.OF_ACCOUNTS] == ["free", "pro", "enterprise"]
 
 
 def test_anonymous_limits_match_the_contract() -> None:
-    """The limits by address, per hour and per second."""
-    assert f"{tiers.ANONYMOUS.quota:,} an hour, {tiers.ANONYMOUS.burst} a second." in text("authentication.md")
+    """The published limits of anonymous callers, for each hour and second, are those of the tier."""
+    assert f"{tiers.ANONYMOUS.quota:,} an hour, {tiers.ANONYMOUS.burst} a second." in read_page("authentication.md")
 
 
 def test_oauth_limits_match_their_page() -> None:
-    """Every number on the page is the tier's."""
-    page = text("oauth.md")
+    """The limits in docs/oauth.md are those of the tiers."""
+    page = read_page("oauth.md")
     for sentence in (
         f"has {tiers.CLIENT.quota:,} requests an hour and a burst of {tiers.CLIENT.burst} to the endpoints for clients",
         f"{tiers.ANONYMOUS.quota:,} an hour, a burst of {tiers.ANONYMOUS.burst}.",
@@ -60,8 +60,8 @@ def test_oauth_limits_match_their_page() -> None:
 
 
 def test_sign_up_and_email_limits_match_the_architecture_page() -> None:
-    """Every kind of email has the same limits, by requester."""
-    page = text("architecture.md")
+    """The documented limits of sign-ups and emails are those of the tiers, which are equal for all types of email."""
+    page = read_page("architecture.md")
     (own,), (share,), (address,), (network,) = ({tier.quota for tier in kind} for kind in zip(*MAILS, strict=True))
     assert len(MAILS) == 4
     assert f"({tiers.SIGN_UPS.quota} an hour and network)" in page
@@ -72,30 +72,30 @@ def test_sign_up_and_email_limits_match_the_architecture_page() -> None:
 
 @pytest.mark.parametrize("tier", BY_THE_HOUR, ids=lambda tier: tier.name)
 def test_hourly_attempts_may_come_in_one_second(tier: Tier) -> None:
-    """The burst equals the quota."""
+    """All attempts of an hour may be made within one second."""
     assert tier.quota == tier.burst
 
 
 def test_hourly_tier_allows_its_attempts() -> None:
-    """The tier has its own name, and a short retention."""
+    """A tier made by `hourly` has equal quota and burst, and its counters are kept for two hours."""
     assert hourly("guesses", 7) == Tier("guesses", 7, 7, kept_s=7_200)
 
 
 @pytest.mark.parametrize("tier", EVERY_TIER, ids=lambda tier: tier.name)
 def test_account_counters_are_kept_31_days_and_others_2_hours(tier: Tier) -> None:
-    """Usage is available for a month; a network is deleted after its hour."""
-    page = text("architecture.md")
+    """Counters of accounts are kept for a month of usage, and all others for two hours."""
+    page = read_page("architecture.md")
     assert "counters for 31 days (anonymous ones and log-in attempts for two hours)" in page
     assert tier.kept_s == (31 * 86_400 if tier in tiers.OF_ACCOUNTS else 2 * 3_600)
 
 
 def test_no_two_tiers_share_counters() -> None:
-    """A counter's key ends with the name of its tier."""
+    """The names of tiers, which are part of the counters' keys, are unique."""
     assert len({tier.name for tier in EVERY_TIER}) == len(EVERY_TIER)
 
 
 def test_tiers_are_found_by_name() -> None:
-    """Those that an account or a principal can have."""
+    """The tiers of accounts and anonymous callers can be looked up by their name."""
     assert tiers.BY_NAME == {
         "free": tiers.FREE,
         "pro": tiers.PRO,

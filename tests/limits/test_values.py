@@ -1,4 +1,4 @@
-"""The value types of the limits are immutable, and their defaults are empty."""
+"""The value types of the limits: they are immutable, and their default values are empty."""
 
 import dataclasses
 from typing import Any
@@ -31,20 +31,20 @@ FROZEN: list[Any] = [
     usage.Used,
     counter_items.Window,
 ]
-"""Threads share them."""
+"""Types whose values are shared by threads."""
 SLOTTED: list[Any] = [*FROZEN, leases._Caller, local_cache.CachedItem]
-"""A process keeps thousands."""
+"""Types of which a process keeps thousands of values."""
 
 
 @pytest.mark.parametrize("kind", FROZEN, ids=lambda kind: kind.__name__)
 def test_value_is_immutable(kind: Any) -> None:
-    """So it can be a dictionary key."""
+    """A value can't be changed, so it can be a dictionary key."""
     assert kind.__dataclass_params__.frozen
 
 
 @pytest.mark.parametrize("kind", SLOTTED, ids=lambda kind: kind.__name__)
 def test_value_has_no_other_attributes(kind: Any) -> None:
-    """A misspelt attribute is an error, and no value costs a dictionary."""
+    """Setting a misspelt attribute is an error, because the type has no dictionary of attributes."""
     assert set(kind.__slots__) == {field.name for field in dataclasses.fields(kind)}
 
 
@@ -65,5 +65,5 @@ def test_value_has_no_other_attributes(kind: Any) -> None:
     ids=lambda value: type(value).__name__,
 )
 def test_default_value_is_empty(value: Any, fields: tuple[Any, ...]) -> None:
-    """By default nothing is used, rejected, reserved or recorded."""
+    """The default value means that nothing is used, rejected, reserved or recorded."""
     assert tuple(getattr(value, field.name) for field in dataclasses.fields(value)) == fields

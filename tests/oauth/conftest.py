@@ -1,4 +1,4 @@
-"""Users and clients for the tests of flows."""
+"""Fixtures for the OAuth tests: a user and clients."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def app(latchkey: TestApp) -> App:
 
 @pytest.fixture
 def spa(latchkey: TestApp) -> App:
-    """A public client with an https redirect."""
+    """A public client with an https redirect URI."""
     return register_client(latchkey, public=True)
 
 

@@ -43,19 +43,19 @@ def register(latchkey: TestApp, **described: object) -> dict[str, Any]:
 
 
 def app_of(latchkey: TestApp, body: dict[str, Any]) -> App:
-    """Return a registered client as a test client."""
+    """Return a registered client as an `App`."""
     client = Client.get(body["client_id"])
     return App(latchkey, client, body.get("client_secret"), body["redirect_uris"][0], PKCE)
 
 
 def manage(latchkey: TestApp, method: str, client_id: str, token: str | None, body: object = None) -> Response:
-    """Send a request of RFC 7592."""
+    """Send a request to the client configuration endpoint (RFC 7592)."""
     raw = b"" if body is None else json.dumps(body).encode()
     return latchkey.call(method, f"{REGISTER}/{client_id}", token, body=raw)
 
 
 @contextmanager
-def setting(registration: str) -> Iterator[None]:
-    """Have the operator choose who may register."""
+def configure_registration(registration: str) -> Iterator[None]:
+    """Configure who may register: the value of the setting `registration`."""
     with settings.override(replace(settings.current(), registration=registration)):
         yield

@@ -21,16 +21,16 @@ LOOPBACK = "http://127.0.0.1/cb"
 PRIVATE = "com.example.app:/cb"
 VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
-"""RFC 7636 appendix B."""
+"""The PKCE verifier and challenge of RFC 7636 appendix B."""
 GRANT_TYPES = clients.GRANT_TYPES
 CODE, REFRESH, CLIENT, DEVICE = GRANT_TYPES
 
 Parameters = Mapping[str, str | Iterable[str] | None]
-"""The parameters of a request; None omits one, a list repeats it."""
+"""Parameters of a request: None omits a parameter, a list repeats it."""
 
 
 def basic(client_id: str, secret: str) -> dict[str, str]:
-    """Return a Basic header."""
+    """Return an Authorization header for HTTP Basic."""
     return {"Authorization": "Basic " + base64.b64encode(f"{client_id}:{secret}".encode()).decode()}
 
 
@@ -42,13 +42,13 @@ def post(
     headers: Mapping[str, str] | None = None,
     ip: str = "203.0.113.7",
 ) -> Response:
-    """Send a form."""
+    """Send a request with a form body."""
     body = urlencode(_present(parameters), doseq=True).encode()
     return latchkey.call("POST", path, body=body, headers={"Content-Type": FORM, **(headers or {})}, ip=ip)
 
 
 def error_of(response: Response) -> tuple[int, str]:
-    """Return the status and the `error` of a response, which must have the format of RFC 6749 §5.2."""
+    """Return the status and the `error` of a response, and check that it has the format of RFC 6749 §5.2."""
     body = response.json()
     assert {"error", "error_description"} <= body.keys() <= {"error", "error_description", "message"}, body
     assert response.header("Cache-Control") == "no-store"
@@ -56,7 +56,7 @@ def error_of(response: Response) -> tuple[int, str]:
 
 
 def query_of(location: str) -> dict[str, str]:
-    """Return the query of a redirect, in which no parameter is repeated."""
+    """Return the query parameters of a redirect, and check that none is repeated."""
     return {name: value for name, (value,) in parse_qs(urlsplit(location).query, keep_blank_values=True).items()}
 
 
@@ -76,7 +76,7 @@ class App:
     secret: str | None = field(repr=False)
     redirect_uri: str
     proof: dict[str, str | None] = field(default_factory=dict)
-    """The PKCE parameters of its authorization requests."""
+    """The client's default PKCE parameters for authorization requests."""
 
     @property
     def id(self) -> str:
@@ -85,7 +85,7 @@ class App:
 
     @property
     def credentials(self) -> dict[str, str]:
-        """Return the client's credentials as parameters of a body."""
+        """Return the client's credentials as body parameters."""
         return {"client_id": self.id} | ({"client_secret": self.secret} if self.secret else {})
 
     def authorization_path(self, **changed: str | Iterable[str] | None) -> str:
@@ -105,7 +105,7 @@ class App:
         return response
 
     def redeem(self, code: str, **changed: str | Iterable[str] | None) -> Response:
-        """Send the token request for a code."""
+        """Send the token request that exchanges a code."""
         verifier = VERIFIER if self.proof.get("code_challenge") else None
         return self.ask(CODE, **{"code": code, "redirect_uri": self.redirect_uri, "code_verifier": verifier, **changed})
 
@@ -126,7 +126,7 @@ def register_client(
     scopes: Iterable[str] = ("read", "write"),
     grant_types: Iterable[str] | None = None,
 ) -> App:
-    """Register a client of `owner`, by default a new account."""
+    """Register a client for the account `owner`, or for a new account by default."""
     by_default = {CODE, REFRESH, DEVICE} | (set() if public else {CLIENT})
     new = clients.register(
         name="Photos",
@@ -149,7 +149,7 @@ class User(ConsoleClient):
     account: Account = field(kw_only=True)
 
     def open_authorization(self, app: App, **changed: str | Iterable[str] | None) -> Page:
-        """Open the authorization request of a client."""
+        """Send a client's authorization request."""
         return self.open(app.authorization_path(**changed))
 
     def decide(
@@ -161,14 +161,14 @@ class User(ConsoleClient):
         sent: Mapping[str, str] | None = None,
         **fields: str,
     ) -> Page:
-        """Submit a decision on a consent page; `sent` are additional headers."""
+        """Submit a decision on a consent page; `sent` contains additional headers."""
         (form,) = [form for form in page.content.forms if form.action.startswith("/oauth/authorize?")]
         filled = dict(form.fields) | {"decision": decision} | fields
         headers = {"Content-Type": FORM} | ({"Origin": self.origin if origin == "own" else origin} if origin else {})
         return self._exchange("POST", form.action, headers | dict(sent or {}), urlencode(filled).encode())
 
     def allow(self, app: App, **changed: str | Iterable[str] | None) -> str:
-        """Approve a request, unless the consent is remembered; return the redirect location."""
+        """Approve a request, unless consent is remembered, and return the redirect location."""
         page = self.open_authorization(app, **changed)
         page = self.decide(page) if page.status == 200 else page
         assert page.status == 303, page.text
@@ -181,19 +181,19 @@ class User(ConsoleClient):
         return code
 
     def tokens(self, app: App, **changed: str | Iterable[str] | None) -> dict[str, Any]:
-        """Approve a request, redeem the code and return the token response."""
+        """Approve a request, exchange the code and return the token response."""
         response = app.redeem(self.code(app, **changed), redirect_uri=changed.get("redirect_uri", app.redirect_uri))
         assert response.status == 200, response.body
         tokens: dict[str, Any] = response.json()
         return tokens
 
     def grant(self, app: App, **changed: str | Iterable[str] | None) -> tuple[str, str]:
-        """Approve a request, redeem the code and return the access token and the refresh token."""
+        """Approve a request, exchange the code and return the access token and the refresh token."""
         tokens = self.tokens(app, **changed)
         return tokens["access_token"], tokens["refresh_token"]
 
     def log_in_again(self) -> None:
-        """Replace the session by a new one."""
+        """Log in with a new session."""
         self.cookies = {self.cookie_name("latchkey"): sessions.open_session(Account.get(self.account.id))}
 
     def verify_email(self) -> None:
@@ -230,7 +230,7 @@ def _present(parameters: Parameters) -> dict[str, str | Iterable[str]]:
 
 
 def as_json(latchkey: TestApp, path: str, body: object, **headers: str) -> Response:
-    """Send a JSON body."""
+    """Send a request with a JSON body."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return latchkey.call(
         "POST", path, body=json.dumps(body).encode(), headers={"Content-Type": "application/json", **named}

@@ -1,4 +1,4 @@
-"""Authorization requests without HTTP: the page digest, the errors and the stored code."""
+"""Authorization requests without HTTP: parsing, the page digest, errors, and the stored code and grant."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -55,7 +55,9 @@ def parse(app: App, **changed: str | None) -> authorize.AuthorizationRequest:
     ],
 )
 def test_decision_is_bound_to_the_content_of_the_page(changed: dict[str, Any]) -> None:
-    """The digest covers client, redirect URI, scopes and resources, but no parameter that the page omits."""
+    """The page digest changes with client, redirect URI, scopes and resources, but not with parameters the page
+    omits.
+    """
     assert replace(ASKING, **changed).page_digest != ASKING.page_digest
     assert (
         replace(ASKING, state="other", prompt="consent", code_challenge=None, requested_redirect_uri=None).page_digest
@@ -64,7 +66,7 @@ def test_decision_is_bound_to_the_content_of_the_page(changed: dict[str, Any]) -
 
 
 def test_error_redirect_logs_nothing_of_the_request() -> None:
-    """Its string contains neither the state nor the location."""
+    """The string of the redirect exception, which is logged, contains neither the state nor the location."""
     redirect = authorize.build_error_redirect(ASKING, ISSUER, invalid_request("No."))
     assert str(redirect) == "the error is redirected to the client"
     assert "xyz" not in repr(redirect)
@@ -81,7 +83,7 @@ def test_error_redirect_logs_nothing_of_the_request() -> None:
     [("none", True), ("none login", True), ("login none", True), ("", False), ("login", False), ("nones", False)],
 )
 def test_prompt_none_is_detected_in_invalid_requests(sent: str, asks_nobody: bool) -> None:
-    """Even combined with another value, which is an error, it forbids showing a page."""
+    """A prompt with `none` forbids showing a page, even when an additional value makes the request invalid."""
     assert prompt.forbids_page(parameters.parse_query({"prompt": [sent]})) == asks_nobody
 
 
@@ -93,7 +95,7 @@ def test_prompt_none_is_detected_in_invalid_requests(sent: str, asks_nobody: boo
     ],
 )
 def test_prompt_values_require_or_forbid_a_page(latchkey: TestApp, app: App, prompt: str | None, read: str) -> None:
-    """OpenID Connect Core §3.1.2.1: every value but none shows the consent page, which names the account."""
+    """OpenID Connect Core §3.1.2.1: every prompt except `none` shows the consent page, which names the account."""
     assert parse(app, prompt=prompt).prompt == read
 
 
@@ -113,7 +115,7 @@ def test_prompt_values_require_or_forbid_a_page(latchkey: TestApp, app: App, pro
     ],
 )
 def test_invalid_request_is_redirected_with_its_state(latchkey: TestApp, app: App, changed: dict[str, str]) -> None:
-    """To the client's redirect URI."""
+    """The error is redirected to the client's redirect URI with the state."""
     with pytest.raises(authorize.ErrorRedirect) as raised:
         parse(app, **changed)
     assert raised.value.location.startswith(f"{CALLBACK}?error=invalid_request&")
@@ -121,7 +123,7 @@ def test_invalid_request_is_redirected_with_its_state(latchkey: TestApp, app: Ap
 
 
 def test_request_is_parsed_completely(latchkey: TestApp) -> None:
-    """All parameters, and the defaults of absent ones."""
+    """Every parameter of a request is parsed, and an absent parameter has its default."""
     with settings.override(replace(settings.current(), resources=FILES)):
         request = parse(register_client(latchkey), scope="write read", resource=FILES, response_mode="query", **PKCE)
     assert (request.redirect_uri, request.requested_redirect_uri, request.state) == (CALLBACK, CALLBACK, "xyz")
@@ -133,7 +135,7 @@ def test_request_is_parsed_completely(latchkey: TestApp) -> None:
 
 
 def test_code_and_grant_are_stored_completely(latchkey: TestApp, ada: User, app: App) -> None:
-    """The code expires after a minute and is kept as long as the grant; the account gets an event."""
+    """A code expires after a minute and is kept as long as its grant; the grant is recorded as an event."""
     latchkey.clock.forward(1)
     with settings.override(replace(settings.current(), resources=FILES)), record_calls() as calls:
         location = authorize.approve(parse(app, scope="write", resource=FILES, **PKCE), ada.account.id, ISSUER)
@@ -168,14 +170,14 @@ def test_code_and_grant_are_stored_completely(latchkey: TestApp, ada: User, app:
 
 
 def test_code_without_resources_or_challenge_has_none(latchkey: TestApp, ada: User, app: App) -> None:
-    """The attributes are absent, not empty."""
+    """A code without resources or challenge is stored without these attributes."""
     location = authorize.approve(parse(app, redirect_uri=None), ada.account.id, ISSUER)
     code = OneTimeToken.get(secrets.digest(query_of(location)["code"]))
     assert code.attribute_values.keys().isdisjoint({"resources", "redirect_uri", "code_challenge"})
 
 
 def test_consent_withdrawn_concurrently_issues_no_code(latchkey: TestApp, ada: User, app: App) -> None:
-    """The consent was remembered when it was read."""
+    """If a remembered consent is withdrawn after it was read, no code is issued."""
     request = parse(app)
     authorize.approve(request, ada.account.id, ISSUER)
     assert "code" in query_of(authorize.approve_remembered(request, ada.account.id, ISSUER))
@@ -190,7 +192,7 @@ def test_consent_withdrawn_concurrently_issues_no_code(latchkey: TestApp, ada: U
 def test_database_error_is_not_taken_for_a_failed_condition(
     latchkey: TestApp, ada: User, app: App, approve: Any
 ) -> None:
-    """It is raised unchanged."""
+    """A database error during an approval is raised unchanged, and not as a withdrawn consent."""
     request = parse(app)
     consent.remember(ada.account.id, app.id, request.consent_entries)
     with fail_calls("TransactWriteItems"), pytest.raises(Exception) as raised:  # noqa: PT011 - of which kind is below
@@ -199,7 +201,7 @@ def test_database_error_is_not_taken_for_a_failed_condition(
 
 
 def test_consent_page_is_shown_when_required_or_nothing_is_remembered(latchkey: TestApp, ada: User, app: App) -> None:
-    """It is skipped when everything was allowed to the same recipient before."""
+    """The consent page is skipped only if the same recipient was allowed everything before."""
     request = parse(app)
     assert request.needs_consent(ada.account)
     consent.remember(ada.account.id, app.id, request.consent_entries)

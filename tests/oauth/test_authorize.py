@@ -24,7 +24,7 @@ from tests.support.harness import TestApp
 
 
 def test_approval_redirects_with_a_code(ada: User, app: App) -> None:
-    """RFC 6749 §4.1.2 and RFC 9207: the response has the code, the exact state and the issuer."""
+    """RFC 6749 §4.1.2 and RFC 9207: the redirect has the code, the unchanged state and the issuer."""
     location = ada.allow(app, state="a b&c=ü".encode().hex() + "~ &=%")
     assert location.startswith(f"{CALLBACK}?code=lk_ac_")
     query = query_of(location)
@@ -33,12 +33,12 @@ def test_approval_redirects_with_a_code(ada: User, app: App) -> None:
 
 
 def test_response_has_no_state_when_none_was_sent(ada: User, app: App) -> None:
-    """The parameter is absent."""
+    """The redirect has no `state` parameter if the request had none."""
     assert query_of(ada.allow(app, state=None)).keys() == {"code", "iss"}
 
 
 def test_denial_redirects_with_an_error(ada: User, app: App) -> None:
-    """access_denied with state and issuer (RFC 6749 §4.1.2.1)."""
+    """A denied request is redirected with access_denied, state and issuer (RFC 6749 §4.1.2.1)."""
     page = ada.decide(ada.open_authorization(app), "deny")
     assert page.status == 303
     query = query_of(page.location)
@@ -118,7 +118,7 @@ def test_invalid_request_is_redirected_to_the_client(
 
 
 def test_malformed_state_is_invalid_and_returned_unchanged(ada: User, app: App) -> None:
-    """RFC 6749 appendix A.5: state is VSCHAR. The error response has the exact value that was received."""
+    """RFC 6749 appendix A.5: a state outside VSCHAR is an error, whose redirect has the state exactly as received."""
     for state in ("été", "a\tb", "a\r\nb", "🗝", "\x7f"):
         page = ada.open_authorization(app, state=state)
         assert page.location.startswith(f"{CALLBACK}?error=invalid_request&"), state
@@ -126,7 +126,7 @@ def test_malformed_state_is_invalid_and_returned_unchanged(ada: User, app: App) 
 
 
 def test_repeated_state_is_invalid_and_not_returned(ada: User, app: App) -> None:
-    """It is ambiguous which of the two the client expects."""
+    """The error redirect has no state, because it is ambiguous which of the two values the client expects."""
     page = ada.open_authorization(app, state=["xyz", "abc"])
     assert page.location.startswith(f"{CALLBACK}?error=invalid_request&")
     assert query_of(page.location).keys() == {"error", "error_description", "iss"}
@@ -134,7 +134,7 @@ def test_repeated_state_is_invalid_and_not_returned(ada: User, app: App) -> None
 
 @pytest.mark.parametrize("name", ["client_id", "redirect_uri"])
 def test_repeated_client_id_or_redirect_uri_is_not_redirected(ada: User, app: App, name: str) -> None:
-    """Even if both values are equal."""
+    """A repeated client_id or redirect_uri shows an error page, even if both values are equal."""
     for other in ({"client_id": app.id, "redirect_uri": CALLBACK}[name], "x"):
         page = ada.open(f"{app.authorization_path()}&{urlencode({name: other})}")
         assert (page.status, page.location) == (400, "")
@@ -143,20 +143,22 @@ def test_repeated_client_id_or_redirect_uri_is_not_redirected(ada: User, app: Ap
 
 @pytest.mark.parametrize("prompt", ["login", "select_account", "login consent", "consent  select_account", " login"])
 def test_prompt_requiring_a_page_asks_again(ada: User, app: App, prompt: str) -> None:
-    """OpenID Connect Core §3.1.2.1: each value shows the consent page, which names the account."""
+    """OpenID Connect Core §3.1.2.1: `login` and `select_account` show the consent page despite a remembered consent."""
     ada.allow(app)
     assert ada.open_authorization(app, prompt=prompt).status == 200
     assert query_of(ada.open_authorization(app, prompt=" ").location).keys() == {"code", "state", "iss"}
 
 
 def test_response_mode_is_query_only(ada: User, app: App) -> None:
-    """Whether it is sent or not, the response is in the query."""
+    """The response is in the query, whether the request has response_mode=query or none."""
     for mode in ("query", "", None):
         assert query_of(ada.allow(app, response_mode=mode)).keys() == {"code", "state", "iss"}
 
 
 def test_openid_connect_scopes_are_ignored(ada: User, app: App) -> None:
-    """Many clients always send them; alone they are the same as no scope."""
+    """OpenID Connect scopes are dropped, because many clients always send them; `openid` alone means the
+    default scope.
+    """
     expected = {
         "openid profile offline_access email": "read",
         "openid": "read",
@@ -172,7 +174,7 @@ NO_PKCE: dict[str, str | None] = {"code_challenge": None, "code_challenge_method
 
 @pytest.mark.parametrize("method", ["none", "client_secret_basic", "client_secret_post"])
 def test_self_registered_client_must_use_pkce(latchkey: TestApp, ada: User, method: str) -> None:
-    """OAuth 2.1 §7.5.1: every client. A nonce can't replace it, because there is no ID token."""
+    """OAuth 2.1 §7.5.1: PKCE is required. A nonce can't replace it, because there is no ID token."""
     described = {"redirect_uris": [CALLBACK], "token_endpoint_auth_method": method}
     created = as_json(latchkey, "/oauth/register", described).json()
     app = App(latchkey, Client.get(created["client_id"]), created.get("client_secret"), CALLBACK, PKCE)
@@ -183,7 +185,7 @@ def test_self_registered_client_must_use_pkce(latchkey: TestApp, ada: User, meth
 
 
 def test_account_can_require_pkce_of_a_confidential_client(latchkey: TestApp, ada: User) -> None:
-    """By default the published flow without PKCE works; the page shows and changes the setting."""
+    """The published flow without PKCE works until the account requires PKCE on the application's page."""
     owner = new_user(latchkey, "Owner")
     app = register_client(latchkey, owner=owner.account)
     path = f"/settings/applications/{app.id}"
@@ -202,7 +204,7 @@ def test_account_can_require_pkce_of_a_confidential_client(latchkey: TestApp, ad
 
 
 def test_confidential_client_can_be_registered_with_pkce_required(latchkey: TestApp, ada: User) -> None:
-    """The form for a new application has the same setting, and keeps it after an error in another field."""
+    """The form for a new application has the PKCE setting, and keeps it after an error in another field."""
     new = "/settings/applications/new"
     form = {"name": "Photos", "kind": "confidential", "scopes": "read", "pkce": "required"}
     wrong = ada.submit(new, redirect_uris="nonsense", **form)
@@ -213,20 +215,22 @@ def test_confidential_client_can_be_registered_with_pkce_required(latchkey: Test
 
 
 def test_public_client_must_use_pkce(ada: User, spa: App) -> None:
-    """Without a challenge anyone who sees the code could redeem it."""
+    """PKCE is required: without a challenge, anyone who sees a public client's code could redeem it."""
     page = ada.open_authorization(spa, code_challenge=None, code_challenge_method=None)
     assert query_of(page.location)["error"] == "invalid_request"
     assert "PKCE" in query_of(page.location)["error_description"]
 
 
 def test_client_without_the_code_grant_is_unauthorized(latchkey: TestApp, ada: User) -> None:
-    """It wasn't registered for authorization_code."""
+    """A client that wasn't registered for authorization_code gets unauthorized_client."""
     app = register_client(latchkey, grant_types=["refresh_token"])
     assert query_of(ada.open_authorization(app).location)["error"] == "unauthorized_client"
 
 
 def test_scope_defaults_to_read_and_is_limited_to_the_client(latchkey: TestApp, ada: User) -> None:
-    """RFC 6749 §3.3: the scope of the token response names the granted scopes."""
+    """RFC 6749 §3.3: the granted scope is `read` by default, is limited to the client's, and is in the token
+    response.
+    """
     app, reader = register_client(latchkey), register_client(latchkey, scopes=["read"])
     granted = [
         ada.tokens(app)["scope"],
@@ -239,7 +243,7 @@ def test_scope_defaults_to_read_and_is_limited_to_the_client(latchkey: TestApp, 
 
 
 def test_consent_of_an_admin_grants_no_admin_scopes(latchkey: TestApp) -> None:
-    """OAuth never grants keys or admin: a token can't create a key that outlives the consent, nor administer."""
+    """No token has the scopes `keys` or `admin`, so none can create a key that outlives the consent, nor administer."""
     root, app = new_user(latchkey, "Root", admin=True), register_client(latchkey)
     for scope in ("admin", "keys", "verify", "read admin"):
         assert query_of(root.open_authorization(app, scope=scope).location)["error"] == "invalid_scope"
@@ -253,7 +257,7 @@ def test_consent_of_an_admin_grants_no_admin_scopes(latchkey: TestApp) -> None:
 
 
 def test_prompt_none_never_shows_a_page(latchkey: TestApp, ada: User, app: App) -> None:
-    """The response is login_required or consent_required."""
+    """A request with prompt=none is redirected with login_required or consent_required."""
     for console, error in ((ConsoleClient(latchkey), "login_required"), (ada, "consent_required")):
         page = console.open(app.authorization_path(prompt="none"))
         assert page.location.startswith(CALLBACK)
@@ -262,21 +266,23 @@ def test_prompt_none_never_shows_a_page(latchkey: TestApp, ada: User, app: App) 
 
 
 def test_prompt_none_succeeds_with_remembered_consent(ada: User, app: App) -> None:
-    """Only for what was consented to."""
+    """A request with prompt=none gets a code only for scopes with remembered consent."""
     ada.allow(app)
     assert query_of(ada.open_authorization(app, prompt="none").location).keys() == {"code", "state", "iss"}
     assert query_of(ada.open_authorization(app, prompt="none", scope="write").location)["error"] == "consent_required"
 
 
 def test_each_approval_creates_its_own_grant(latchkey: TestApp, ada: User, app: App) -> None:
-    """With or without remembered consent: reuse on one device revokes only that device's grant."""
+    """Each approval, with or without remembered consent, creates a grant, so reuse on one device revokes only its
+    grant.
+    """
     ada.allow(app)
     ada.allow(app)
     assert len(list(Grant.by_account.query(ada.account.id))) == 2
 
 
 def test_issuer_equals_the_one_in_discovery(latchkey: TestApp, ada: User, app: App) -> None:
-    """RFC 9207 §2.4: clients compare `iss` with the metadata's issuer to detect mix-up attacks."""
+    """RFC 9207 §2.4: `iss` equals the metadata's issuer, which clients compare to detect mix-up attacks."""
     issuer = latchkey.call("GET", "/.well-known/oauth-authorization-server").json()["issuer"]
     rejected = ada.open_authorization(app, scope="nonsense").location
     denied = ada.decide(ada.open_authorization(app), "deny").location

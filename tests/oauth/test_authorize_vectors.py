@@ -1,4 +1,4 @@
-"""The authorization endpoint's errors, byte-exact: the order of checks, and code and description of each error."""
+"""Errors of the authorization endpoint, byte for byte: the order of checks, and code and description of each error."""
 
 import pytest
 
@@ -48,7 +48,7 @@ VECTORS: tuple[tuple[Parameters, ErrorResponse], ...] = (
     ({"code_challenge": "a" * 128}, WRONG_CHALLENGE),
     ({"code_challenge": f"{CHALLENGE[:-1]}~"}, WRONG_CHALLENGE),
     ({"prompt": "none login"}, WRONG_PROMPT),
-    # The order: response type, scope, response mode, state, resource, challenge, prompt.
+    # Order of checks: response type, scope, response mode, state, resource, challenge, prompt.
     ({"response_type": "token", "scope": "nonsense"}, UNKNOWN_RESPONSE_TYPE),
     ({"scope": "nonsense", "response_mode": "fragment"}, WRONG_SCOPE),
     ({"response_mode": "fragment", "resource": EVIL}, WRONG_MODE),
@@ -59,7 +59,7 @@ VECTORS: tuple[tuple[Parameters, ErrorResponse], ...] = (
 
 
 def test_first_error_of_an_authorization_request_is_returned(latchkey: TestApp, ada: User) -> None:
-    """RFC 6749 §4.1.2.1, for a public client that may have `read`."""
+    """RFC 6749 §4.1.2.1: a request with several errors gets the first in the order of checks."""
     reader = register_client(latchkey, public=True, scopes=["read"])
     for changed, response in VECTORS:
         latchkey.clock.forward(1)
@@ -68,7 +68,9 @@ def test_first_error_of_an_authorization_request_is_returned(latchkey: TestApp, 
 
 
 def test_client_without_the_code_grant_is_rejected_first(latchkey: TestApp, ada: User) -> None:
-    """RFC 6749 §4.1.2.1: unauthorized_client, whatever other errors there are."""
+    """RFC 6749 §4.1.2.1: a client without the code grant gets unauthorized_client, whatever other errors the request
+    has.
+    """
     machine = register_client(latchkey, CALLBACK, grant_types=[CLIENT])
     for changed in ({}, {"response_type": "token", "scope": "nonsense"}):
         query = query_of(ada.open_authorization(machine, **changed).location)
@@ -91,13 +93,13 @@ def test_client_without_the_code_grant_is_rejected_first(latchkey: TestApp, ada:
 def test_scope_is_limited_to_the_scopes_of_the_client(
     latchkey: TestApp, ada: User, registered: list[str], requested: str | None, granted: str
 ) -> None:
-    """RFC 6749 §3.3: `read` by default; other scopes are dropped unless none remains."""
+    """RFC 6749 §3.3: a request without a scope gets `read`, and scopes the client may not have are dropped."""
     app = register_client(latchkey, scopes=registered)
     assert ada.tokens(app, scope=requested)["scope"] == granted
 
 
 def test_client_without_read_must_request_a_scope(latchkey: TestApp, ada: User) -> None:
-    """RFC 6749 §3.3: the default scope isn't among its scopes."""
+    """RFC 6749 §3.3: a request without a scope is an error if the client isn't registered for `read`."""
     writer = register_client(latchkey, scopes=["write"])
     query = query_of(ada.open_authorization(writer).location)
     assert (query["error"], query["error_description"]) == WRONG_SCOPE
@@ -105,6 +107,6 @@ def test_client_without_read_must_request_a_scope(latchkey: TestApp, ada: User) 
 
 
 def test_denied_authorization_names_the_resource_owner(ada: User, app: App) -> None:
-    """RFC 6749 §4.1.2.1: access_denied, with the description of the token endpoint."""
+    """RFC 6749 §4.1.2.1: the description of access_denied is the same as at the token endpoint."""
     query = query_of(ada.decide(ada.open_authorization(app), "deny").location)
     assert (query["error"], query["error_description"]) == DENIED[1:]

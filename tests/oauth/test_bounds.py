@@ -1,4 +1,4 @@
-"""Limits of fetching, caching and comparing, each tested on both sides of its bound."""
+"""Bounds of fetching, caching and comparing client documents, each tested on both sides."""
 
 import io
 import json
@@ -26,14 +26,14 @@ DAY_S = 86_400
 
 @pytest.fixture
 def internet() -> Iterator[Internet]:
-    """An internet without any server."""
+    """A fake internet without any server."""
     with replace_internet() as internet:
         yield internet
 
 
 @pytest.mark.parametrize(("more", "fits"), [(0, True), (1, False)])
 def test_document_of_64_kilobytes_is_the_largest(latchkey: TestApp, internet: Internet, more: int, fits: bool) -> None:
-    """Exact to the byte; the timeout is the documented one."""
+    """A document of exactly 65,536 bytes is accepted and a larger one rejected; the timeout is the documented one."""
     body = json.dumps(DOCUMENT | {"x": ""}).encode()
     body = body[:-2] + b"x" * (64 * 1024 + more - len(body)) + body[-2:]
     publish(internet, body)
@@ -43,7 +43,7 @@ def test_document_of_64_kilobytes_is_the_largest(latchkey: TestApp, internet: In
 
 
 def test_client_of_a_document_is_stored_completely(latchkey: TestApp, internet: Internet) -> None:
-    """A later fetch keeps its creation time."""
+    """All fields of a fetched client are stored, and a later fetch keeps its creation time."""
     publish(internet, DOCUMENT | {"scope": "write"}, headers="Cache-Control: max-age=600\r\n")
     assert found(internet) is not None
     client = Client.get(URL)
@@ -60,7 +60,7 @@ def test_client_of_a_document_is_stored_completely(latchkey: TestApp, internet: 
 
 
 def test_unusable_document_is_logged_with_host_and_reason(latchkey: TestApp, internet: Internet) -> None:
-    """Only the operator sees the reason, and the log omits the path, which may contain a secret."""
+    """The log has the host and the reason, but not the path, which may contain a secret."""
     log = io.StringIO()
     telemetry.write_to(log)
     publish(internet, b"", status="404 Gone")
@@ -75,7 +75,7 @@ def test_unusable_document_is_logged_with_host_and_reason(latchkey: TestApp, int
 
 
 def test_client_deleted_during_a_fetch_is_not_returned(latchkey: TestApp, internet: Internet) -> None:
-    """The deletion and its reason are kept."""
+    """A client that is deleted while its document is fetched stays deleted with its reason, and isn't returned."""
     publish(internet, DOCUMENT)
     with run_before("UpdateItem", lambda: Client(URL).update(actions=[Client.deleted_at.set(START_MS)])):
         assert found(internet) is None
@@ -83,7 +83,9 @@ def test_client_deleted_during_a_fetch_is_not_returned(latchkey: TestApp, intern
 
 
 def test_client_never_fetched_is_not_fresh(latchkey: TestApp, internet: Internet) -> None:
-    """Such a client exists when the operator deleted it before its first use and an admin restored it manually."""
+    """A document's client without a time of fetching isn't fresh: it was deleted before its first use and later
+    restored.
+    """
     client = Client(URL, name="x", grant_types={"x"}, scopes={"read"}, auth_method="none", registered_by="document")
     client.created_at = START_MS
     client.save()
@@ -95,7 +97,7 @@ def test_client_never_fetched_is_not_fresh(latchkey: TestApp, internet: Internet
 
 @pytest.mark.parametrize("registration", ["open", "closed"])
 def test_stored_client_is_found_without_a_fetch(latchkey: TestApp, internet: Internet, registration: str) -> None:
-    """A metadata document's only while registration is open; any other always."""
+    """A stored client is found while registration is closed, too, unless it has a metadata document."""
     publish(internet, DOCUMENT)
     assert found(internet) is not None
     own = clients.register(
@@ -118,13 +120,13 @@ def test_stored_client_is_found_without_a_fetch(latchkey: TestApp, internet: Int
 
 
 def test_registration_with_an_initial_token_is_advertised(latchkey: TestApp) -> None:
-    """Holders of the token must be able to find the endpoint."""
+    """The metadata names the registration endpoint, so that holders of an initial access token find it."""
     with settings.override(replace(settings.current(), registration="a" * 64)):
         assert discovery.server_metadata(ISSUER)["registration_endpoint"] == f"{ISSUER}/oauth/register"
 
 
 def test_failure_is_cached_for_five_minutes(latchkey: TestApp) -> None:
-    """From the last failure, exact to the millisecond, and in this process only."""
+    """A failure is cached in this process for exactly five minutes after the last failure."""
     assert not document_fetches.has_recently_failed(URL)
     document_fetches.record_failure(URL)
     latchkey.clock.now_ms += 299_999
@@ -140,7 +142,7 @@ def test_failure_is_cached_for_five_minutes(latchkey: TestApp) -> None:
 
 
 def test_oldest_failure_is_dropped_beyond_the_maximum(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client that failed again isn't the oldest."""
+    """When the cache is full the oldest failure is dropped; a client that failed again isn't the oldest."""
     monkeypatch.setattr(document_fetches._failed_until, "size", 2)
     for name in ("first", "second", "first", "third"):
         document_fetches.record_failure(name)
@@ -148,7 +150,7 @@ def test_oldest_failure_is_dropped_beyond_the_maximum(latchkey: TestApp, monkeyp
 
 
 def test_concurrent_fetches_wait_for_the_first(latchkey: TestApp) -> None:
-    """A thread that waited gets False; afterwards a new fetch is possible."""
+    """A thread waits until another thread's fetch of the same document ends; then it may fetch the document."""
     heard: list[bool] = []
 
     def wait() -> None:
@@ -176,7 +178,7 @@ def test_concurrent_fetches_wait_for_the_first(latchkey: TestApp) -> None:
     ],
 )
 def test_private_use_scheme_is_allowed(scheme: str) -> None:
-    """With or without a dot: both are in use."""
+    """A private-use scheme is allowed with or without a dot, because both are in use."""
     assert redirect_schemes.is_private_use(scheme)
 
 
@@ -216,7 +218,9 @@ def test_private_use_scheme_is_allowed(scheme: str) -> None:
     ],
 )
 def test_scheme_handled_by_other_programs_is_rejected(scheme: str) -> None:
-    """By browsers, operating systems or well-known programs; malformed schemes as well."""
+    """A scheme that browsers, operating systems or well-known programs handle is rejected, and so is a
+    malformed one.
+    """
     assert not redirect_schemes.is_private_use(scheme)
 
 
@@ -230,7 +234,7 @@ def test_scheme_handled_by_other_programs_is_rejected(scheme: str) -> None:
     ],
 )
 def test_redirect_uri_can_be_registered(uri: str, good: bool) -> None:
-    """Allowed are https, http on loopback, and private-use schemes."""
+    """A redirect URI may use https, http on loopback, or a private-use scheme."""
     if good:
         assert redirect_uris.validate(uri) == uri
     else:
@@ -253,12 +257,12 @@ def test_redirect_uri_can_be_registered(uri: str, good: bool) -> None:
     ],
 )
 def test_loopback_redirect_may_differ_in_its_port_only(requested: str, registered: str, same: bool) -> None:
-    """Any port that a program can listen on."""
+    """A loopback redirect URI matches with any valid port; every other difference is a mismatch."""
     assert redirect_uris.matches(requested, registered) == same
 
 
 def test_error_quotes_the_start_of_a_bad_redirect_uri() -> None:
-    """Eighty characters in ASCII."""
+    """The error quotes the first 80 characters of a bad redirect URI in ASCII."""
     with pytest.raises(InvalidRequest) as raised:
         redirect_uris.validate("http://é" + "x" * 73)
     assert raised.value.message.endswith(r"'http://\xe9" + "x" * 72 + "'.")

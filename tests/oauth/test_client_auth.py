@@ -1,4 +1,4 @@
-"""Client authentication at the endpoints: the methods, and what a failed one reveals."""
+"""Client authentication at the OAuth endpoints: its methods, and the error of a failed one."""
 
 import base64
 import re
@@ -15,7 +15,7 @@ OURS = {"grant_type": CLIENT, "token": "nothing"}
 
 
 def test_client_authenticates_by_basic_form_and_json(latchkey: TestApp, app: App) -> None:
-    """All three ways to send the secret are equivalent."""
+    """A client may send its secret in HTTP Basic, in a form or in JSON."""
     assert app.secret
     responses = [
         post(latchkey, "/oauth/token", OURS, headers=basic(app.id, app.secret)),
@@ -26,7 +26,7 @@ def test_client_authenticates_by_basic_form_and_json(latchkey: TestApp, app: App
 
 
 def test_form_encoded_basic_credentials_are_accepted(latchkey: TestApp, app: App) -> None:
-    """RFC 6749 §2.3.1 form-encodes both before joining them; `_` may be sent as %5F."""
+    """RFC 6749 §2.3.1: client id and secret are form-encoded in the header, so `_` may be sent as %5F."""
     assert app.secret
     encoded = basic(app.id.replace("_", "%5F"), app.secret.replace("_", "%5f"))
     assert post(latchkey, "/oauth/token", OURS, headers=encoded).status == 200
@@ -53,7 +53,7 @@ def test_form_encoded_basic_credentials_are_accepted(latchkey: TestApp, app: App
     ],
 )
 def test_malformed_authorization_header_is_invalid_client(latchkey: TestApp, header: str) -> None:
-    """Bad base64, invalid UTF-8, no colon, an empty part, another scheme."""
+    """An Authorization header with bad base64, invalid UTF-8, no colon, an empty part or another scheme is rejected."""
     for endpoint in ENDPOINTS:
         response = post(latchkey, endpoint, OURS, headers={"Authorization": header})
         assert error_of(response) == (401, "invalid_client")
@@ -61,7 +61,7 @@ def test_malformed_authorization_header_is_invalid_client(latchkey: TestApp, hea
 
 
 def test_two_authentication_methods_are_invalid(latchkey: TestApp, app: App) -> None:
-    """A secret in the header and one in the body, even if both are correct."""
+    """A secret in the header and one in the body are an error, even if both are correct."""
     assert app.secret
     for endpoint in ENDPOINTS:
         response = post(latchkey, endpoint, {**OURS, **app.credentials}, headers=basic(app.id, app.secret))
@@ -69,7 +69,7 @@ def test_two_authentication_methods_are_invalid(latchkey: TestApp, app: App) -> 
 
 
 def test_client_id_in_the_body_must_match_basic(latchkey: TestApp, app: App, spa: App) -> None:
-    """Another client's id is an error; the same id isn't."""
+    """The client_id in the body must equal the one in the Basic header."""
     assert app.secret
     header = basic(app.id, app.secret)
     assert post(latchkey, "/oauth/token", {**OURS, "client_id": app.id}, headers=header).status == 200
@@ -79,7 +79,7 @@ def test_client_id_in_the_body_must_match_basic(latchkey: TestApp, app: App, spa
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_wrong_or_missing_secret_is_invalid_client(latchkey: TestApp, app: App, endpoint: str) -> None:
-    """An unknown secret, another client's, none, and an unknown client get the same response."""
+    """An unknown secret, another client's secret, no secret and an unknown client get the same response."""
     other = register_client(latchkey)
     wrong: list[dict[str, str | None]] = [
         {"client_id": app.id, "client_secret": secrets.mint(clients.CLIENT_SECRET_KIND)},
@@ -96,12 +96,12 @@ def test_wrong_or_missing_secret_is_invalid_client(latchkey: TestApp, app: App, 
 
 
 def test_request_without_a_client_is_invalid_client(latchkey: TestApp) -> None:
-    """The request names no client."""
+    """A request without a client_id and without an Authorization header is rejected."""
     assert {error_of(post(latchkey, endpoint, OURS)) for endpoint in ENDPOINTS} == {(401, "invalid_client")}
 
 
 def test_public_client_with_a_secret_is_invalid_client(latchkey: TestApp, spa: App) -> None:
-    """A secret that is sent must be checked, and a public client has none."""
+    """A secret sent by a public client is an error, because a secret that is sent must be checked."""
     assert error_of(post(latchkey, "/oauth/token", {**spa.credentials, "client_secret": "x"})) == (
         401,
         "invalid_client",
@@ -110,7 +110,7 @@ def test_public_client_with_a_secret_is_invalid_client(latchkey: TestApp, spa: A
 
 
 def test_rotated_secret_is_invalid_immediately(latchkey: TestApp, ada: User) -> None:
-    """The page shows the new secret; tokens that were issued stay valid."""
+    """Rotating a secret makes the old one invalid immediately; tokens issued before stay valid."""
     app = register_client(latchkey, owner=ada.account)
     _, refresh_token = ada.grant(app)
     page = ada.submit(f"/settings/applications/{app.id}/secret", on=f"/settings/applications/{app.id}")
@@ -122,14 +122,14 @@ def test_rotated_secret_is_invalid_immediately(latchkey: TestApp, ada: User) -> 
 
 
 def test_deleted_client_is_unknown(latchkey: TestApp, app: App) -> None:
-    """Its id and secret are invalid from then on."""
+    """The id and secret of a deleted client are invalid from the next request on."""
     delete_client.delete(app.client)
     assert error_of(app.ask(CLIENT)) == (401, "invalid_client")
 
 
 @pytest.mark.parametrize("grant_type", [CODE, REFRESH])
 def test_failed_authentication_consumes_nothing(latchkey: TestApp, ada: User, app: App, grant_type: str) -> None:
-    """A thief without the client's secret can't use up its code or refresh token."""
+    """A thief without the client's secret can't use up a code or refresh token of the client."""
     code = ada.code(app) if grant_type == CODE else ""
     refresh_token = "" if code else ada.grant(app)[1]
     secret, app.secret = app.secret, secrets.mint(clients.CLIENT_SECRET_KIND)

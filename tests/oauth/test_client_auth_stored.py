@@ -1,4 +1,4 @@
-"""Client authentication without HTTP: the client, the presented token, and the limit it is counted on."""
+"""Client authentication without HTTP: the client, the presented token, and the rate limit that counts the request."""
 
 from typing import Any
 
@@ -26,12 +26,14 @@ from tests.support.interleaving import record_calls
     ],
 )
 def test_confidential_client_of_an_account_has_its_own_limit(client: dict[str, Any], subject: str | None) -> None:
-    """Anyone can use a public client's id, and register a client for every limit."""
+    """Only a confidential client of an account has its own limit: anyone can use a public client's id or register a
+    client.
+    """
     assert AuthenticatedClient(Client("app_1", **client), None).subject == subject
 
 
 def test_one_time_token_is_a_presented_code_or_refresh_token() -> None:
-    """An access token isn't consumed."""
+    """A code or refresh token in the request is read as a one-time token; an access token isn't."""
     one_time_token = OneTimeToken("d")
     assert AuthenticatedClient(Client("app_1"), one_time_token).one_time_token is one_time_token
     assert AuthenticatedClient(Client("app_1"), Credential("d")).one_time_token is None
@@ -43,14 +45,14 @@ def test_one_time_token_is_a_presented_code_or_refresh_token() -> None:
     [(CODE, "code"), (REFRESH, "refresh_token"), (DEVICE, "device_code"), (CLIENT, ""), ("", "")],
 )
 def test_presented_secret_is_the_one_of_the_grant_type(grant_type: str, name: str) -> None:
-    """Other parameters are ignored."""
+    """The presented code or token is the parameter that belongs to the grant type; other parameters are ignored."""
     presented = {each: [f"the {each}"] for each in ("code", "refresh_token", "device_code")}
     read = parameters.parse_query(presented | {"grant_type": [grant_type]})
     assert read_presented_secret(read) == (f"the {name}" if name else "")
 
 
 def test_client_and_token_are_read_in_one_call(latchkey: TestApp, app: App) -> None:
-    """Each from its own table; malformed values aren't looked up."""
+    """Client and presented token are read in one DynamoDB call, except malformed values, which aren't looked up."""
     code, token = secrets.mint("ac"), app.ask(CLIENT).json()["access_token"]
     OneTimeToken(secrets.digest(code), kind="ac", client_id=app.id, expires_at=START_MS).save()
     credentials = ClientCredentials(app.id, app.secret)
@@ -65,7 +67,7 @@ def test_client_and_token_are_read_in_one_call(latchkey: TestApp, app: App) -> N
 
 
 def test_client_authenticates_as_registered(latchkey: TestApp, app: App, spa: App) -> None:
-    """A confidential one with its secret, a public one with its id only, and no inactive one."""
+    """A confidential client needs its secret and a public one its id only; an inactive client fails."""
     assert authenticate(ClientCredentials(spa.id, None)).client.client_id == spa.id
     suspended = register_client(latchkey)
     suspended.client.update(actions=[Client.owner_suspended_at.set(START_MS)])

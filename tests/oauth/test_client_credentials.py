@@ -1,4 +1,4 @@
-"""Client credentials: tokens of a client in its own name, counted on its account, without a refresh token."""
+"""The client credentials grant: tokens that act for the client's own account."""
 
 from chalicelib.limits import tiers
 from chalicelib.oauth import delete_client
@@ -7,7 +7,9 @@ from tests.support.harness import TestApp
 
 
 def test_client_token_acts_for_the_account_of_the_client(latchkey: TestApp, app: App) -> None:
-    """There is no refresh token (RFC 6749 §4.4.3), and requests count on the account."""
+    """Requests with a client token count against the client's account, and there is no refresh token (RFC 6749
+    §4.4.3).
+    """
     body = app.ask(CLIENT).json()
     assert body.keys() == {"access_token", "token_type", "expires_in", "scope"}
     assert latchkey.call("GET", "/v1/users/me", body["access_token"]).json()["id"] == app.client.account_id
@@ -15,7 +17,7 @@ def test_client_token_acts_for_the_account_of_the_client(latchkey: TestApp, app:
 
 
 def test_client_token_scope_defaults_to_read(latchkey: TestApp) -> None:
-    """Scopes that the client isn't registered for are dropped, or an error if none remains."""
+    """Scopes that the client isn't registered for are dropped; if none remains the request is an error."""
     app, reader, writer = (
         register_client(latchkey),
         register_client(latchkey, scopes=["read"]),
@@ -29,37 +31,37 @@ def test_client_token_scope_defaults_to_read(latchkey: TestApp) -> None:
 
 
 def test_client_token_scope_excludes_keys_and_admin(latchkey: TestApp) -> None:
-    """No token can create keys that outlive it, nor administer, whatever account registered the client."""
+    """A client token never has the scope `keys` or `admin`, whatever account registered the client."""
     app = register_client(latchkey, owner=latchkey.account(admin=True))
     for scope in ("keys", "admin", "verify", "events", "webhooks", "read keys", "openid keys", 'read"', "READ"):
         assert error_of(app.ask(CLIENT, scope=scope)) == (400, "invalid_scope"), scope
 
 
 def test_openid_connect_scopes_are_ignored(latchkey: TestApp) -> None:
-    """Alone they are the same as no scope, which is `read`."""
+    """OpenID Connect scopes are dropped, and a request with no other scope gets `read`."""
     app = register_client(latchkey)
     for scope, expected in (("openid profile offline_access email", "read"), ("openid write", "write")):
         assert app.ask(CLIENT, scope=scope).json()["scope"] == expected
 
 
 def test_public_client_gets_no_client_token(latchkey: TestApp, spa: App) -> None:
-    """Anyone can use its client_id."""
+    """A public client gets no client token, because anyone can use its client_id."""
     assert error_of(spa.ask(CLIENT)) == (400, "unauthorized_client")
 
 
 def test_client_without_the_grant_type_gets_no_client_token(latchkey: TestApp) -> None:
-    """It may only use the grant types that it was registered for."""
+    """A client may use only the grant types that it was registered for."""
     assert error_of(register_client(latchkey, grant_types=[CODE]).ask(CLIENT)) == (400, "unauthorized_client")
 
 
 def test_client_token_may_name_its_resource(latchkey: TestApp, app: App) -> None:
-    """One for this API is accepted here."""
+    """A client token that is requested for this API's URL is accepted by this API."""
     assert is_accepted(latchkey, app.ask(CLIENT, resource=f"{ISSUER}/v1").json()["access_token"])
     assert error_of(app.ask(CLIENT, resource="https://evil.example")) == (400, "invalid_target")
 
 
 def test_client_token_is_invalid_when_the_account_is_suspended(latchkey: TestApp) -> None:
-    """From the next request on, even if API Gateway has cached the policy."""
+    """A client token is invalid from the next request on, even if API Gateway has cached the policy."""
     owner = new_user(latchkey)
     token = register_client(latchkey, owner=owner.account).ask(CLIENT).json()["access_token"]
     assert is_accepted(latchkey, token)
@@ -68,7 +70,7 @@ def test_client_token_is_invalid_when_the_account_is_suspended(latchkey: TestApp
 
 
 def test_client_token_is_invalid_when_the_client_is_deleted(latchkey: TestApp, app: App) -> None:
-    """From the next request on."""
+    """Client tokens are invalid from the next request after their client is deleted."""
     token = app.ask(CLIENT).json()["access_token"]
     assert is_accepted(latchkey, token)
     delete_client.delete(app.client)

@@ -1,4 +1,4 @@
-"""Clients by metadata document: when a document is accepted as a client, and when it is rejected."""
+"""Clients by metadata document: which documents are accepted, and which are rejected."""
 
 import io
 import json
@@ -28,7 +28,7 @@ DOCUMENT: dict[str, object] = {
 
 @pytest.fixture
 def internet() -> Iterator[Internet]:
-    """An internet without any server."""
+    """A fake internet without any server."""
     with replace_internet() as internet:
         yield internet
 
@@ -45,7 +45,7 @@ def publish(internet: Internet, document: object, **response: Any) -> None:
     internet.respond(document if isinstance(document, bytes) else json.dumps(document).encode(), **response)
 
 
-def fetched_client(latchkey: TestApp, internet: Internet) -> App:
+def fetch_client(latchkey: TestApp, internet: Internet) -> App:
     """Return the client of DOCUMENT after its first fetch."""
     publish(internet, DOCUMENT)
     client = found(internet)
@@ -54,8 +54,8 @@ def fetched_client(latchkey: TestApp, internet: Internet) -> App:
 
 
 def test_client_has_the_metadata_of_its_document(latchkey: TestApp, internet: Internet) -> None:
-    """Public, unverified, with authorization codes and refresh tokens."""
-    client = fetched_client(latchkey, internet).client
+    """A document's client is public and unverified, and has the grants for authorization codes and refresh tokens."""
+    client = fetch_client(latchkey, internet).client
     assert (client.client_id, client.name, client.uri) == (URL, "Editor", URL)
     assert (client.is_public, client.registered_by) == (True, "document")
     assert client.redirect_uris == [CALLBACK, LOOPBACK]
@@ -64,8 +64,10 @@ def test_client_has_the_metadata_of_its_document(latchkey: TestApp, internet: In
 
 
 def test_client_of_a_document_completes_the_flow(latchkey: TestApp, ada: User, internet: Internet) -> None:
-    """PKCE, no secret, refresh, revocation; the consent page marks it as unverified and shows the URL."""
-    app = fetched_client(latchkey, internet)
+    """A document's client can use PKCE, refresh and revocation; the consent page shows its URL and that it is
+    unverified.
+    """
+    app = fetch_client(latchkey, internet)
     page = ada.open_authorization(app)
     assert ("Unverified" in page.text, URL in page.text, "Editor" in page.text) == (True, True, True)
     tokens = ada.tokens(app)
@@ -76,8 +78,8 @@ def test_client_of_a_document_completes_the_flow(latchkey: TestApp, ada: User, i
 
 
 def test_document_with_a_new_redirect_uri_needs_new_consent(latchkey: TestApp, ada: User, internet: Internet) -> None:
-    """An attacker who controls the document must not get a code that was allowed to another recipient."""
-    app = fetched_client(latchkey, internet)
+    """A consent to one redirect URI doesn't cover a new one, so an attacker who controls the document gets no code."""
+    app = fetch_client(latchkey, internet)
     ada.allow(app)
     assert "code" in query_of(ada.open_authorization(app).location)
     publish(internet, DOCUMENT | {"redirect_uris": ["https://elsewhere.example/cb"]})
@@ -88,8 +90,8 @@ def test_document_with_a_new_redirect_uri_needs_new_consent(latchkey: TestApp, a
 
 
 def test_client_of_a_document_is_public_only(latchkey: TestApp, ada: User, internet: Internet) -> None:
-    """It must use PKCE, and has no secret, no client token, no device flow, no introspection and no management."""
-    app = fetched_client(latchkey, internet)
+    """A document's client must use PKCE, and has no secret, client token, device flow, introspection or management."""
+    app = fetch_client(latchkey, internet)
     page = ada.open_authorization(app, code_challenge=None, code_challenge_method=None)
     assert (page.status, "PKCE" in page.text) == (400, True)
     assert error_of(app.ask("client_credentials")) == (400, "unauthorized_client")
@@ -99,8 +101,8 @@ def test_client_of_a_document_is_public_only(latchkey: TestApp, ada: User, inter
 
 
 def test_document_is_fetched_once_a_day(latchkey: TestApp, internet: Internet) -> None:
-    """It is fresh for 24 hours, then it is fetched again and changes take effect."""
-    fetched_client(latchkey, internet)
+    """A document is fresh for 24 hours; the next request after that fetches it again and applies its changes."""
+    fetch_client(latchkey, internet)
     publish(internet, DOCUMENT | {"client_name": "Editor 2", "redirect_uris": [CALLBACK]})
     latchkey.clock.forward(DAY_S - 0.001)
     client = found(internet)
@@ -112,8 +114,8 @@ def test_document_is_fetched_once_a_day(latchkey: TestApp, internet: Internet) -
 
 
 def test_document_missing_after_a_day_is_no_client(latchkey: TestApp, ada: User, internet: Internet) -> None:
-    """No authorization request succeeds any more; tokens that were issued are valid until they expire."""
-    app = fetched_client(latchkey, internet)
+    """A client whose document is missing after a day gets no more authorizations; its issued tokens stay valid."""
+    app = fetch_client(latchkey, internet)
     access, refresh = ada.grant(app)
     publish(internet, b"", status="404 Not Found")
     latchkey.clock.forward(DAY_S)
@@ -123,7 +125,7 @@ def test_document_missing_after_a_day_is_no_client(latchkey: TestApp, ada: User,
 
 
 def test_token_endpoints_fetch_no_document(latchkey: TestApp, internet: Internet) -> None:
-    """Only an authorization request causes a fetch."""
+    """The token, revocation and device endpoints fetch no document; only an authorization request does."""
     for endpoint in ("/oauth/token", "/oauth/revoke", "/oauth/introspect", "/oauth/device_authorization"):
         assert error_of(post(latchkey, endpoint, {"client_id": URL, "token": "x"})) == (401, "invalid_client")
     latchkey.call("GET", f"/login?next=/oauth/authorize?client_id={URL}")
@@ -169,7 +171,7 @@ BAD: dict[str, object] = {
 
 @pytest.mark.parametrize("document", BAD.values(), ids=BAD)
 def test_unusable_document_is_no_client(latchkey: TestApp, internet: Internet, document: object) -> None:
-    """Nothing of it is stored."""
+    """A client with an unusable document isn't stored."""
     publish(internet, document)
     assert found(internet) is None
     assert list(Client.scan()) == []
@@ -177,7 +179,7 @@ def test_unusable_document_is_no_client(latchkey: TestApp, internet: Internet, d
 
 
 def test_unusable_response_is_no_client(latchkey: TestApp, internet: Internet) -> None:
-    """An error, a redirect, a private address, a timeout: only the operator learns the reason."""
+    """An error, a redirect, a private address or a timeout is rejected, and only the operator can read the reason."""
     log = io.StringIO()
     telemetry.write_to(log)
     for status in ("404 Not Found", "500 Oops", "201 Created", "204 No Content", "302 Found"):
@@ -235,7 +237,9 @@ def test_unusable_response_is_no_client(latchkey: TestApp, internet: Internet) -
 def test_invalid_client_id_url_is_never_fetched(
     latchkey: TestApp, ada: User, internet: Internet, client_id: str
 ) -> None:
-    """No path, a fragment, dot segments, user information or another scheme: the user sees the reason."""
+    """A URL with no path, a fragment, dot segments, credentials or another scheme gets an error page with the
+    reason.
+    """
     publish(internet, DOCUMENT | {"client_id": client_id})
     assert found(internet, client_id) is None
     page = ada.open(App(latchkey, Client(client_id), None, CALLBACK).authorization_path())
@@ -245,14 +249,14 @@ def test_invalid_client_id_url_is_never_fetched(
 
 
 def test_document_url_may_contain_dots_in_names_and_query(latchkey: TestApp, internet: Internet) -> None:
-    """Only whole dot segments change the path."""
+    """Dots in a document's URL are allowed, except as whole path segments `.` and `..`."""
     for url in (f"https://{NAME}/.well-known/...json", f"https://{NAME}/a..b/%2e.c?x=/../", f"https://{NAME}/%20/a"):
         publish(internet, DOCUMENT | {"client_id": url})
         assert found(internet, url) is not None, url
 
 
 def test_null_in_a_document_is_absent(latchkey: TestApp, internet: Internet) -> None:
-    """As in a registration."""
+    """A field that is null in a document counts as absent, as in a registration."""
     fields = ("client_uri", "client_name", "grant_types", "response_types", "scope", "token_endpoint_auth_method")
     publish(internet, DOCUMENT | dict.fromkeys((*fields, "client_secret", "logo_uri")))
     client = found(internet)
@@ -262,7 +266,7 @@ def test_null_in_a_document_is_absent(latchkey: TestApp, internet: Internet) -> 
 
 
 def test_document_is_limited_to_supported_values(latchkey: TestApp, internet: Internet) -> None:
-    """As in a registration: unsupported values are dropped unless none remains."""
+    """Unsupported values in a document are dropped, and it is rejected if none remains, as in a registration."""
     requested = ["authorization_code", "urn:ietf:params:oauth:grant-type:jwt-bearer", "client_credentials"]
     publish(
         internet,
@@ -274,7 +278,7 @@ def test_document_is_limited_to_supported_values(latchkey: TestApp, internet: In
 
 
 def test_document_may_use_private_use_schemes(latchkey: TestApp, ada: User, internet: Internet) -> None:
-    """Alone or with others; consent is asked for each time."""
+    """A document may contain private-use schemes; a redirect to one always needs consent."""
     uri = "cursor://anysphere.cursor-mcp/oauth/callback"
     publish(internet, DOCUMENT | {"redirect_uris": [uri, CALLBACK, LOOPBACK]})
     client = found(internet)
@@ -287,7 +291,9 @@ def test_document_may_use_private_use_schemes(latchkey: TestApp, ada: User, inte
 
 
 def test_unknown_fields_of_a_document_are_ignored(latchkey: TestApp, internet: Internet) -> None:
-    """They aren't stored; an overlong client_uri is dropped, and the page shows the id."""
+    """Unknown fields aren't stored. An overlong client_uri is dropped, so the consent page shows the client id
+    instead.
+    """
     unread = {"logo_uri": "javascript:x", "tos_uri": 7, "policy_uri": [], "contacts": "x", "jwks_uri": {}, "jwks": 1}
     publish(internet, DOCUMENT | unread | {"client_uri": "https://client.example/" + "x" * 200})
     client = found(internet)
@@ -296,7 +302,7 @@ def test_unknown_fields_of_a_document_are_ignored(latchkey: TestApp, internet: I
 
 
 def test_document_url_may_have_a_query_and_a_port(latchkey: TestApp, internet: Internet) -> None:
-    """They are part of the id."""
+    """The query and the port of a document's URL are part of the client id."""
     url = f"https://{NAME}:8443/client?v=1"
     publish(internet, DOCUMENT | {"client_id": url}, port=8443)
     client = found(internet, url)
@@ -305,7 +311,7 @@ def test_document_url_may_have_a_query_and_a_port(latchkey: TestApp, internet: I
 
 
 def test_longest_client_id_url_completes_the_flow(latchkey: TestApp, ada: User, internet: Internet) -> None:
-    """Every accepted id can be stored wherever ids are stored."""
+    """A client id of the maximum length can be stored in clients, consents, grants and tokens."""
     url = f"https://{NAME}/".ljust(1_024, "x")
     publish(internet, DOCUMENT | {"client_id": url})
     client = found(internet, url)
@@ -317,7 +323,7 @@ def test_longest_client_id_url_completes_the_flow(latchkey: TestApp, ada: User, 
 
 @pytest.mark.parametrize("name", [None, "", "  ", 7, ["Editor"], "two\nlines", "turned \u202e round", "x" * 101])
 def test_invalid_name_is_replaced_by_the_host(latchkey: TestApp, internet: Internet, name: object) -> None:
-    """The consent page must show something true."""
+    """An invalid name is replaced by the host, so that the consent page shows something true."""
     publish(internet, DOCUMENT | {"client_name": name})
     client = found(internet)
     assert client
@@ -325,7 +331,7 @@ def test_invalid_name_is_replaced_by_the_host(latchkey: TestApp, internet: Inter
 
 
 def test_host_is_shown_in_full(latchkey: TestApp, internet: Internet) -> None:
-    """Its end identifies the operator of the host."""
+    """The host isn't shortened on the consent page, because its end identifies the operator of the host."""
     host = f"bank.example.{'a' * 60}.{'b' * 60}.evil.example"
     described = client_documents._parse_metadata(f"https://{host}/client", {"redirect_uris": [CALLBACK]})
     assert described.name == host
@@ -333,7 +339,7 @@ def test_host_is_shown_in_full(latchkey: TestApp, internet: Internet) -> None:
 
 
 def test_generated_ids_are_found_without_a_fetch(latchkey: TestApp, app: App, internet: Internet) -> None:
-    """Only an https id names a document."""
+    """A generated client id is looked up without a fetch; only an https URL is the id of a document."""
     client = found(internet, app.id)
     assert client
     assert client.client_id == app.id

@@ -1,4 +1,4 @@
-"""Client id URLs: which are valid, and the reason shown for an invalid one."""
+"""URLs as client ids: which are valid, and the reason shown for an invalid one."""
 
 import pytest
 
@@ -38,7 +38,7 @@ PORTS = ("0", "00", "", "65536", "-1", "+443", "x")
 @pytest.mark.parametrize("place", [NAME, f"{NAME}:8443", f"{NAME}.", "192.0.2.1", "[2001:db8::1]:1", "A-b_c"])
 @pytest.mark.parametrize("path", ["%20", "%c3%bc", "a;b=c", "c?v=1&w=%2F", "%E0", "a~b!c", "%252", "%25a0"])
 def test_valid_url_can_be_a_client_id(place: str, path: str) -> None:
-    """A host, a path, and percent-encoded text."""
+    """A client id URL may have any host, path and percent-encoded text."""
     client_documents.check_url(f"https://{place}/{path}")
 
 
@@ -46,7 +46,9 @@ def test_valid_url_can_be_a_client_id(place: str, path: str) -> None:
     "place", [*PLACES, *(f"{NAME}:{port}" for port in PORTS), f"u@{NAME}", f"u:p@{NAME}", f"@{NAME}"]
 )
 def test_client_id_url_with_a_bad_host_is_rejected(place: str) -> None:
-    """No host, a bad host or port, user information; it doesn't matter which of them urlsplit detects."""
+    """A missing or bad host, a bad port, or credentials in the URL are rejected, whether or not urlsplit
+    detects them.
+    """
     with pytest.raises(client_documents.BadDocument) as raised:
         client_documents.check_url(f"https://{place}/c")
     assert str(raised.value) in (HOST, NO_URL)
@@ -64,7 +66,7 @@ def test_client_id_url_with_a_bad_host_is_rejected(place: str) -> None:
     ],
 )
 def test_client_id_url_with_a_bad_path_is_rejected(path: str, why: str) -> None:
-    """Encoded control characters, a bad percent-encoding, dot segments, a fragment."""
+    """Encoded control characters, bad percent-encoding, dot segments and a fragment are rejected."""
     with pytest.raises(client_documents.BadDocument) as raised:
         client_documents.check_url(f"https://{NAME}{path}")
     assert str(raised.value) == why
@@ -75,7 +77,7 @@ def test_client_id_url_with_a_bad_path_is_rejected(path: str, why: str) -> None:
     [("https:///c", HOST), (f"https://{NAME}/c%00", ENCODING), (f"https://{NAME}/", PLAIN), (f"https://{NAME}/c", "")],
 )
 def test_error_page_shows_why_a_client_id_is_invalid(latchkey: TestApp, ada: User, client_id: str, why: str) -> None:
-    """The user can report it to the developer; for a missing document no reason is shown."""
+    """The page shows the reason, which the user can report to the developer; a missing document shows none."""
     document_fetches.record_failure(client_id)
     page = ada.open(App(latchkey, Client(client_id), None, CALLBACK).authorization_path())
     assert f"Contact its developer ({why or 'unknown client_id'})." in page.text

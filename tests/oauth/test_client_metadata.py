@@ -1,4 +1,4 @@
-"""Client metadata, field by field, and the error for each invalid one."""
+"""Client metadata: how each field is read, and the error of an invalid one."""
 
 import json
 from typing import Any
@@ -21,7 +21,7 @@ def read(**fields: object) -> Metadata:
 
 
 def error_of(fields: dict[str, Any]) -> tuple[str, int, str]:
-    """Return the error for some metadata."""
+    """Return the error of invalid metadata."""
     with pytest.raises(OAuthError) as raised:
         read(**fields)
     return raised.value.error, raised.value.status, raised.value.message
@@ -36,7 +36,7 @@ def error_of(fields: dict[str, Any]) -> tuple[str, int, str]:
     ],
 )
 def test_metadata_is_a_json_object_in_which_null_is_absent(raw: bytes | str, fields: dict[str, Any]) -> None:
-    """RFC 7591 §2."""
+    """RFC 7591 §2: metadata is a JSON object, and a field that is null counts as absent."""
     assert client_metadata.parse_fields(raw) == fields
 
 
@@ -44,7 +44,7 @@ def test_metadata_is_a_json_object_in_which_null_is_absent(raw: bytes | str, fie
     "raw", ["", "{", "[]", "7", "null", '"x"', b"\xff", "[" * 100_000, '{"a": 1, "a": 1}', '{"a": {"b": 1, "b": 2}}']
 )
 def test_body_that_is_no_object_or_repeats_a_name_is_invalid(raw: bytes | str) -> None:
-    """Two parsers could read two different clients."""
+    """A body with a repeated name is invalid, because two parsers could read two different clients."""
     with pytest.raises(OAuthError, match="must be a JSON object without repeated names") as raised:
         client_metadata.parse_fields(raw)
     assert (raised.value.error, raised.value.status) == BAD_METADATA
@@ -72,7 +72,7 @@ def test_body_that_is_no_object_or_repeats_a_name_is_invalid(raw: bytes | str) -
     ],
 )
 def test_supported_values_are_kept_and_defaults_applied(fields: dict[str, Any], expected: dict[str, Any]) -> None:
-    """Unsupported values are dropped unless none remains."""
+    """Unsupported values are dropped unless none remains, and absent fields get their default."""
     whole: dict[str, Any] = {"name": None, "redirect_uris": [], "auth_method": "none", "grant_types": frozenset({CODE})}
     assert read(**fields) == Metadata(**whole | {"scopes": frozenset({"read", "write"}), "uri": None} | expected)
 
@@ -94,7 +94,7 @@ def test_supported_values_are_kept_and_defaults_applied(fields: dict[str, Any], 
     ],
 )
 def test_invalid_field_is_named_in_the_error(fields: dict[str, Any], about: str) -> None:
-    """RFC 7591 §3.2.2."""
+    """RFC 7591 §3.2.2: the error description names the invalid field."""
     error, status, message = error_of(fields)
     assert (error, status) == BAD_METADATA
     assert message.startswith(about)
@@ -102,19 +102,19 @@ def test_invalid_field_is_named_in_the_error(fields: dict[str, Any], about: str)
 
 @pytest.mark.parametrize("wrong", [CALLBACK, 7, [7], [CALLBACK, None], {"0": CALLBACK}])
 def test_redirect_uris_must_be_a_list_of_strings(wrong: object) -> None:
-    """Anything else is invalid_redirect_uri."""
+    """Any other type of redirect_uris is invalid_redirect_uri."""
     assert error_of({"redirect_uris": wrong}) == (*BAD_REDIRECT, "redirect_uris must be a list of strings.")
 
 
 def test_error_code_depends_on_the_kind_of_the_exception() -> None:
-    """Not on the text of its message."""
+    """The OAuth error code depends on the exception's type, not on its message."""
     for refused, expected in ((BadRedirectURI("x"), BAD_REDIRECT), (InvalidRequest("redirect URI"), BAD_METADATA)):
         error = client_metadata.to_oauth_error(refused)
         assert (error.error, error.status, error.message) == (*expected, refused.message)
 
 
 def test_error_lists_the_supported_values() -> None:
-    """So that the developer knows what to request."""
+    """The error lists the supported values, so that the developer knows which to request."""
     message = error_of({"grant_types": ["implicit"]})[2]
     assert message == f"grant_types must include one of {CODE}, {REFRESH}, {DEVICE}."
     assert json.dumps(message).isascii()

@@ -25,7 +25,7 @@ def register(user: User, kind: str, *uris: str) -> Page:
 
 
 def test_confidential_application_is_registered_in_the_console(latchkey: TestApp, ada: User) -> None:
-    """Id and secret are shown, the secret only once, and the flow works with them."""
+    """The page shows the id and, only once, the secret of a new application; the flow works with them."""
     page = register(ada, "confidential", CALLBACK, f" {LOOPBACK} ", "")
     (client,) = clients.list_of_account(ada.account.id)
     (secret,) = set(SECRET.findall(page.html))
@@ -40,7 +40,7 @@ def test_confidential_application_is_registered_in_the_console(latchkey: TestApp
 
 
 def test_public_application_is_registered_in_the_console(latchkey: TestApp, ada: User) -> None:
-    """It has no secret and can't get one."""
+    """A public application has no secret and can't get one."""
     page = register(ada, "public", LOOPBACK)
     (client,) = clients.list_of_account(ada.account.id)
     assert not SECRET.search(page.html)
@@ -51,7 +51,7 @@ def test_public_application_is_registered_in_the_console(latchkey: TestApp, ada:
 
 
 def test_invalid_application_form_shows_the_error(latchkey: TestApp, ada: User) -> None:
-    """A redirect URI, a name, a kind and a scope are required."""
+    """A redirect URI, a name, a client type and a scope are required."""
     good = {"name": "Mine", "redirect_uris": CALLBACK, "kind": "public"}
     for wrong in ({"redirect_uris": ""}, {"name": " "}, {"kind": "secret"}, {"redirect_uris": "x"}):
         page = ada.submit(NEW, **{**good, **wrong}, scopes=["read"])
@@ -61,7 +61,7 @@ def test_invalid_application_form_shows_the_error(latchkey: TestApp, ada: User) 
 
 
 def test_account_has_at_most_50_applications(latchkey: TestApp, ada: User) -> None:
-    """A deleted one doesn't count."""
+    """An account can register 50 applications; a deleted one doesn't count."""
     owned = [register_client(latchkey, owner=ada.account) for _ in range(clients.PER_ACCOUNT_MAX)]
     page = register(ada, "public", CALLBACK)
     assert (page.status, "at most 50" in page.problem) == (409, True)
@@ -71,7 +71,7 @@ def test_account_has_at_most_50_applications(latchkey: TestApp, ada: User) -> No
 
 
 def test_deleting_an_application_twice_counts_once(latchkey: TestApp, ada: User) -> None:
-    """The number of applications is decremented once, and one event is recorded."""
+    """Deleting an application twice decrements the number of applications once and records one event."""
     owned = [register_client(latchkey, owner=ada.account) for _ in range(clients.PER_ACCOUNT_MAX)]
     for _ in range(3):
         delete_client.delete(owned[0].client)
@@ -81,7 +81,7 @@ def test_deleting_an_application_twice_counts_once(latchkey: TestApp, ada: User)
 
 
 def test_suspended_account_registers_no_application(latchkey: TestApp) -> None:
-    """The transaction itself requires an active account."""
+    """The transaction that registers an application requires an active account."""
     owner = latchkey.account()
     change.set_tier_and_status(owner.id, tier=None, status=states.SUSPENDED, actor="acc_admin")
     with pytest.raises(errors.NotFound):
@@ -90,7 +90,7 @@ def test_suspended_account_registers_no_application(latchkey: TestApp) -> None:
 
 
 def test_second_of_two_concurrent_rotations_fails(latchkey: TestApp, app: App) -> None:
-    """Its page must not show a secret that never worked."""
+    """The second of two concurrent rotations fails, so that its page doesn't show a secret that is already replaced."""
     seen_by_both = Client.get(app.id)
     app.secret = clients.rotate_secret(app.client)
     with pytest.raises(errors.Conflict):
@@ -99,7 +99,7 @@ def test_second_of_two_concurrent_rotations_fails(latchkey: TestApp, app: App) -
 
 
 def test_change_of_a_concurrently_deleted_client_fails(latchkey: TestApp, app: App) -> None:
-    """Name, secret and metadata: no write recreates the item."""
+    """A change of name, secret or metadata doesn't recreate the item of a deleted client."""
     seen = Client.get(app.id)
     delete_client.delete(app.client)
     with pytest.raises(errors.NotFound):
@@ -115,7 +115,7 @@ def test_change_of_a_concurrently_deleted_client_fails(latchkey: TestApp, app: A
 def test_approval_of_a_concurrently_deleted_client_fails(
     latchkey: TestApp, ada: User, app: App, registered_by: str
 ) -> None:
-    """An unapproved client fails at the approval; a kept one at the exchange of the code."""
+    """If a client is deleted during an approval, the approval or at the latest the exchange of the code fails."""
     if registered_by == "self":
         app.client.update(actions=[Client.dies_at.set(latchkey.clock.now_ms // 1000 + 60)])
     sent = {"client_id": [app.id], "redirect_uri": [CALLBACK], "response_type": ["code"]}

@@ -1,4 +1,4 @@
-"""Clients in DynamoDB: registering, changing and keeping them, without the console."""
+"""Clients in DynamoDB: registering, changing and keeping clients, without the console."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ def register(**described: Any) -> clients.NewClient:
 
 
 def test_client_is_stored_completely(latchkey: TestApp) -> None:
-    """The secret as its digest and preview."""
+    """A client is stored with all its fields; its secret is stored as digest and preview."""
     owner = latchkey.account()
     latchkey.clock.forward(1)
     new = register(account_id=owner.id, uri="https://photos.example/", wanted={"write"}, pkce_required=True)
@@ -51,7 +51,7 @@ def test_client_is_stored_completely(latchkey: TestApp) -> None:
 
 
 def test_client_with_minimal_metadata_has_defaults(latchkey: TestApp) -> None:
-    """Both scopes; no secret for a public client; unknown attributes are absent."""
+    """A client with minimal metadata gets both scopes and, if public, no secret; absent fields aren't stored."""
     new = register(auth_method="none", registered_by="self", registration_digest="d", dies_at=NOON_S + 9)
     client = Client.get(new.client.client_id)
     assert new.secret is None
@@ -75,14 +75,14 @@ def test_client_with_minimal_metadata_has_defaults(latchkey: TestApp) -> None:
     ],
 )
 def test_invalid_client_is_rejected(latchkey: TestApp, described: dict[str, Any], why: str) -> None:
-    """Nothing is stored."""
+    """A client with invalid metadata isn't stored."""
     with pytest.raises(errors.InvalidRequest, match=why):
         register(account_id=latchkey.account().id, **described)
     assert list(Client.scan()) == []
 
 
 def test_client_has_up_to_ten_redirect_uris(latchkey: TestApp) -> None:
-    """Duplicates count once, and the order is kept. Without the code flow none is needed."""
+    """Duplicate redirect URIs count once and the order is kept; a client without the code grant needs none."""
     uris = [f"https://a.example/{number}" for number in range(9, -1, -1)]
     owner = latchkey.account().id
     assert register(account_id=owner, uris=uris[:5] * 2).client.redirect_uris == uris[:5]
@@ -93,7 +93,7 @@ def test_client_has_up_to_ten_redirect_uris(latchkey: TestApp) -> None:
 
 
 def test_bad_redirect_uri_names_its_field() -> None:
-    """The exception has the field and the type of a bad redirect URI."""
+    """The exception for a bad redirect URI has the name of the field and its own type."""
     with pytest.raises(BadRedirectURI) as raised:
         clients.check_has_redirect_uri({CODE}, [])
     assert raised.value.field == "redirect_uris"
@@ -103,7 +103,7 @@ def test_bad_redirect_uri_names_its_field() -> None:
 
 
 def test_limit_of_50_applications_is_distinct_from_a_reused_form(latchkey: TestApp) -> None:
-    """A reused form has its own error, and so has a fault of the database."""
+    """A form submitted twice, the limit of 50 applications and a database error are three different errors."""
     owner = latchkey.account()
     register(account_id=owner.id, form="form 1")
     with pytest.raises(errors.Conflict, match="Its application is in the list"):
@@ -122,7 +122,7 @@ def test_limit_of_50_applications_is_distinct_from_a_reused_form(latchkey: TestA
 
 
 def test_registration_overwrites_no_item(latchkey: TestApp) -> None:
-    """Each put requires that no item exists."""
+    """Each put of a registration requires that no item with that id exists."""
     with record_calls() as calls:
         register(account_id=latchkey.account().id, form="form 1")
     puts = [write["Put"] for _, request in calls for write in request.get("TransactItems", ()) if "Put" in write]
@@ -131,8 +131,8 @@ def test_registration_overwrites_no_item(latchkey: TestApp) -> None:
     assert all("attribute_not_exists" in put.get("ConditionExpression", "") for put in mine)
 
 
-def kept(client: Client) -> tuple[Client, int]:
-    """Return a client after an approval, and the number of writes."""
+def approve(client: Client) -> tuple[Client, int]:
+    """Return a client after an approval, and the number of DynamoDB writes."""
     with record_calls() as calls, models.transaction() as write:
         client_lifetime.keep(write, client)
     writes = [write for _, request in calls for write in request.get("TransactItems", ())]
@@ -140,23 +140,23 @@ def kept(client: Client) -> tuple[Client, int]:
 
 
 def test_self_registered_client_is_kept_once_it_is_used(latchkey: TestApp) -> None:
-    """One that is already kept needs no write."""
+    """An approval removes a self-registered client's time of deletion; later approvals write nothing."""
     client = register(registered_by="self", dies_at=NOON_S + 9).client
-    used, writes = kept(client)
+    used, writes = approve(client)
     assert ("dies_at" in used.attribute_values, writes) == (False, 1)
-    assert kept(used)[1] == 0
+    assert approve(used)[1] == 0
 
 
 @pytest.mark.parametrize(("kept_until", "writes"), [(None, 1), (90 * DAY_S - 1, 1), (90 * DAY_S, 0), (91 * DAY_S, 0)])
 def test_client_of_a_document_is_kept_longer_than_a_grant(
     latchkey: TestApp, kept_until: int | None, writes: int
 ) -> None:
-    """For 120 days, extended when fewer than a grant's 90 days are left."""
+    """A document's client is kept for 120 days, extended when fewer than the 90 days of a grant are left."""
     until = None if kept_until is None else NOON_S + kept_until
     client = register(registered_by="document", dies_at=NOON_S + 2 * DAY_S).client
     if until is not None:
         client.update(actions=[Client.kept_until.set(until), Client.dies_at.set(until)])
-    used, new = kept(client)
+    used, new = approve(client)
     assert new == writes
     if writes:
         assert used.kept_until == used.dies_at == NOON_S + 120 * DAY_S
@@ -165,7 +165,7 @@ def test_client_of_a_document_is_kept_longer_than_a_grant(
 
 
 def test_missing_client_is_not_recreated_by_an_approval(latchkey: TestApp) -> None:
-    """Neither a deleted nor an expired one."""
+    """An approval doesn't recreate the item of a deleted or expired client."""
     deleted, expired = (register(registered_by="self", dies_at=NOON_S + 9).client for _ in range(2))
     delete_client.delete(deleted)
     Client(expired.client_id).delete()
@@ -177,7 +177,7 @@ def test_missing_client_is_not_recreated_by_an_approval(latchkey: TestApp) -> No
 
 
 def test_rotation_replaces_the_secret(latchkey: TestApp) -> None:
-    """In the object that was passed as well."""
+    """Rotation replaces the stored secret and the secret in the object that was passed."""
     owner = latchkey.account()
     new = register(account_id=owner.id)
     latchkey.clock.forward(1)
@@ -194,7 +194,7 @@ def test_rotation_replaces_the_secret(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("pkce_required", [None, False, True])
 def test_update_changes_name_and_redirect_uris(latchkey: TestApp, pkce_required: bool | None) -> None:
-    """And the PKCE requirement if it is passed; other attributes stay."""
+    """An update changes the PKCE requirement only if it is passed, and keeps all other attributes."""
     owner = latchkey.account()
     client = register(account_id=owner.id, pkce_required=True).client
     latchkey.clock.forward(1)
@@ -209,7 +209,7 @@ def test_update_changes_name_and_redirect_uris(latchkey: TestApp, pkce_required:
 
 
 def test_unknown_client_is_not_changed(latchkey: TestApp) -> None:
-    """No item is created."""
+    """Updating or rotating an unknown client creates no item."""
     client = Client(ids.new("app"), name="Photos", registered_by="self", secret_digest="d")
     with pytest.raises(errors.NotFound):
         clients.update(client, name="Albums", uris=[CALLBACK])
@@ -220,7 +220,7 @@ def test_unknown_client_is_not_changed(latchkey: TestApp) -> None:
 
 
 def test_account_reads_only_its_own_clients(latchkey: TestApp) -> None:
-    """Another account's client is indistinguishable from a missing one."""
+    """Reading another account's client gives the same error as reading a missing one."""
     owner, other = latchkey.account(), latchkey.account(name="Bea")
     mine = register(account_id=owner.id).client
     assert clients.get_of_account(owner.id, mine.client_id).client_id == mine.client_id
@@ -232,7 +232,7 @@ def test_account_reads_only_its_own_clients(latchkey: TestApp) -> None:
 
 
 def test_client_is_verified_while_its_account_is_active(latchkey: TestApp) -> None:
-    """A self-registered client never is, whatever its attributes."""
+    """A client of an active account is verified; a self-registered one never is, whatever its attributes."""
     owner = latchkey.account()
     mine, alone = register(account_id=owner.id).client, register(registered_by="self").client
     posing = replace_in(alone, account_id=owner.id)
@@ -244,7 +244,7 @@ def test_client_is_verified_while_its_account_is_active(latchkey: TestApp) -> No
 
 
 def replace_in(client: Client, **values: Any) -> Client:
-    """Return a copy of a stored client with other values."""
+    """Return a copy of a stored client with some values replaced."""
     copy = Client.get(client.client_id)
     for name, value in values.items():
         setattr(copy, name, value)
@@ -260,5 +260,5 @@ def replace_in(client: Client, **values: Any) -> Client:
     ],
 )
 def test_client_id_is_generated_or_a_document_url(text: str, is_one: bool) -> None:
-    """Up to the length of a sort key."""
+    """A client id is a generated id, or a document's URL no longer than a sort key."""
     assert clients.is_client_id(text) == is_one

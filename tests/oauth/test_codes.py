@@ -1,4 +1,4 @@
-"""Authorization codes: one exchange within a minute, bound to client, redirect URI and verifier."""
+"""Authorization codes: exchanged once within a minute, and bound to client, redirect URI and verifier."""
 
 import hashlib
 from base64 import urlsafe_b64encode
@@ -26,7 +26,7 @@ from tests.support.harness import TestApp
 
 USED = (400, "invalid_grant")
 OTHER_VERIFIER = "M25iVXpKU3puUjFaYWg3T1NDTDQtcW1ROUY5YXlwalNoc0hhakxifmZHag"
-"""A verifier of a different challenge."""
+"""A verifier that doesn't match the challenge."""
 
 
 def challenge_of(verifier: str) -> str:
@@ -35,7 +35,7 @@ def challenge_of(verifier: str) -> str:
 
 
 def test_code_is_exchanged_for_tokens(latchkey: TestApp, ada: User, app: App) -> None:
-    """The response of RFC 6749 §5.1; the access token acts for the resource owner."""
+    """The token response has the format of RFC 6749 §5.1, and the access token acts for the resource owner."""
     response = app.redeem(ada.code(app, scope="read write"))
     body = response.json()
     assert response.status == 200
@@ -52,7 +52,7 @@ def test_code_is_exchanged_for_tokens(latchkey: TestApp, ada: User, app: App) ->
 
 
 def test_code_exchange_works_as_published(latchkey: TestApp, ada: User, app: App) -> None:
-    """The documented token request is JSON with the secret in the body."""
+    """The token request of the published documentation works: JSON with the secret in the body."""
     body = {"code": ada.code(app), "grant_type": "authorization_code", "redirect_uri": app.redirect_uri}
     response = as_json(latchkey, "/oauth/token", {**app.credentials, **body})
     assert response.status == 200
@@ -60,7 +60,7 @@ def test_code_exchange_works_as_published(latchkey: TestApp, ada: User, app: App
 
 
 def test_access_token_expires_after_an_hour(latchkey: TestApp, ada: User, app: App) -> None:
-    """The API responds with `token_expired`, as for any credential."""
+    """An access token expires after an hour; the API then responds with `token_expired`."""
     token, _ = ada.grant(app)
     latchkey.clock.forward(3_599.999)
     assert is_accepted(latchkey, token)
@@ -70,13 +70,13 @@ def test_access_token_expires_after_an_hour(latchkey: TestApp, ada: User, app: A
 
 
 def test_client_without_the_refresh_grant_gets_no_refresh_token(latchkey: TestApp, ada: User) -> None:
-    """It gets only an access token."""
+    """A client without the refresh_token grant gets an access token only."""
     app = register_client(latchkey, grant_types=["authorization_code"])
     assert "refresh_token" not in ada.tokens(app)
 
 
 def test_code_expires_after_a_minute(latchkey: TestApp, ada: User, app: App) -> None:
-    """RFC 6749 §4.1.2 recommends 10 minutes at most."""
+    """A code expires after one minute; RFC 6749 §4.1.2 recommends ten at most."""
     early, late = ada.code(app), ada.code(app)
     latchkey.clock.forward(59.999)
     assert app.redeem(early).status == 200
@@ -89,7 +89,7 @@ def test_code_expires_after_a_minute(latchkey: TestApp, ada: User, app: App) -> 
 def test_code_reuse_revokes_the_tokens_of_the_first_use(
     latchkey: TestApp, ada: User, request: pytest.FixtureRequest, kind: str, later_s: float
 ) -> None:
-    """RFC 6749 §4.1.2: both tokens are revoked, however late the second use is."""
+    """RFC 6749 §4.1.2: a second use of a code revokes both tokens, however late it is."""
     app: App = request.getfixturevalue(kind)
     code = ada.code(app)
     tokens = app.redeem(code).json()
@@ -101,7 +101,7 @@ def test_code_reuse_revokes_the_tokens_of_the_first_use(
 
 
 def test_code_reuse_leaves_other_grants_active(latchkey: TestApp, ada: User, app: App) -> None:
-    """Each approval is a grant of its own, so other devices keep their access."""
+    """Reuse of a code revokes only its own grant, so the user's other devices keep their access."""
     other, _ = ada.grant(app)
     code = ada.code(app)
     app.redeem(code)
@@ -110,7 +110,7 @@ def test_code_reuse_leaves_other_grants_active(latchkey: TestApp, ada: User, app
 
 
 def test_code_reuse_with_a_wrong_verifier_revokes_nothing(latchkey: TestApp, ada: User, spa: App) -> None:
-    """Only a request that is valid otherwise is reuse: an attacker without the verifier can't revoke a grant."""
+    """A second use with a wrong verifier isn't reuse, so an attacker without the verifier can't revoke a grant."""
     code = ada.code(spa)
     token = spa.redeem(code).json()["access_token"]
     assert error_of(spa.redeem(code, code_verifier=OTHER_VERIFIER)) == USED
@@ -119,7 +119,7 @@ def test_code_reuse_with_a_wrong_verifier_revokes_nothing(latchkey: TestApp, ada
 
 
 def test_code_of_another_client_is_invalid_and_not_consumed(latchkey: TestApp, ada: User, app: App, spa: App) -> None:
-    """A leaked code is useless to another client, and stays valid for its own."""
+    """A leaked code is useless to another client, and stays valid for its own client."""
     other, other_public = register_client(latchkey), register_client(latchkey, public=True)
     code = ada.code(app)
     assert error_of(other.redeem(code)) == USED
@@ -132,7 +132,7 @@ def test_code_of_another_client_is_invalid_and_not_consumed(latchkey: TestApp, a
 
 
 def test_stolen_code_is_not_consumed_by_another_grant_type(latchkey: TestApp, ada: User, app: App, spa: App) -> None:
-    """Client credentials with another client's code, refresh token or device code return the client's own token."""
+    """A client credentials request that contains another client's code or token doesn't consume it."""
     device = app.post("/oauth/device_authorization").json()["device_code"]
     _, refresh_token = ada.grant(spa)
     code = ada.code(spa)
@@ -149,7 +149,7 @@ def test_stolen_code_is_not_consumed_by_another_grant_type(latchkey: TestApp, ad
 
 
 def test_code_with_another_redirect_uri_is_invalid_and_not_consumed(ada: User, app: App) -> None:
-    """The value of the authorization request must be repeated exactly (RFC 6749 §4.1.3)."""
+    """The redirect_uri of the authorization request must be repeated exactly (RFC 6749 §4.1.3)."""
     code = ada.code(app)
     for redirect_uri in (
         None,
@@ -167,7 +167,7 @@ def test_code_with_another_redirect_uri_is_invalid_and_not_consumed(ada: User, a
 
 
 def test_code_is_bound_to_the_requested_redirect_uri(latchkey: TestApp, ada: User) -> None:
-    """Another redirect URI of the client doesn't match, nor another port of a loopback one."""
+    """A code isn't exchanged with another of the client's redirect URIs, nor with another port of a loopback one."""
     app = register_client(latchkey, CALLBACK, "https://app.example.com/second")
     assert error_of(app.redeem(ada.code(app), redirect_uri="https://app.example.com/second")) == USED
     native = register_client(latchkey, LOOPBACK, public=True)
@@ -178,7 +178,7 @@ def test_code_is_bound_to_the_requested_redirect_uri(latchkey: TestApp, ada: Use
 
 @pytest.mark.parametrize("kind", ["app", "spa"])
 def test_code_with_pkce_needs_no_redirect_uri(ada: User, request: pytest.FixtureRequest, kind: str) -> None:
-    """OAuth 2.1 §10.2: the verifier binds the code. A redirect URI that is sent must match."""
+    """OAuth 2.1 §10.2: redirect_uri is optional because the verifier binds the code, but must match if sent."""
     app: App = request.getfixturevalue(kind)
     app.proof = PKCE
     code = ada.code(app)
@@ -190,7 +190,7 @@ def test_code_with_pkce_needs_no_redirect_uri(ada: User, request: pytest.Fixture
 
 
 def test_client_with_one_redirect_uri_may_omit_it(ada: User, app: App) -> None:
-    """If it is absent in the authorization request it may be absent here; if it is sent it must match."""
+    """If the authorization request had no redirect_uri, the token request needs none; if sent, it must match."""
     code = ada.code(app, redirect_uri=None)
     assert error_of(app.redeem(code, redirect_uri="https://evil.example/cb")) == USED
     assert app.redeem(code, redirect_uri=None).status == 200
@@ -215,7 +215,7 @@ WRONG_VERIFIERS = {
 
 @pytest.mark.parametrize("kind", ["app", "spa"])
 def test_wrong_verifier_is_rejected_and_consumes_nothing(ada: User, request: pytest.FixtureRequest, kind: str) -> None:
-    """RFC 7636 §4.1: 43 to 128 unreserved characters whose hash is the challenge, for every client."""
+    """RFC 7636 §4.1: a verifier has 43 to 128 unreserved characters, and its hash must equal the challenge."""
     app: App = request.getfixturevalue(kind)
     app.proof = PKCE
     code = ada.code(app)
@@ -225,7 +225,7 @@ def test_wrong_verifier_is_rejected_and_consumes_nothing(ada: User, request: pyt
 
 
 def test_verifier_of_any_allowed_length_is_accepted(ada: User, spa: App) -> None:
-    """Both bounds of RFC 7636 §4.1, and all characters."""
+    """RFC 7636 §4.1: a verifier may have 43 to 128 characters, with every unreserved character."""
     for length in (43, 128):
         verifier = ("abcXYZ019-._~" * 10)[:length]
         code = ada.code(spa, code_challenge=challenge_of(verifier))
@@ -233,13 +233,15 @@ def test_verifier_of_any_allowed_length_is_accepted(ada: User, spa: App) -> None
 
 
 def test_verifier_without_a_challenge_is_rejected(ada: User, app: App) -> None:
-    """RFC 9700 §4.8.2: a downgrade removed the challenge from the authorization request."""
+    """RFC 9700 §4.8.2: a verifier without a stored challenge is an error, which prevents a PKCE downgrade."""
     code = ada.code(app)
     assert error_of(app.redeem(code, code_verifier=VERIFIER)) == (400, "invalid_request")
 
 
 def test_injected_code_is_rejected(ada: User, spa: App) -> None:
-    """A code injected into another browser's flow meets another verifier, and stays valid for its own."""
+    """A stolen code that is injected into another browser's flow fails because the verifier differs, and stays
+    valid.
+    """
     victims = ada.code(spa)
     assert error_of(spa.redeem(victims, code_verifier=OTHER_VERIFIER)) == USED
     attackers = ada.code(spa, code_challenge=challenge_of(OTHER_VERIFIER))
@@ -248,14 +250,14 @@ def test_injected_code_is_rejected(ada: User, spa: App) -> None:
 
 
 def test_unknown_code_is_invalid(app: App) -> None:
-    """A malformed, mistyped or unknown code, with the same response."""
+    """A malformed, a mistyped and an unknown code get the same error."""
     for code in ("nonsense", "lk_ac_" + "0" * 36, secrets.mint("ac"), "x" * 5_000, 'a"b\\c'):
         assert error_of(app.redeem(code)) == USED
     assert error_of(app.redeem("é")) == (400, "invalid_request")
 
 
 def test_other_secrets_are_not_codes(latchkey: TestApp, ada: User, app: App) -> None:
-    """An access token, a refresh token, a device code or a client secret in place of a code."""
+    """An access token, a refresh token, a device code or a client secret isn't accepted as a code."""
     access_token, refresh_token = ada.grant(app)
     device_code = app.post("/oauth/device_authorization").json()["device_code"]
     for other in (access_token, refresh_token, device_code, app.secret):
@@ -264,7 +266,7 @@ def test_other_secrets_are_not_codes(latchkey: TestApp, ada: User, app: App) -> 
 
 
 def test_code_of_an_inactive_account_is_invalid(latchkey: TestApp, ada: User, app: App) -> None:
-    """The account was suspended after its approval; the code isn't consumed."""
+    """A code is invalid, but isn't consumed, while the account that approved it is suspended."""
     code = ada.code(app)
     ada.suspend()
     assert error_of(app.redeem(code)) == USED
@@ -273,7 +275,7 @@ def test_code_of_an_inactive_account_is_invalid(latchkey: TestApp, ada: User, ap
 
 
 def test_code_of_a_client_without_the_code_grant_is_rejected(latchkey: TestApp, app: App) -> None:
-    """A client may only use the grant types that it was registered for."""
+    """A client may use only the grant types that it was registered for."""
     machine = register_client(latchkey, grant_types=[CLIENT])
     assert error_of(machine.redeem(secrets.mint("ac"))) == (400, "unauthorized_client")
     assert error_of(machine.refresh(secrets.mint("rt"))) == (400, "unauthorized_client")

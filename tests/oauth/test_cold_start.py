@@ -1,4 +1,4 @@
-"""Cold starts: an API request doesn't import the authorization server, nor a token request the pages."""
+"""Cold starts: an API request doesn't import the authorization server, and a token request doesn't import the pages."""
 
 import json
 import subprocess
@@ -40,7 +40,7 @@ PAGES = {"jinja2", "argon2", "zxcvbn"}
 FORGOTTEN = sorted({"app", "chalicelib", "infra", "pynamodb"} | PROTOCOL | PAGES)
 
 
-def imported_by(method: str, target: str, status: int, body: bytes = b"") -> set[str]:
+def list_imports(method: str, target: str, status: int, body: bytes = b"") -> set[str]:
     """Return the modules that a new process has imported after one request."""
     script = FRESH.format(forgotten=FORGOTTEN, method=method, target=target, status=status, body=body)
     run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -49,13 +49,13 @@ def imported_by(method: str, target: str, status: int, body: bytes = b"") -> set
 
 
 def test_first_api_request_imports_no_cryptography() -> None:
-    """Nor templates, nor password hashing."""
-    imported = imported_by("GET", "/v1/users/me", 200)
+    """The first API request imports no cryptography, templates or password hashing."""
+    imported = list_imports("GET", "/v1/users/me", 200)
     assert {"chalicelib", "chalice"} <= imported
     assert not imported & (PROTOCOL | PAGES)
 
 
 def test_first_token_request_imports_no_pages() -> None:
-    """Nothing that only the console needs."""
-    imported = imported_by("POST", "/oauth/token", 401, b'{"client_id": "nobody"}')
+    """The first token request imports nothing that only the console needs."""
+    imported = list_imports("POST", "/oauth/token", 401, b'{"client_id": "nobody"}')
     assert not imported & PAGES

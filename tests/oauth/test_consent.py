@@ -1,4 +1,4 @@
-"""Remembered consents: when the consent page is skipped, and when it is shown again."""
+"""Remembered consent: when the consent page is skipped, and when it is shown again."""
 
 import json
 from dataclasses import replace
@@ -29,7 +29,7 @@ from tests.support.harness import TestApp
 BOTH = [f"{ISSUER}/v1", f"{ISSUER}/v1/users"]
 
 
-def is_asked(user: User, app: App, **requested: str | list[str] | None) -> bool:
+def shows_consent_page(user: User, app: App, **requested: str | list[str] | None) -> bool:
     """Return whether a request shows the consent page instead of redirecting with a code."""
     page = user.open_authorization(app, **requested)
     if page.status == 200:
@@ -39,52 +39,52 @@ def is_asked(user: User, app: App, **requested: str | list[str] | None) -> bool:
 
 
 def test_consent_is_remembered(latchkey: TestApp, ada: User, app: App) -> None:
-    """The same or a smaller request skips the page, even after a year."""
+    """A request for the same or fewer scopes skips the consent page, even after a year."""
     ada.allow(app, scope="read write", resource=BOTH)
-    assert not is_asked(ada, app, scope="read write", resource=BOTH)
-    assert not is_asked(ada, app, scope="read", resource=BOTH[0])
+    assert not shows_consent_page(ada, app, scope="read write", resource=BOTH)
+    assert not shows_consent_page(ada, app, scope="read", resource=BOTH[0])
     latchkey.clock.forward(365 * 86_400)
     ada.log_in_again()
-    assert not is_asked(ada, app, scope="write", resource=BOTH[1])
+    assert not shows_consent_page(ada, app, scope="write", resource=BOTH[1])
 
 
 def test_denial_is_not_remembered(ada: User, app: App) -> None:
-    """The next request shows the page again."""
+    """After a denial the next request shows the consent page again."""
     ada.decide(ada.open_authorization(app), "deny")
-    assert is_asked(ada, app)
+    assert shows_consent_page(ada, app)
 
 
 def test_consent_is_asked_again_for_more_scopes(ada: User, app: App) -> None:
-    """Afterwards both are remembered."""
+    """A request for more scopes shows the consent page; an approval adds them to the remembered consent."""
     ada.allow(app, scope="read")
-    assert is_asked(ada, app, scope="write")
-    assert is_asked(ada, app, scope="read write")
+    assert shows_consent_page(ada, app, scope="write")
+    assert shows_consent_page(ada, app, scope="read write")
     ada.allow(app, scope="write")
-    assert not is_asked(ada, app, scope="read write")
+    assert not shows_consent_page(ada, app, scope="read write")
 
 
 def test_consent_is_asked_again_for_other_resources(ada: User, app: App) -> None:
-    """A consent for one resource doesn't cover another."""
+    """A consent for one resource doesn't cover another resource."""
     ada.allow(app, resource=BOTH[0])
-    assert is_asked(ada, app, resource=BOTH)
-    assert is_asked(ada, app, resource=BOTH[1])
+    assert shows_consent_page(ada, app, resource=BOTH)
+    assert shows_consent_page(ada, app, resource=BOTH[1])
     ada.allow(app, resource=BOTH[1])
-    assert not is_asked(ada, app, resource=BOTH)
+    assert not shows_consent_page(ada, app, resource=BOTH)
 
 
 def test_consent_is_asked_again_with_prompt_consent(ada: User, app: App) -> None:
-    """The client requested the page."""
+    """A client can have the consent page shown with prompt=consent despite a remembered consent."""
     ada.allow(app)
-    assert is_asked(ada, app, prompt="consent")
-    assert not is_asked(ada, app)
+    assert shows_consent_page(ada, app, prompt="consent")
+    assert not shows_consent_page(ada, app)
 
 
 @pytest.mark.parametrize("uri", [LOOPBACK, "http://localhost/cb", PRIVATE])
 def test_consent_is_always_asked_on_shared_redirect_uris(latchkey: TestApp, ada: User, uri: str) -> None:
-    """RFC 8252 §8.6: any app on the device could impersonate the client. With prompt=none it is an error."""
+    """RFC 8252 §8.6: a redirect URI that any app on the device could claim always needs consent; prompt=none fails."""
     app = register_client(latchkey, uri, public=True)
     ada.allow(app)
-    assert is_asked(ada, app)
+    assert shows_consent_page(ada, app)
     assert query_of(ada.open_authorization(app, prompt="none").location)["error"] == "consent_required"
 
 
@@ -92,7 +92,7 @@ ELSEWHERE = "https://elsewhere.example/cb"
 
 
 def test_consent_is_asked_again_for_a_recipient_changed_in_the_console(latchkey: TestApp, ada: User) -> None:
-    """Another host, port or path is another recipient, except for a path on the same origin."""
+    """A new host, port or path needs consent again, except for another path on the same https origin."""
     owner = new_user(latchkey, "Owner")
     app = register_client(latchkey, owner=owner.account)
     ada.allow(app)
@@ -104,63 +104,69 @@ def test_consent_is_asked_again_for_a_recipient_changed_in_the_console(latchkey:
     ):
         path = f"/settings/applications/{app.id}"
         assert owner.submit(f"{path}/change", on=path, name="Photos", redirect_uris=uri).status == 303
-        assert is_asked(ada, app, redirect_uri=uri) is requested, uri
-        assert is_asked(ada, app, redirect_uri=None) is requested, uri
+        assert shows_consent_page(ada, app, redirect_uri=uri) is requested, uri
+        assert shows_consent_page(ada, app, redirect_uri=None) is requested, uri
     ada.allow(app, redirect_uri=ELSEWHERE)
-    assert not is_asked(ada, app, redirect_uri=ELSEWHERE)
+    assert not shows_consent_page(ada, app, redirect_uri=ELSEWHERE)
 
 
 def test_consent_is_asked_again_for_a_recipient_changed_by_registration(latchkey: TestApp, ada: User) -> None:
-    """RFC 7592: the holder of the registration access token must not get a code allowed to another recipient."""
+    """RFC 7592: the holder of the registration access token must not get a code that was allowed to another
+    recipient.
+    """
     described = {"redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none"}
     created = as_json(latchkey, "/oauth/register", described).json()
     app = App(latchkey, Client.get(created["client_id"]), None, CALLBACK, PKCE)
     ada.allow(app)
-    assert not is_asked(ada, app)
+    assert not shows_consent_page(ada, app)
     changed = json.dumps({**described, "client_id": app.id, "redirect_uris": [ELSEWHERE]}).encode()
     response = latchkey.call("PUT", f"/oauth/register/{app.id}", created["registration_access_token"], body=changed)
     assert response.status == 200
-    assert is_asked(ada, app, redirect_uri=ELSEWHERE)
+    assert shows_consent_page(ada, app, redirect_uri=ELSEWHERE)
 
 
 def test_consents_to_several_recipients_are_all_remembered(latchkey: TestApp, ada: User) -> None:
-    """A client with two redirect URIs isn't asked about alternately."""
+    """A client that alternates between two redirect URIs isn't asked for consent each time."""
     app = register_client(latchkey, CALLBACK, ELSEWHERE)
     ada.allow(app)
-    assert is_asked(ada, app, redirect_uri=ELSEWHERE)
+    assert shows_consent_page(ada, app, redirect_uri=ELSEWHERE)
     ada.allow(app, redirect_uri=ELSEWHERE)
-    assert not is_asked(ada, app, redirect_uri=CALLBACK)
-    assert not is_asked(ada, app, redirect_uri=ELSEWHERE)
+    assert not shows_consent_page(ada, app, redirect_uri=CALLBACK)
+    assert not shows_consent_page(ada, app, redirect_uri=ELSEWHERE)
 
 
 def test_consents_are_not_combined(latchkey: TestApp, ada: User) -> None:
-    """Each covers its scopes, resources and recipient together, and not combinations of them."""
+    """A consent covers its scopes, resource and recipient together; two consents don't cover a combination of them."""
     app = register_client(latchkey, CALLBACK, ELSEWHERE)
     ada.allow(app, scope="read")
     ada.allow(app, scope="write", redirect_uri=ELSEWHERE)
-    assert is_asked(ada, app, scope="read write")
-    assert is_asked(ada, app, scope="write")
-    assert is_asked(ada, app, scope="read", redirect_uri=ELSEWHERE)
+    assert shows_consent_page(ada, app, scope="read write")
+    assert shows_consent_page(ada, app, scope="write")
+    assert shows_consent_page(ada, app, scope="read", redirect_uri=ELSEWHERE)
     ada.allow(app, scope="read", resource=BOTH[0])
     ada.allow(app, scope="write", resource=BOTH[1])
-    assert is_asked(ada, app, scope="write", resource=BOTH[0])
-    assert not is_asked(ada, app, scope="read", resource=BOTH[0])
+    assert shows_consent_page(ada, app, scope="write", resource=BOTH[0])
+    assert not shows_consent_page(ada, app, scope="read", resource=BOTH[0])
 
 
 def test_consent_for_a_resource_excludes_tokens_without_resource(ada: User, app: App) -> None:
-    """Those are valid for all of this API. The reverse holds as well."""
+    """Tokens without a resource are valid for the whole API, so consent for one resource doesn't cover them, nor the
+    reverse.
+    """
     ada.allow(app, resource=BOTH[0])
-    assert is_asked(ada, app)
+    assert shows_consent_page(ada, app)
     ada.allow(app)
-    assert not is_asked(ada, app)
-    assert is_asked(ada, app, resource=BOTH[1])
+    assert not shows_consent_page(ada, app)
+    assert shows_consent_page(ada, app, resource=BOTH[1])
 
 
 def test_consent_on_a_device_covers_no_redirect_uri(ada: User, app: App) -> None:
-    """The device page shows none, so no code and no error is redirected without asking."""
+    """Consent on the device page covers no redirect URI, so later codes and errors need a decision before a
+    redirect.
+    """
     user_code = app.post("/oauth/device_authorization", scope="read").json()["user_code"]
     assert ada.submit("/device", on=f"/device?user_code={user_code}", decision="allow").status == 200
-    assert is_asked(ada, app)
+    assert shows_consent_page(ada, app)
     assert app.id in ada.open("/settings/connected").html
 
 
@@ -175,7 +181,7 @@ def test_consent_on_a_device_opens_no_redirect(latchkey: TestApp, ada: User) -> 
 
 
 def test_device_page_is_shown_again_when_the_client_changed(ada: User, app: App) -> None:
-    """A decision is valid only for the content that was shown."""
+    """If the client changes while the device page is open, a decision shows the page again."""
     user_code = app.post("/oauth/device_authorization", scope="read").json()["user_code"]
     page = ada.open(f"/device?user_code={user_code}")
     form = ada.fill(page, "/device", {"decision": "allow"})
@@ -186,34 +192,36 @@ def test_device_page_is_shown_again_when_the_client_changed(ada: User, app: App)
 
 
 def test_consent_is_bound_to_client_and_account(latchkey: TestApp, ada: User, app: App) -> None:
-    """It doesn't cover another client, nor another account."""
+    """A consent doesn't cover another client or another account."""
     ada.allow(app)
-    assert is_asked(ada, register_client(latchkey))
-    assert is_asked(new_user(latchkey, "Bea"), app)
+    assert shows_consent_page(ada, register_client(latchkey))
+    assert shows_consent_page(new_user(latchkey, "Bea"), app)
 
 
 def test_withdrawn_consent_is_asked_again(ada: User, app: App) -> None:
-    """Disconnecting an app deletes the consent."""
+    """Disconnecting an app deletes its consent, so the next request shows the consent page."""
     ada.allow(app)
     ada.submit("/settings/connected", client_id=app.id)
-    assert is_asked(ada, app)
+    assert shows_consent_page(ada, app)
 
 
 def test_consent_from_before_the_email_verification_is_asked_again(latchkey: TestApp, app: App) -> None:
-    """An attacker may have given it before the owner of the address signed up; a new consent replaces it."""
+    """A consent from before the email verification isn't valid, since an attacker may have given it; a new one replaces
+    it.
+    """
     ada = new_user(latchkey, verified=False)
     ada.allow(app, scope="read write")
     latchkey.clock.forward(60)
     ada.verify_email()
-    assert is_asked(ada, app, scope="read")
+    assert shows_consent_page(ada, app, scope="read")
     ada.allow(app, scope="read")
-    assert not is_asked(ada, app, scope="read")
-    assert is_asked(ada, app, scope="read write")
+    assert not shows_consent_page(ada, app, scope="read")
+    assert shows_consent_page(ada, app, scope="read write")
 
 
 @pytest.mark.parametrize("configured", [True, False])
 def test_unverified_email_gives_no_access_where_emails_are_sent(latchkey: TestApp, app: App, configured: bool) -> None:
-    """Neither in a browser, with or without a page, nor on a device, nor to the account's own client."""
+    """If emails are configured, an account with an unverified address gets no grants and no client tokens."""
     ada = new_user(latchkey, verified=False)
     ada.allow(app)
     page = ada.open_authorization(app, prompt="consent")
@@ -233,7 +241,7 @@ def test_unverified_email_gives_no_access_where_emails_are_sent(latchkey: TestAp
 
 
 def test_connected_apps_list_their_permissions(latchkey: TestApp, ada: User) -> None:
-    """All that any of the app's grants allows; unverified clients are marked."""
+    """The list shows all permissions that any grant of an app allows, and marks unverified clients."""
     app, other = register_client(latchkey), register_client(latchkey)
     ada.allow(app, scope="read write")
     ada.allow(app, scope="read")
@@ -247,21 +255,23 @@ def test_connected_apps_list_their_permissions(latchkey: TestApp, ada: User) -> 
 
 
 def test_remembered_consent_is_listed_until_it_is_deleted(latchkey: TestApp, ada: User, app: App) -> None:
-    """Even if the app revoked its tokens: it may get new ones without asking."""
+    """A remembered consent stays listed after the app revoked its tokens, because the app can get new ones without
+    asking.
+    """
     app.post("/oauth/revoke", token=ada.grant(app, scope="read")[1])
     page = ada.open("/settings/connected")
     assert app.id in page.html
     assert "Remembered" in page.html
-    assert not is_asked(ada, app, scope="read")
+    assert not shows_consent_page(ada, app, scope="read")
     ada.submit("/settings/connected", client_id=app.id)
     app.post("/oauth/revoke", token=ada.grant(app, scope="read")[1])
     ada.submit("/settings/connected", client_id=app.id)
     assert app.id not in ada.open("/settings/connected").html
-    assert is_asked(ada, app, scope="read")
+    assert shows_consent_page(ada, app, scope="read")
 
 
 def test_consent_from_before_the_email_verification_is_not_listed(latchkey: TestApp, app: App) -> None:
-    """It is no longer valid."""
+    """A consent from before the email verification is invalid, so the app isn't listed."""
     ada = new_user(latchkey, verified=False)
     ada.allow(app, scope="read write")
     latchkey.clock.forward(60)
@@ -270,7 +280,7 @@ def test_consent_from_before_the_email_verification_is_not_listed(latchkey: Test
 
 
 def test_connected_apps_list_remembered_permissions(ada: User, app: App) -> None:
-    """Remembered permissions are listed like granted ones."""
+    """Remembered permissions are listed in the same way as granted ones."""
     app.post("/oauth/revoke", token=ada.grant(app, scope="write")[1])
     ada.allow(app, scope="read")
     row = ada.open("/settings/connected").html.partition(app.id)[0].rpartition("<tr>")[2]
@@ -278,7 +288,9 @@ def test_connected_apps_list_remembered_permissions(ada: User, app: App) -> None
 
 
 def test_app_of_a_suspended_account_can_be_disconnected(latchkey: TestApp, ada: User) -> None:
-    """It has no access now, but would have when its account is reinstated."""
+    """An app of a suspended account can be disconnected, because it would regain access when the account is
+    reinstated.
+    """
     owner = new_user(latchkey, "Owner")
     app = register_client(latchkey, owner=owner.account)
     token, _ = ada.grant(app)
@@ -291,7 +303,7 @@ def test_app_of_a_suspended_account_can_be_disconnected(latchkey: TestApp, ada: 
 
 
 def test_disconnected_app_is_not_listed(latchkey: TestApp, ada: User, app: App) -> None:
-    """Other accounts' connections stay."""
+    """Disconnecting an app removes it from this account's list only."""
     bea = new_user(latchkey, "Bea")
     mine, others = ada.grant(app)[0], bea.grant(app)[0]
     assert (is_accepted(latchkey, mine), is_accepted(latchkey, others)) == (True, True)

@@ -1,4 +1,4 @@
-"""The consent page and the pages before it: content, redirects, framing and CSRF."""
+"""The consent page and the pages that lead to it: content, redirects, framing and CSRF."""
 
 from urllib.parse import quote
 
@@ -26,14 +26,14 @@ BROWSER = {"Sec-Fetch-Dest": "document"}
 
 
 def test_only_the_allow_button_approves(ada: User, app: App) -> None:
-    """Any other value of the decision denies."""
+    """Any value of the decision other than `allow` denies the request."""
     page = ada.open_authorization(app)
     for decision in ("", "ALLOW", "yes", "deny\0allow"):
         assert query_of(ada.decide(page, decision).location)["error"] == "access_denied"
 
 
 def test_anonymous_user_logs_in_first_and_returns(latchkey: TestApp, app: App) -> None:
-    """The whole flow in a browser: request, login, consent page, client."""
+    """In a browser, an anonymous user is sent to the login page, then the consent page, then the client."""
     account = new_account(name="Bea")
     console = User(latchkey, account=account)
     page = console.open_authorization(app, scope="read write")
@@ -50,7 +50,7 @@ def test_anonymous_user_logs_in_first_and_returns(latchkey: TestApp, app: App) -
 
 
 def test_consent_page_shows_client_account_and_scopes(latchkey: TestApp, ada: User) -> None:
-    """The client's name, the account, the redirect's origin, and every scope in words."""
+    """The page shows the client's name, the account, the redirect's origin, and a description of every scope."""
     app = register_client(latchkey, CALLBACK)
     text = ada.open_authorization(app, scope="read write", resource=f"{ISSUER}/v1").text
     for text_shown in ("Photos", ada.account.email, "https://app.example.com", f"{ISSUER}/v1", "read", "write"):
@@ -59,7 +59,7 @@ def test_consent_page_shows_client_account_and_scopes(latchkey: TestApp, ada: Us
 
 
 def test_client_name_is_escaped(latchkey: TestApp, ada: User) -> None:
-    """A name or a state can't inject markup."""
+    """A client's name or a state can't inject markup into the page."""
     app = register_client(latchkey)
     app.client.update(actions=[Client.name.set("<script>alert(1)</script>")])
     page = ada.open_authorization(app, state="'\"><script>alert(2)</script>")
@@ -70,7 +70,7 @@ def test_client_name_is_escaped(latchkey: TestApp, ada: User) -> None:
 
 @pytest.mark.parametrize("uri", [CALLBACK, "https://app.example.com:8443/cb?x", LOOPBACK, "http://[::1]/cb", PRIVATE])
 def test_form_action_is_open_on_the_way_to_a_client(latchkey: TestApp, uri: str) -> None:
-    """Chrome applies `form-action` to all redirects after a form, the client's too, so these pages don't set it."""
+    """Pages on the way to a client don't set `form-action`, because Chrome applies it to the redirect to the client."""
     app, ada = register_client(latchkey, uri, public=True), new_user(latchkey)
     target = app.authorization_path()
     next_path = f"?next={quote(target, safe='')}"
@@ -92,7 +92,7 @@ def test_form_action_is_open_on_the_way_to_a_client(latchkey: TestApp, uri: str)
 
 
 def test_form_action_is_restricted_on_other_pages(latchkey: TestApp, ada: User) -> None:
-    """Only pages that lead to a client omit it."""
+    """Every page that doesn't lead to a client sets `form-action`."""
     anonymous = ConsoleClient(latchkey)
     pages = [
         anonymous.open(f"/login?next={quote(after, safe='')}")
@@ -103,7 +103,7 @@ def test_form_action_is_restricted_on_other_pages(latchkey: TestApp, ada: User) 
 
 
 def test_consent_page_cannot_be_framed(ada: User, app: App) -> None:
-    """Clickjacking (RFC 9700 §4.16). The page isn't cached either, and sends no referrer."""
+    """The page can't be framed (clickjacking, RFC 9700 §4.16), isn't cached and sends no referrer."""
     page = ada.open_authorization(app)
     headers = {name: page.answer.header(name) for name in ("X-Frame-Options", "Cache-Control", "Referrer-Policy")}
     assert headers == {"X-Frame-Options": "DENY", "Cache-Control": "no-store", "Referrer-Policy": "same-origin"}
@@ -113,7 +113,7 @@ def test_consent_page_cannot_be_framed(ada: User, app: App) -> None:
 
 
 def test_cross_site_consent_is_rejected(latchkey: TestApp, ada: User, app: App) -> None:
-    """A form of another site, without this browser's token, or from another session decides nothing."""
+    """A decision from another site, without this browser's CSRF token or from another session is rejected."""
     page = ada.open_authorization(app)
     eve = new_user(latchkey, "Eve")
     token = dict(eve.open_authorization(app).content.forms[-1].fields)["csrf"]
@@ -130,7 +130,7 @@ def test_cross_site_consent_is_rejected(latchkey: TestApp, ada: User, app: App) 
 
 
 def test_decision_uses_the_request_not_the_form(ada: User, app: App) -> None:
-    """Fields added to the form have no effect: the request is read from the URL again."""
+    """Fields added to the form have no effect, because the request is read from the URL again."""
     page = ada.open_authorization(app)
     location = ada.decide(page, scope="read write", redirect_uri="https://evil.example/", client_id="x").location
     assert location.startswith(CALLBACK)
@@ -147,10 +147,7 @@ def test_decision_uses_the_request_not_the_form(ada: User, app: App) -> None:
     ids=["redirect", "scopes", "name"],
 )
 def test_decision_is_valid_for_the_shown_content_only(latchkey: TestApp, ada: User, change: Action) -> None:
-    """If the client changes while the page is open, it is shown again.
-
-    No code is sent to a recipient that wasn't shown.
-    """
+    """If the client changes while the page is open the page is shown again, and no code is sent."""
     app = register_client(latchkey, scopes=["read"])
     page = ada.open_authorization(app, redirect_uri=None, scope="read write")
     app.client.update(actions=[change])
@@ -162,7 +159,7 @@ def test_decision_is_valid_for_the_shown_content_only(latchkey: TestApp, ada: Us
 
 
 def test_decision_after_logout_is_rejected(latchkey: TestApp, ada: User, app: App) -> None:
-    """Logged out in another tab: the login page is shown, and nothing is granted."""
+    """A decision submitted after a logout in another tab shows the login page and grants nothing."""
     page = ada.open_authorization(app)
     latchkey.clock.forward(13 * 3_600)
     response = ada.decide(page)
@@ -170,7 +167,7 @@ def test_decision_after_logout_is_rejected(latchkey: TestApp, ada: User, app: Ap
 
 
 def test_decision_on_a_deleted_client_is_not_redirected(latchkey: TestApp, ada: User, app: App) -> None:
-    """The client was deleted while the page was open."""
+    """If the client is deleted while the page is open, a decision isn't redirected."""
     page = ada.open_authorization(app)
     delete_client.delete(app.client)
     response = ada.decide(page)
@@ -179,7 +176,7 @@ def test_decision_on_a_deleted_client_is_not_redirected(latchkey: TestApp, ada: 
 
 @pytest.mark.parametrize("decision", ["allow", "deny"])
 def test_redirect_to_an_app_shows_a_page(latchkey: TestApp, ada: User, decision: str) -> None:
-    """A redirect to a private-use scheme leaves the browser on the form, so a page is returned instead."""
+    """A redirect to a private-use scheme would leave the form on screen, so a page with a link is returned instead."""
     app = register_client(latchkey, PRIVATE, public=True)
     app.client.update(actions=[Client.name.set("<b>Photos</b>")])
     state = "'\"><script>0;url=x"
@@ -197,7 +194,7 @@ def test_redirect_to_an_app_shows_a_page(latchkey: TestApp, ada: User, decision:
 
 @pytest.mark.parametrize("uri", [CALLBACK, LOOPBACK, PRIVATE])
 def test_redirect_to_a_web_server_stays_a_redirect(latchkey: TestApp, ada: User, uri: str) -> None:
-    """In a browser; for other programs with any redirect URI."""
+    """A browser is redirected to a web server with a 303; other programs are redirected to any redirect URI."""
     app = register_client(latchkey, uri, public=True)
     page = ada.decide(ada.open_authorization(app), sent={} if uri == PRIVATE else BROWSER)
     assert (page.status, page.location.startswith(f"{uri}?code=")) == (303, True)

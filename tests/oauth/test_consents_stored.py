@@ -19,12 +19,12 @@ APP, OTHER = "app_" + "1" * 20, "app_" + "2" * 20
 
 
 def entries(*scopes: str, uri: str = HERE) -> set[str]:
-    """Return the entries of a consent to scopes without a resource."""
+    """Return the entries of a consent to these scopes without a resource."""
     return consent.entries(uri, scopes or ("read",), [])
 
 
 def find(account: Account, client_id: str = APP) -> Consent | None:
-    """Return the stored consent."""
+    """Return the stored consent of the account to the client."""
     return Consent.found(account.id, client_id)
 
 
@@ -41,12 +41,12 @@ def find(account: Account, client_id: str = APP) -> Consent | None:
 def test_consent_has_an_entry_per_scope_resource_and_recipient(
     uri: str, scopes: list[str], resources: list[str], remembered: set[str]
 ) -> None:
-    """A request without a resource has an entry, too."""
+    """A consent has an entry per scope, resource and recipient; a request without a resource has an entry, too."""
     assert consent.entries(uri, scopes, resources) == remembered
 
 
 def test_consent_is_remembered_while_it_is_valid(latchkey: TestApp) -> None:
-    """For no more than it covers, this recipient and this client; never for a shared redirect URI."""
+    """A valid consent covers only its entries, recipient and client, and never a shared redirect URI."""
     account, client = latchkey.account(), Client(APP)
     consent.remember(account.id, APP, entries("read", "write") | entries(uri="http://127.0.0.1/"))
 
@@ -71,7 +71,7 @@ def test_consent_is_remembered_while_it_is_valid(latchkey: TestApp) -> None:
 
 
 def test_consents_of_an_account_are_read_consistently(latchkey: TestApp) -> None:
-    """All that it gave."""
+    """All consents of an account are read with strong consistency."""
     account = latchkey.account()
     for client_id in (APP, OTHER):
         consent.remember(account.id, client_id, entries())
@@ -84,7 +84,7 @@ def test_consents_of_an_account_are_read_consistently(latchkey: TestApp) -> None
 def test_consent_extends_a_valid_one_and_replaces_an_invalid_one(
     latchkey: TestApp, since_ms: int, allowed: set[str]
 ) -> None:
-    """One from the very time since which the account's credentials are valid is valid; an earlier one isn't."""
+    """A consent from exactly `credentials_since` or later is valid and extended; an earlier one is replaced."""
     account = latchkey.account()
     consent.remember(account.id, APP, entries())
     account.update(actions=[Account.credentials_since.set(START_MS + since_ms)])
@@ -102,12 +102,12 @@ def test_consent_extends_a_valid_one_and_replaces_an_invalid_one(
 
 
 def test_concurrent_replacements_are_merged(latchkey: TestApp) -> None:
-    """The second finds a valid consent and adds to it."""
+    """Of two concurrent replacements of an invalid consent, the second adds to the valid one that it finds."""
     account = latchkey.account()
     consent.remember(account.id, APP, entries("keys"))
     account.update(actions=[Account.credentials_since.set(START_MS + 1)])
     latchkey.clock.forward(1)
-    # The first call failed on the outdated consent; before it replaces that one, the second call does.
+    # The first call failed on the invalid consent; the second call replaces that consent before the first one does.
     with run_after("TransactWriteItems", lambda: consent.remember(account.id, APP, entries("write"))):
         consent.remember(account.id, APP, entries())
     stored = find(account)
@@ -117,7 +117,7 @@ def test_concurrent_replacements_are_merged(latchkey: TestApp) -> None:
 
 
 def test_database_error_is_not_taken_for_a_failed_condition(latchkey: TestApp) -> None:
-    """It is raised unchanged, for each of the writes."""
+    """A database error during remembering, withdrawing or deleting a consent is raised unchanged."""
     account = latchkey.account()
     with fail_calls("TransactWriteItems"):
         with pytest.raises(TransactWriteError):
@@ -125,12 +125,12 @@ def test_database_error_is_not_taken_for_a_failed_condition(latchkey: TestApp) -
         with pytest.raises(TransactWriteError):
             consent.withdraw(account.id, APP)
         with pytest.raises(TransactWriteError):
-            consent.delete_until(_remembered(latchkey, account), START_MS, 9)
+            consent.delete_until(_store_consent(latchkey, account), START_MS, 9)
     assert find(account) is not None
 
 
-def _remembered(latchkey: TestApp, account: Account) -> str:
-    """Store a consent directly; return its account's id."""
+def _store_consent(latchkey: TestApp, account: Account) -> str:
+    """Store a consent directly and return the id of its account."""
     Consent(account.id, APP, allowed=entries(), given_at=latchkey.clock.now_ms).save()
     return account.id
 
@@ -140,7 +140,9 @@ def _remembered(latchkey: TestApp, account: Account) -> str:
     [(entries(), True), (entries("read", "write"), True), (entries("keys"), False), (set(), True)],
 )
 def test_transaction_can_require_a_consent(latchkey: TestApp, allowed: set[str], stands: bool) -> None:
-    """All of its entries, or just its existence; the failure is identified."""
+    """A transaction can require all entries of a consent or that it exists, and its failure is recognised as a
+    withdrawal.
+    """
     account = latchkey.account()
     consent.remember(account.id, APP, entries("read", "write"))
     refusals = []
@@ -155,7 +157,7 @@ def test_transaction_can_require_a_consent(latchkey: TestApp, allowed: set[str],
 
 
 def test_failure_of_another_write_is_no_withdrawal(latchkey: TestApp) -> None:
-    """The consent exists, so another condition failed."""
+    """If another condition of the transaction failed, the error isn't taken for a withdrawn consent."""
     account = latchkey.account()
     consent.remember(account.id, APP, entries())
     never, failures = Account.id.does_not_exist(), []
@@ -175,20 +177,20 @@ def grant(account: Account, client_id: str = APP) -> Grant:
     return stored_grants
 
 
-def active_of(*stored_grants: Grant) -> list[bool]:
+def are_active(*stored_grants: Grant) -> list[bool]:
     """Return for each grant whether it is active."""
     return [Grant.get(each.id).is_active() for each in stored_grants]
 
 
 def test_withdrawal_revokes_the_grants_of_the_client_only(latchkey: TestApp) -> None:
-    """One event is recorded, and grants missing in the index are revoked later."""
+    """A withdrawal records one event and creates a pending termination for grants that are missing in the index."""
     account, other = latchkey.account(), latchkey.account(name="Bea")
     consent.remember(account.id, APP, entries())
     mine, others, elsewhere = grant(account), grant(account, OTHER), grant(other)
     latchkey.clock.forward(1)
     consent.withdraw(account.id, APP)
     assert find(account) is None
-    assert active_of(mine, others, elsewhere) == [False, True, True]
+    assert are_active(mine, others, elsewhere) == [False, True, True]
     assert recorded_events(account.id, but=1) == [
         (kinds.CONSENT_WITHDRAWN, {"application": APP}),
         (kinds.GRANT_REVOKED, {"grant": mine.id, "application": APP, "scopes": "read"}),
@@ -202,17 +204,17 @@ def test_withdrawal_revokes_the_grants_of_the_client_only(latchkey: TestApp) -> 
 
 
 def test_grants_of_a_device_are_revoked_without_a_consent(latchkey: TestApp) -> None:
-    """There is no event, because there was no consent."""
+    """Disconnecting an app without a remembered consent revokes its grants, but records no withdrawn consent."""
     account = latchkey.account()
     mine = grant(account)
     consent.withdraw(account.id, APP)
-    assert active_of(mine) == [False]
+    assert are_active(mine) == [False]
     assert [kind for kind, _ in recorded_events(account.id)] == [kinds.GRANT_REVOKED]
     assert len(list(pending_terminations.all_pending())) == 1
 
 
 def test_withdrawals_of_two_clients_are_independent(latchkey: TestApp) -> None:
-    """Neither overwrites the other's unfinished work."""
+    """The pending terminations of two withdrawals don't overwrite each other."""
     account = latchkey.account()
     for client_id in (APP, OTHER):
         grant(account, client_id)
@@ -224,32 +226,34 @@ def test_withdrawals_of_two_clients_are_independent(latchkey: TestApp) -> None:
     ("later_ms", "looked_ms", "ended"), [(0, 0, True), (5, 0, True), (0, 60_000, True), (1, 60_000, False)]
 )
 def test_grants_from_after_a_withdrawal_are_kept(latchkey: TestApp, later_ms: int, looked_ms: int, ended: bool) -> None:
-    """Except in the first run, since a function with a fast clock may have created one just before."""
+    """Later grants are kept, except in the first run, where a function with a fast clock may have created one just
+    before.
+    """
     account = latchkey.account()
     ending = pending_terminations.new_choice(pending_terminations.OF_CONSENT, account.id, {APP}, by="x")
     latchkey.clock.now_ms += later_ms
     stored_grants = grant(account)
     latchkey.clock.now_ms += looked_ms
     assert consent.finish_withdrawal(ending)
-    assert active_of(stored_grants) == [not ended]
+    assert are_active(stored_grants) == [not ended]
 
 
 def test_withdrawal_is_finished_when_a_slice_is_not_full(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And all cached policies are invalidated."""
+    """A withdrawal is finished when a slice isn't full and all cached policies are invalidated."""
     monkeypatch.setattr(consent, "SLICE", 2)
     account = latchkey.account()
     stored_grants = [grant(account) for _ in range(3)]
     ending = pending_terminations.new_choice(pending_terminations.OF_CONSENT, account.id, {APP}, by="x")
     assert not consent.finish_withdrawal(ending)
-    assert active_of(*stored_grants).count(True) == 1
+    assert are_active(*stored_grants).count(True) == 1
     with fail_calls("UpdateItem", "windows"):
         assert not consent.finish_withdrawal(ending)
-    assert active_of(*stored_grants) == [False] * 3
+    assert are_active(*stored_grants) == [False] * 3
     assert consent.finish_withdrawal(ending)
 
 
 def test_consents_are_deleted_up_to_a_time_in_slices(latchkey: TestApp) -> None:
-    """The time itself included; each has an event."""
+    """Consents given at the time or before are deleted, and an event is recorded for each."""
     account = latchkey.account()
     for number in range(3):
         Consent(account.id, f"app_{number}", allowed=entries(), given_at=START_MS + number).save()
@@ -262,7 +266,7 @@ def test_consents_are_deleted_up_to_a_time_in_slices(latchkey: TestApp) -> None:
 
 
 def test_consent_given_again_meanwhile_is_not_deleted(latchkey: TestApp) -> None:
-    """The condition is on the consent that was read."""
+    """A consent that is given again between reading and deleting isn't deleted."""
     account = latchkey.account()
     consent.remember(account.id, APP, entries())
 

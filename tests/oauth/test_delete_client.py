@@ -23,7 +23,9 @@ DOCUMENT = "https://client.example/client.json"
 
 
 def test_client_is_deleted_once_and_kept_for_30_days(latchkey: TestApp) -> None:
-    """The number of clients is decremented, cached policies are invalidated, and the event has actor and reason."""
+    """A deletion decrements the client count, invalidates cached policies and records an event with actor and reason,
+    once.
+    """
     owner = latchkey.account()
     client = register(account_id=owner.id).client
     assert delete_client.start_deletion(client, actor="acc_admin", reason="abuse") is not None
@@ -41,7 +43,9 @@ def test_client_is_deleted_once_and_kept_for_30_days(latchkey: TestApp) -> None:
 
 
 def test_client_deleted_by_its_account_has_no_actor_or_reason(latchkey: TestApp) -> None:
-    """The deletion of a document's client is kept without limit, because the document could be fetched again."""
+    """The event has no actor or reason. A document's client is kept forever, because its document could be fetched
+    again.
+    """
     own = register(account_id=latchkey.account().id).client
     document = register(registered_by="document", dies_at=NOON_S + 9).client
     for client in (own, document):
@@ -52,14 +56,14 @@ def test_client_deleted_by_its_account_has_no_actor_or_reason(latchkey: TestApp)
 
 
 def test_unknown_client_is_not_deleted(latchkey: TestApp) -> None:
-    """No item is created."""
+    """Deleting an unknown client creates no item."""
     client = Client(ids.new("app"), name="Photos", registered_by="self")
     assert delete_client.start_deletion(client) is None
     assert Client.found(client.client_id) is None
 
 
-def granted(client_id: str, count: int) -> list[str]:
-    """Store grants and consents of several accounts for a client; return the accounts' ids in order."""
+def store_grants(client_id: str, count: int) -> list[str]:
+    """Store grants and consents of several accounts for a client and return the ids of the grants in order."""
     grant_ids = []
     for number in range(count):
         grant = grants.new(f"acc_{number}", client_id, scopes={"read"}, resources=set())
@@ -69,37 +73,37 @@ def granted(client_id: str, count: int) -> list[str]:
     return sorted(grant_ids)
 
 
-def revoked(grant_ids: list[str]) -> list[bool]:
+def are_revoked(grant_ids: list[str]) -> list[bool]:
     """Return for each grant whether it is revoked."""
     return ["revoked_at" in Grant.get(each).attribute_values for each in grant_ids]
 
 
 def test_grants_of_a_deleted_client_are_revoked_in_slices(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then the consents: each slice continues after the last one, until one isn't full."""
+    """Each slice continues after the last item: first all grants, then all consents, until a slice isn't full."""
     monkeypatch.setattr(delete_client, "SLICE", 3)
     client = register(registered_by="self").client
-    grant_ids = granted(client.client_id, 6)
+    grant_ids = store_grants(client.client_id, 6)
     whole = pending_terminations.new(pending_terminations.OF_CLIENT, client.client_id)
     assert (delete_client.finish_deletion(whole), whole.after) == (False, grant_ids[2])
-    assert revoked(grant_ids) == [True] * 3 + [False] * 3
+    assert are_revoked(grant_ids) == [True] * 3 + [False] * 3
     assert (delete_client.finish_deletion(whole), whole.after) == (False, grant_ids[5])
     assert len(list(Consent.scan())) == 6
     assert (delete_client.finish_deletion(whole), whole.after) == (False, "acc_2")
     assert len(list(Consent.scan())) == 3
     assert (delete_client.finish_deletion(whole), whole.after) == (False, "acc_5")
     assert list(Consent.scan()) == []
-    # The next run starts over: an index may be behind.
+    # The deletion is then repeated from the start, because the index may not have contained the newest grants.
     assert delete_client.finish_deletion(whole)
     assert not any((whole.step, whole.after))
-    beyond = granted(client.client_id, 2)
+    beyond = store_grants(client.client_id, 2)
     behind = pending_terminations.new(pending_terminations.OF_CLIENT, client.client_id)
     behind.after = beyond[0]
     assert [delete_client.finish_deletion(behind) for _ in range(2)] == [False, True]
-    assert revoked(beyond) == [False, True]
+    assert are_revoked(beyond) == [False, True]
 
 
 def test_applications_from_before_the_verification_are_deleted(latchkey: TestApp) -> None:
-    """Those of the same millisecond and later ones stay."""
+    """Applications of the same millisecond as the email verification, or of a later one, aren't deleted."""
     owner = latchkey.account()
     early = register(account_id=owner.id).client
     latchkey.clock.now_ms += 1
@@ -114,7 +118,7 @@ def test_applications_from_before_the_verification_are_deleted(latchkey: TestApp
 
 
 def test_document_url_can_be_blocked_before_its_first_use(latchkey: TestApp) -> None:
-    """It is stored as deleted with actor and reason, and stays so when repeated."""
+    """The URL is stored as a deleted client with actor and reason; repeating the deletion changes nothing."""
     log = io.StringIO()
     telemetry.write_to(log)
     for reason in ("abuse", "again"):
@@ -132,7 +136,7 @@ def test_document_url_can_be_blocked_before_its_first_use(latchkey: TestApp) -> 
 
 
 def test_unknown_or_invalid_client_id_cannot_be_deleted(latchkey: TestApp) -> None:
-    """A generated id that doesn't exist, or a URL that can't be a document's."""
+    """A generated id that doesn't exist, or a URL that can't be a client id, is not found."""
     for client_id in ("app_" + "0" * 20, "x", "https://client.example", "https://client.example/a/../b", "http://a/b"):
         with pytest.raises(errors.NotFound, match="no such application"):
             delete_any_client.delete(client_id, actor="acc_admin")
@@ -142,13 +146,13 @@ def test_unknown_or_invalid_client_id_cannot_be_deleted(latchkey: TestApp) -> No
 
 
 def test_unfetched_document_is_named_by_its_whole_host(latchkey: TestApp) -> None:
-    """Its end identifies the operator of the host."""
+    """The name of an unfetched document's client is its whole host, whose end identifies the operator of the host."""
     host = ".".join(["x" * 60, "y" * 60, "example"])
     assert delete_any_client.delete(f"https://{host}/a", actor="acc_admin").name == host
 
 
 def test_deleted_client_is_read_consistently(latchkey: TestApp) -> None:
-    """The return value shows what was written."""
+    """Every read of the deletion is strongly consistent, so the returned client is the deleted one."""
     client = register_client(latchkey).client
     with record_calls() as calls:
         delete_any_client.delete(client.client_id, actor="acc_admin")
@@ -158,7 +162,7 @@ def test_deleted_client_is_read_consistently(latchkey: TestApp) -> None:
 
 
 def test_consent_to_a_deleted_client_is_deleted(latchkey: TestApp) -> None:
-    """Consents to other clients stay."""
+    """Deleting a client deletes the consents to it, and keeps the consents to other clients."""
     account, mine, other = latchkey.account(), register_client(latchkey), register_client(latchkey)
     for app in (mine, other):
         consent.remember(account.id, app.id, {"https://a.example  read"})

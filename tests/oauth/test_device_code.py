@@ -1,4 +1,6 @@
-"""The user code on the device page has the format of the device, so that both can be compared (RFC 8628 §5.4)."""
+"""The device page shows the user code in the same format as the device, so that users can compare both (RFC
+8628 §5.4).
+"""
 
 import pytest
 
@@ -8,7 +10,7 @@ from tests.support.harness import TestApp
 
 @pytest.mark.parametrize("spelled", ["lower", "spaced", "plain", "as shown"])
 def test_user_code_is_shown_in_the_format_of_the_device(latchkey: TestApp, ada: User, app: App, spelled: str) -> None:
-    """On the consent page and on the confirmation."""
+    """The consent page and the confirmation show the user code with its hyphen."""
     user_code = app.post("/oauth/device_authorization", scope="read").json()["user_code"]
     letters = user_code.replace("-", "")
     typed = {"lower": letters.lower(), "spaced": "%20".join(letters), "plain": letters, "as shown": user_code}[spelled]
@@ -20,6 +22,6 @@ def test_user_code_is_shown_in_the_format_of_the_device(latchkey: TestApp, ada: 
 
 
 def test_unknown_user_code_stays_in_the_field(ada: User) -> None:
-    """So that a typing error can be corrected."""
+    """An unknown user code stays in the form field, so that a typing error can be corrected."""
     page = ada.open("/device?user_code=khrl-fbq1")
     assert (page.status, page.value("/device", "user_code")) == (404, "khrl-fbq1")

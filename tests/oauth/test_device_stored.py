@@ -25,13 +25,13 @@ def start(app: App, *, scopes: set[str] | None = None, resources: set[str] | Non
 
 
 def device_code_of(response: dict[str, Any]) -> OneTimeToken:
-    """Return its stored device code."""
+    """Return the stored device code of an authorization."""
     return OneTimeToken.get(secrets.digest(response["device_code"]))
 
 
 @pytest.mark.parametrize("resources", [set[str](), {FILES}])
 def test_device_authorization_is_stored_for_ten_minutes(latchkey: TestApp, app: App, resources: set[str]) -> None:
-    """RFC 8628 §3.2; the write overwrites no item."""
+    """RFC 8628 §3.2: device code and user code are deleted after ten minutes, and storing them overwrites no item."""
     with record_calls() as calls:
         response = start(app, scopes={"read", "write"}, resources=resources)
     code = response["user_code"]
@@ -62,14 +62,14 @@ def test_device_authorization_is_stored_for_ten_minutes(latchkey: TestApp, app: 
 
 
 def test_database_error_does_not_draw_another_code(latchkey: TestApp, app: App) -> None:
-    """It is raised, and not retried forever."""
+    """A database error while storing a code is raised, and not retried as if the code were in use."""
     with fail_calls("TransactWriteItems"), pytest.raises(TransactWriteError):
         start(app)
 
 
 @pytest.mark.parametrize(("before_it", "found"), [(0, True), (92, True), (93, False)])
 def test_entered_code_is_read_up_to_a_length(latchkey: TestApp, app: App, before_it: int, found: bool) -> None:
-    """A hundred characters, of which a code has eight letters."""
+    """An entered user code is read up to a hundred characters."""
     letters = start(app)["user_code"].replace("-", "")
     typed = "-" * before_it + letters.lower()
     if found:
@@ -81,13 +81,13 @@ def test_entered_code_is_read_up_to_a_length(latchkey: TestApp, app: App, before
 
 @pytest.mark.parametrize("letter", ["ſ", "ⅽ", "A", "1"])
 def test_letters_outside_the_alphabet_are_ignored(latchkey: TestApp, app: App, letter: str) -> None:
-    """Including non-ASCII letters whose capital is in the alphabet."""
+    """Letters that aren't in the alphabet are ignored, even if their upper-case form is."""
     response = start(app)
     assert device.find_pending(f"{letter}{response['user_code']}{letter}").user_code == response["user_code"]
 
 
 def test_decision_is_bound_to_the_content_of_the_page(latchkey: TestApp, app: App) -> None:
-    """The digest covers client, user code, scopes and resources."""
+    """The page digest covers client, user code, scopes and resources."""
     pending = device.find_pending(start(app, scopes={"read"}, resources={FILES})["user_code"])
     for name, value in {"user_code": "BBBBBBBB", "scopes": {"write"}, "resources": None}.items():
         device_code = OneTimeToken.get(pending.device_code.digest)
@@ -101,7 +101,7 @@ def test_decision_is_bound_to_the_content_of_the_page(latchkey: TestApp, app: Ap
 
 
 def test_approval_creates_a_grant_of_the_requested_scopes(latchkey: TestApp, app: App) -> None:
-    """The account gets an event, and the device code is kept as long as the grant."""
+    """An approval records an event, and keeps the device code as long as the grant."""
     account = latchkey.account()
     response = start(app, scopes={"write"}, resources={FILES})
     pending = device.find_pending(response["user_code"])
@@ -120,7 +120,7 @@ def test_approval_creates_a_grant_of_the_requested_scopes(latchkey: TestApp, app
 
 
 def test_approval_keeps_a_self_registered_client(latchkey: TestApp, app: App) -> None:
-    """Approval removes the client's expiry, as on the consent page; a denial leaves it."""
+    """Approval removes the time of deletion of a self-registered client; denial doesn't."""
     app.client.update(actions=[Client.dies_at.set(START_MS // 1000 + 9)])
     codes = [start(app)["user_code"] for _ in range(2)]
     device.deny(device.find_pending(codes[0]), latchkey.account().id)
@@ -130,7 +130,7 @@ def test_approval_keeps_a_self_registered_client(latchkey: TestApp, app: App) ->
 
 
 def test_denial_stores_account_and_time(latchkey: TestApp, app: App) -> None:
-    """No grant and no event, and the code isn't kept longer."""
+    """A denial creates no grant, records no event, and doesn't keep the code longer."""
     account = latchkey.account()
     response = start(app)
     device.deny(device.find_pending(response["user_code"]), account.id)
@@ -141,7 +141,7 @@ def test_denial_stores_account_and_time(latchkey: TestApp, app: App) -> None:
 
 
 def test_device_is_decided_once_and_before_it_expires(latchkey: TestApp, app: App) -> None:
-    """Of two concurrent decisions the first is final; an expired code can't be decided."""
+    """The first of two concurrent decisions is final; an expired code can't be decided."""
     account = latchkey.account()
     pending, late = (device.find_pending(start(app)["user_code"]) for _ in range(2))
     device.deny(pending, account.id)
@@ -161,7 +161,7 @@ def test_device_is_decided_once_and_before_it_expires(latchkey: TestApp, app: Ap
 
 
 def test_device_of_a_deleted_client_is_not_found(latchkey: TestApp, app: App) -> None:
-    """It is treated as expired."""
+    """If its client is deleted, a device code counts as expired."""
     code = start(app)["user_code"]
     delete_client.delete(app.client)
     with pytest.raises(errors.NotFound, match="already used or has expired"):
@@ -169,7 +169,7 @@ def test_device_of_a_deleted_client_is_not_found(latchkey: TestApp, app: App) ->
 
 
 def test_polling_too_fast_increases_the_interval_by_five_seconds(latchkey: TestApp, app: App) -> None:
-    """RFC 8628 §3.5: the interval is stored, and every poll counts, including one that came too soon."""
+    """RFC 8628 §3.5: each early poll increases the stored interval, and every poll restarts the wait."""
     response = start(app)
     too_fast = []
     for wait_ms in (0, 5_000, 4_999, 10_000, 9_999, 15_000):
@@ -181,7 +181,7 @@ def test_polling_too_fast_increases_the_interval_by_five_seconds(latchkey: TestA
 
 
 def test_device_code_deleted_during_a_poll_is_not_recreated(latchkey: TestApp, app: App) -> None:
-    """An incomplete item would never be deleted."""
+    """A poll doesn't recreate a deleted device code, because the incomplete item would never be deleted."""
     deleted = device_code_of(start(app))
     deleted.delete()
     assert device.polls_too_fast(deleted)
@@ -195,7 +195,7 @@ def test_device_code_deleted_during_a_poll_is_not_recreated(latchkey: TestApp, a
 
 
 def test_database_error_is_not_taken_for_a_fast_poll(latchkey: TestApp, app: App) -> None:
-    """It is raised unchanged."""
+    """A database error during a poll is raised unchanged, and not as slow_down."""
     device_code = device_code_of(start(app))
     with fail_calls("UpdateItem", "tickets"), pytest.raises(UpdateError):
         device.polls_too_fast(device_code)
@@ -203,5 +203,5 @@ def test_database_error_is_not_taken_for_a_fast_poll(latchkey: TestApp, app: App
 
 
 def interval_of(device_code: OneTimeToken) -> int:
-    """Return the stored interval."""
+    """Return the stored polling interval."""
     return OneTimeToken.get(device_code.digest).interval_s

@@ -15,13 +15,13 @@ SERVER, RESOURCE = "/.well-known/oauth-authorization-server", "/.well-known/oaut
 
 
 def test_metadata_is_valid(latchkey: TestApp) -> None:
-    """By Authlib's validation of RFC 8414."""
+    """The metadata passes Authlib's validation of RFC 8414."""
     document = latchkey.call("GET", SERVER).json()
     AuthorizationServerMetadata(document).validate()
 
 
 def test_metadata_is_complete(latchkey: TestApp) -> None:
-    """Byte-exact, since clients rely on it."""
+    """The metadata is exactly this document, because clients rely on it."""
     response = latchkey.call("GET", SERVER)
     assert (response.status, response.header("Content-Type")) == (200, "application/json")
     assert response.header("Cache-Control") == "public, max-age=3600"
@@ -53,7 +53,7 @@ def test_metadata_is_complete(latchkey: TestApp) -> None:
 
 
 def test_every_advertised_endpoint_exists(latchkey: TestApp) -> None:
-    """No URL of the document is not found."""
+    """Every endpoint of the metadata has a route."""
     named = {name: url for name, url in latchkey.call("GET", SERVER).json().items() if name.endswith("_endpoint")}
     for name, url in named.items():
         methods = app.routes[urlsplit(url).path]
@@ -62,7 +62,7 @@ def test_every_advertised_endpoint_exists(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize(("path", "resource"), [("", ISSUER), ("/v1", f"{ISSUER}/v1")])
 def test_protected_resource_names_its_issuer(latchkey: TestApp, path: str, resource: str) -> None:
-    """The whole API or one of its paths, each with the authorization server."""
+    """The metadata of the whole API and of the path /v1 name the authorization server."""
     response = latchkey.call("GET", f"{RESOURCE}{path}")
     assert (response.status, response.header("Content-Type")) == (200, "application/json")
     assert response.json() == {
@@ -74,14 +74,16 @@ def test_protected_resource_names_its_issuer(latchkey: TestApp, path: str, resou
 
 
 def test_other_paths_have_no_metadata(latchkey: TestApp) -> None:
-    """A client must reject a document whose issuer or resource doesn't match its URL."""
+    """Any other path is not found, because a client must reject metadata whose issuer or resource doesn't match its
+    URL.
+    """
     for path in (f"{SERVER}/api", f"{SERVER}/api.example.com", f"{RESOURCE}/v2", f"{RESOURCE}/api.example.com"):
         response = latchkey.call("GET", path)
         assert (response.status, response.json()["error"]) == (404, "not_found"), path
 
 
 def test_issuer_with_a_path_is_found_in_both_forms(latchkey: TestApp) -> None:
-    """RFC 8414 §3.1 inserts `.well-known` before the path; OpenID Connect appends it, after the stage."""
+    """RFC 8414 §3.1 inserts `.well-known` before the issuer's path, and OpenID Connect appends it; both URLs work."""
     with settings.override(replace(settings.current(), public_url=f"{ISSUER}/auth")):
         inserted, appended = latchkey.call("GET", f"{SERVER}/auth"), latchkey.call("GET", SERVER)
         assert inserted.json() == appended.json()
@@ -93,7 +95,9 @@ def test_issuer_with_a_path_is_found_in_both_forms(latchkey: TestApp) -> None:
 
 
 def test_issuer_does_not_depend_on_request_headers(latchkey: TestApp) -> None:
-    """Without a configured URL it is API Gateway's domain."""
+    """Without a configured URL, the issuer is the domain of API Gateway, whatever Host or Forwarded headers are
+    sent.
+    """
     lies = {
         "Host": "evil.example",
         "X-Forwarded-Host": "evil.example",

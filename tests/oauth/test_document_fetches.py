@@ -1,4 +1,4 @@
-"""When a metadata document is fetched: within the rate limit, not while fresh, not after a failure, once at a time."""
+"""Fetches of client metadata documents: the rate limit, freshness, failures, and concurrent requests."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -18,24 +18,24 @@ from chalicelib.oauth.document_lifetime import freshness_s
 from chalicelib.oauth.tables import Client
 from infra.local_gateway.response import Response
 from tests.oauth.flow import CALLBACK, PKCE, App, User, error_of
-from tests.oauth.test_client_documents import DOCUMENT, URL, fetched_client, found, publish
+from tests.oauth.test_client_documents import DOCUMENT, URL, fetch_client, found, publish
 from tests.support.fake_internet import ADDRESS, NAME, Internet, replace_internet
 from tests.support.harness import TestApp
 
 IP = "203.0.113.7"
 DAY_S, FAILED_S = 86_400, 300
 BY_ADDRESS = f"https://{ADDRESS}/client.json"
-"""A document behind the system's own resolver."""
+"""A document whose host is an IP address, so that no name is resolved."""
 
 
 @pytest.fixture
 def internet() -> Iterator[Internet]:
-    """An internet without any server."""
+    """A fake internet without any server."""
     with replace_internet() as internet:
         yield internet
 
 
-def send_there(latchkey: TestApp, client_id: str = BY_ADDRESS, ip: str = IP) -> Response:
+def open_authorization(latchkey: TestApp, client_id: str = BY_ADDRESS, ip: str = IP) -> Response:
     """Open an authorization link of the client."""
     return latchkey.call(
         "GET", "/oauth/authorize?" + urlencode({"client_id": client_id, "response_type": "code"}), ip=ip
@@ -43,50 +43,50 @@ def send_there(latchkey: TestApp, client_id: str = BY_ADDRESS, ip: str = IP) -> 
 
 
 def use_up_fetches(latchkey: TestApp, network: str, times: int = 1) -> None:
-    """Use up a network's limit of fetches, or that of a /48, which is four times as much."""
+    """Use up the fetch limit of a network, or with `times` of 4 that of a /48 network."""
     latchkey.set_counters(
         f"{DOCUMENT_FETCHES.name}_{network}", DOCUMENT_FETCHES, used=times * (DOCUMENT_FETCHES.quota or 0)
     )
 
 
 def test_fetches_are_limited_by_network(latchkey: TestApp, internet: Internet) -> None:
-    """60 an hour; beyond that the page says so, no connection is made, and other networks aren't affected."""
+    """Beyond 60 fetches an hour the page is a 429 and no connection is made; other networks aren't affected."""
     use_up_fetches(latchkey, IP)
-    response = send_there(latchkey)
+    response = open_authorization(latchkey)
     assert (response.status, response.header("Retry-After"), internet.connected) == (429, "3600", [])
-    assert send_there(latchkey, ip="203.0.113.8").status == 400
+    assert open_authorization(latchkey, ip="203.0.113.8").status == 400
     assert internet.connected == [(ADDRESS, 443)]
 
 
 def test_fetches_of_an_ipv6_site_are_limited_together(latchkey: TestApp, internet: Internet) -> None:
-    """A /48 has a limit, and so does each /64 in it."""
+    """A /48 network has a limit, and so does each of its /64 networks."""
     use_up_fetches(latchkey, "2001:db8:1::/48", times=4)
     use_up_fetches(latchkey, "2001:db8:2:1::/64")
     for ip in ("2001:db8:1:1::1", "2001:db8:1:2::1", "2001:db8:2:1::1"):
-        assert send_there(latchkey, ip=ip).status == 429
+        assert open_authorization(latchkey, ip=ip).status == 429
     assert internet.connected == []
-    assert send_there(latchkey, ip="2001:db8:2:2::1").status == 400
+    assert open_authorization(latchkey, ip="2001:db8:2:2::1").status == 400
     assert internet.connected == [(ADDRESS, 443)]
 
 
 def test_each_fetch_is_counted_by_network(latchkey: TestApp, internet: Internet) -> None:
-    """Once, whatever its result."""
-    send_there(latchkey)
+    """A fetch counts once against the limit of its network, even if it fails."""
+    open_authorization(latchkey)
     assert latchkey.counters(f"{DOCUMENT_FETCHES.name}_{IP}", DOCUMENT_FETCHES)["used"] == 1
 
 
 def test_request_without_a_fetch_does_not_count(latchkey: TestApp, ada: User, internet: Internet, app: App) -> None:
-    """A fresh document, a registered client and an invalid URL are handled even when the limit is reached."""
-    of_document = fetched_client(latchkey, internet)
+    """Requests with a fresh document, a registered client or an invalid URL work even when the limit is reached."""
+    of_document = fetch_client(latchkey, internet)
     for ip in (ada.ip, IP):
         use_up_fetches(latchkey, ip)
     assert [ada.open_authorization(of_document).status, ada.open_authorization(app).status] == [200, 200]
-    assert send_there(latchkey, f"https://{NAME}/../client.json").status == 400
+    assert open_authorization(latchkey, f"https://{NAME}/../client.json").status == 400
 
 
 def test_decision_is_limited_like_the_consent_page(latchkey: TestApp, ada: User, internet: Internet) -> None:
-    """A form for a stale document fetches it within the limit, too."""
-    app = fetched_client(latchkey, internet)
+    """A decision on a client with a stale document fetches the document within the same limit."""
+    app = fetch_client(latchkey, internet)
     page = ada.open_authorization(app)
     Client(URL).update(actions=[Client.fresh_until.set(latchkey.clock.now_ms)])
     use_up_fetches(latchkey, ada.ip)
@@ -95,7 +95,7 @@ def test_decision_is_limited_like_the_consent_page(latchkey: TestApp, ada: User,
 
 
 def test_failed_document_is_not_fetched_for_five_minutes(latchkey: TestApp, internet: Internet) -> None:
-    """Nor counted; then it is tried again."""
+    """For five minutes after a failure the document is neither fetched nor counted; then it is fetched again."""
     admitted: list[int] = []
 
     def find() -> Client | None:
@@ -114,7 +114,7 @@ def test_failed_document_is_not_fetched_for_five_minutes(latchkey: TestApp, inte
 
 
 def test_cache_of_failures_is_bounded(latchkey: TestApp) -> None:
-    """Beyond the maximum the oldest entry is dropped."""
+    """When the cache of failed documents is full, the oldest entry is dropped."""
     for number in range(document_fetches.FAILURES_MAX + 1):
         document_fetches.record_failure(f"https://{NAME}/{number}")
     requested = (0, 1, document_fetches.FAILURES_MAX)
@@ -124,14 +124,14 @@ def test_cache_of_failures_is_bounded(latchkey: TestApp) -> None:
 
 
 def test_failed_document_is_not_stored(latchkey: TestApp, internet: Internet) -> None:
-    """Anonymous callers can't fill a table with invalid URLs."""
+    """A failed document isn't stored, so anonymous callers can't fill a table with invalid URLs."""
     publish(internet, b"nothing of use")
     assert found(internet) is None
     assert Client.count() == 0
 
 
 def test_rate_limited_fetch_raises_the_limit(latchkey: TestApp, internet: Internet) -> None:
-    """And isn't recorded as a failure of the document."""
+    """A fetch beyond the limit raises RateLimited, and isn't recorded as a failure of the document."""
 
     def refuse() -> None:
         raise errors.RateLimited(7)
@@ -144,7 +144,7 @@ def test_rate_limited_fetch_raises_the_limit(latchkey: TestApp, internet: Intern
 
 
 def test_concurrent_fetches_of_a_document_are_one(latchkey: TestApp, internet: Internet) -> None:
-    """Of eight concurrent requests one fetches, and the others use its result."""
+    """Of eight concurrent requests for one document, one fetches it and the others use its result."""
     ready = Barrier(8)
 
     def serve(talk: object) -> None:
@@ -154,7 +154,7 @@ def test_concurrent_fetches_of_a_document_are_one(latchkey: TestApp, internet: I
     internet.serve(serve)
 
     def find(_number: int) -> Client | None:
-        # All have read the stored client before the first fetch begins.
+        # Every thread reads the stored client before the first fetch begins.
         return client_documents.find_client(
             URL, admit=lambda: ready.wait(30), resolver=lambda *_asked: [ADDRESS], tls=internet.tls
         )
@@ -166,7 +166,7 @@ def test_concurrent_fetches_of_a_document_are_one(latchkey: TestApp, internet: I
 
 
 def test_document_that_was_fetched_meanwhile_is_not_fetched_again(latchkey: TestApp, internet: Internet) -> None:
-    """A thread that finds no fetch in progress looks at what is stored once more: the other may have just ended."""
+    """A thread that finds no fetch in progress reads the stored client again, because a fetch may have just ended."""
 
     def serve(talk: object) -> None:
         body = json.dumps(DOCUMENT).encode()
@@ -181,8 +181,8 @@ def test_document_that_was_fetched_meanwhile_is_not_fetched_again(latchkey: Test
     assert len(internet.requests) == 1
 
 
-def at(seconds: int) -> str:
-    """Return an HTTP date, some seconds after the test clock's start."""
+def format_http_date(seconds: int) -> str:
+    """Return an HTTP date that is some seconds after the start time of the test clock."""
     return format_datetime(datetime.fromtimestamp(1_639_994_400 + seconds, UTC), usegmt=True)
 
 
@@ -196,7 +196,7 @@ def at(seconds: int) -> str:
         ({"cache-control": "s-maxage=7200, max-age=3600"}, 3_600),
         ({"cache-control": "max-age=3600, max-age=7200"}, 3_600),
         ({"cache-control": "max-age=3600", "age": "600"}, 3_000),
-        ({"cache-control": "max-age=3600", "expires": at(60)}, 3_600),
+        ({"cache-control": "max-age=3600", "expires": format_http_date(60)}, 3_600),
         ({"cache-control": "max-age=0"}, 300),
         ({"cache-control": "max-age=3600, no-store"}, 300),
         ({"cache-control": "no-cache"}, 300),
@@ -205,22 +205,22 @@ def at(seconds: int) -> str:
         ({"cache-control": "max-age"}, 300),
         ({"cache-control": "max-age=" + "9" * 5_000}, DAY_S),
         ({"cache-control": "max-age=31536000"}, DAY_S),
-        ({"expires": at(3_600)}, 3_600),
-        ({"expires": at(3_600), "date": at(600)}, 3_000),
-        ({"expires": at(-60)}, 300),
+        ({"expires": format_http_date(3_600)}, 3_600),
+        ({"expires": format_http_date(3_600), "date": format_http_date(600)}, 3_000),
+        ({"expires": format_http_date(-60)}, 300),
         ({"expires": "0"}, 300),
         ({"expires": ""}, 300),
-        ({"expires": at(10**8)}, DAY_S),
-        ({"expires": at(3_600), "date": "yesterday"}, 300),
+        ({"expires": format_http_date(10**8)}, DAY_S),
+        ({"expires": format_http_date(3_600), "date": "yesterday"}, 300),
     ],
 )
 def test_document_is_fresh_as_its_server_declares(latchkey: TestApp, headers: dict[str, str], seconds: int) -> None:
-    """Between five minutes and a day; a day by default (RFC 9111 §5.2, §5.3)."""
+    """A document is fresh for as long as its headers say, limited to 5 minutes to 24 hours (RFC 9111 §5.2, §5.3)."""
     assert freshness_s(headers) == seconds
 
 
 def test_stale_document_is_fetched_again(latchkey: TestApp, internet: Internet) -> None:
-    """By its Cache-Control header."""
+    """A document is fetched again when the lifetime of its Cache-Control header has passed."""
     publish(internet, DOCUMENT, headers="Cache-Control: max-age=600\r\n")
     found(internet)
     latchkey.clock.forward(599.999)
@@ -235,21 +235,21 @@ def test_stale_document_is_fetched_again(latchkey: TestApp, internet: Internet) 
 def test_documents_are_no_clients_unless_registration_is_open(
     latchkey: TestApp, ada: User, internet: Internet, registration: str
 ) -> None:
-    """If it is closed or requires an initial access token, nothing is fetched and the support isn't advertised."""
-    app = fetched_client(latchkey, internet)
+    """If registration is closed or needs an initial access token, no document is fetched or advertised as supported."""
+    app = fetch_client(latchkey, internet)
     ada.allow(app)
     metadata = "/.well-known/oauth-authorization-server"
     assert latchkey.call("GET", metadata).json()["client_id_metadata_document_supported"] is True
     with settings.override(replace(settings.current(), registration=registration)):
         assert latchkey.call("GET", metadata).json()["client_id_metadata_document_supported"] is False
         assert ada.open_authorization(app).status == 400
-        assert send_there(latchkey).status == 400
+        assert open_authorization(latchkey).status == 400
     assert len(internet.connected) == 1
 
 
 def test_closing_registration_keeps_tokens_valid(latchkey: TestApp, ada: User, internet: Internet) -> None:
-    """As for self-registered clients."""
-    app = fetched_client(latchkey, internet)
+    """After registration is closed, a document's client can still refresh its tokens, like a self-registered client."""
+    app = fetch_client(latchkey, internet)
     _, refresh = ada.grant(app)
     with settings.override(replace(settings.current(), registration="closed")):
         assert app.refresh(refresh).status == 200
@@ -257,15 +257,15 @@ def test_closing_registration_keeps_tokens_valid(latchkey: TestApp, ada: User, i
 
 
 def test_client_of_a_document_without_approval_is_deleted_after_two_days(latchkey: TestApp, internet: Internet) -> None:
-    """Any caller can cause it to be stored."""
-    assert fetched_client(latchkey, internet).client.dies_at == latchkey.clock.now_ms // 1000 + 2 * DAY_S
+    """A document's client without an approval is deleted after two days, because any caller can have it stored."""
+    assert fetch_client(latchkey, internet).client.dies_at == latchkey.clock.now_ms // 1000 + 2 * DAY_S
 
 
 def test_client_of_a_document_with_approval_is_kept_as_long_as_its_grants(
     latchkey: TestApp, ada: User, internet: Internet
 ) -> None:
-    """A later fetch doesn't shorten that, and a later approval extends it."""
-    app = fetched_client(latchkey, internet)
+    """A later fetch doesn't shorten the time for which an approved client is kept, and a later approval extends it."""
+    app = fetch_client(latchkey, internet)
     ada.allow(app)
     kept = latchkey.clock.now_ms // 1000 + 120 * DAY_S
     assert Client.get(URL).dies_at == kept
@@ -282,8 +282,8 @@ def test_client_of_a_document_with_approval_is_kept_as_long_as_its_grants(
 
 
 def test_deleted_client_of_a_document_is_not_fetched_again(latchkey: TestApp, ada: User, internet: Internet) -> None:
-    """It stays deleted."""
-    app = fetched_client(latchkey, internet)
+    """A deleted client stays deleted: its document isn't fetched again."""
+    app = fetch_client(latchkey, internet)
     Client(URL).update(actions=[Client.deleted_at.set(latchkey.clock.now_ms)])
     latchkey.clock.forward(DAY_S)
     assert found(internet) is None

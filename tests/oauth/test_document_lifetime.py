@@ -1,4 +1,4 @@
-"""Freshness lifetime of a document: the bounds, and malformed headers."""
+"""The freshness lifetime of a client metadata document: its bounds, and malformed headers."""
 
 import pytest
 
@@ -34,5 +34,5 @@ DATE = "Mon, 20 Dec 2021 %s GMT"
     ],
 )
 def test_freshness_is_between_five_minutes_and_a_day(latchkey: TestApp, headers: dict[str, str], seconds: int) -> None:
-    """Malformed values count as zero and never raise."""
+    """A malformed header value counts as zero and raises no error."""
     assert freshness_s(headers) == seconds

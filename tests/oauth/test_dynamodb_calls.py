@@ -1,4 +1,4 @@
-"""DynamoDB calls of each request to the authorization server, including the caller's admission."""
+"""The DynamoDB calls of each request to the authorization server, including the call that counts the request."""
 
 from collections.abc import Callable
 
@@ -15,8 +15,8 @@ COUNT = ("UpdateItem", "latchkey-test-windows")
 READ_TOKEN = ("GetItem", "latchkey-test-credentials")
 
 
-def cost(act: Callable[..., Response], *args: str, status: int = 200, **more: str) -> list[tuple[str, str]]:
-    """Return the calls that a request makes."""
+def measure_cost(act: Callable[..., Response], *args: str, status: int = 200, **more: str) -> list[tuple[str, str]]:
+    """Return the DynamoDB calls of a request."""
     with telemetry.record_calls() as calls:
         response = act(*args, **more)
     assert response.status == status, response.body
@@ -24,69 +24,69 @@ def cost(act: Callable[..., Response], *args: str, status: int = 200, **more: st
 
 
 def test_code_exchange_costs_one_read_and_one_transaction(ada: User, app: App, spa: App) -> None:
-    """Client and code are read in one call; all writes are one transaction."""
+    """One call reads client and code, and one transaction does all writes."""
     for client in (app, spa):
-        assert cost(client.redeem, ada.code(client)) == [READ_BOTH, COUNT, TRANSACTION]
+        assert measure_cost(client.redeem, ada.code(client)) == [READ_BOTH, COUNT, TRANSACTION]
 
 
 def test_refresh_costs_one_read_and_one_transaction(ada: User, app: App, spa: App) -> None:
-    """The same as a code exchange."""
+    """A refresh costs the same calls as a code exchange."""
     for client in (app, spa):
-        assert cost(client.refresh, ada.grant(client)[1]) == [READ_BOTH, COUNT, TRANSACTION]
+        assert measure_cost(client.refresh, ada.grant(client)[1]) == [READ_BOTH, COUNT, TRANSACTION]
 
 
 def test_client_credentials_cost_one_read_and_one_write(app: App) -> None:
-    """There is no code to consume."""
-    assert cost(app.ask, CLIENT) == [READ_BOTH, COUNT, ("PutItem", "latchkey-test-credentials")]
+    """A client credentials request writes one token; there is no code to consume."""
+    assert measure_cost(app.ask, CLIENT) == [READ_BOTH, COUNT, ("PutItem", "latchkey-test-credentials")]
 
 
 def test_introspection_costs_two_reads(ada: User, app: App) -> None:
-    """Client and token, then account and grant."""
+    """The first read gets client and token, the second account and grant."""
     for token in ada.grant(app):
-        assert cost(app.post, "/oauth/introspect", token=token) == [READ_BOTH, COUNT, READ_BOTH]
-    assert cost(app.post, "/oauth/introspect", token="rubbish") == [READ_BOTH, COUNT]
+        assert measure_cost(app.post, "/oauth/introspect", token=token) == [READ_BOTH, COUNT, READ_BOTH]
+    assert measure_cost(app.post, "/oauth/introspect", token="rubbish") == [READ_BOTH, COUNT]
 
 
 def test_device_poll_costs_one_read_and_one_write(app: App) -> None:
-    """A pending poll is cheap."""
+    """A pending poll costs one read of client and code and one write of the time."""
     device_code = app.post("/oauth/device_authorization").json()["device_code"]
-    calls = cost(app.ask, DEVICE, device_code=device_code, status=400)
+    calls = measure_cost(app.ask, DEVICE, device_code=device_code, status=400)
     assert calls == [READ_BOTH, COUNT, ("UpdateItem", "latchkey-test-tickets")]
 
 
 def test_first_request_of_a_token_costs_two_reads_and_a_write(latchkey: TestApp, ada: User, app: App) -> None:
-    """The token.
+    """The first request reads the token, then account, client and grant in one call.
 
-    Then its account, client and grant in one call. Later requests cost one write, as with any credential.
+    Later requests cost one write, as with any credential.
     """
     for token in (ada.grant(app)[0], app.ask(CLIENT).json()["access_token"]):
-        assert cost(latchkey.call, "GET", "/v1/limits", token) == [READ_TOKEN, READ_BOTH, COUNT]
-        assert cost(latchkey.call, "GET", "/v1/limits", token) == [COUNT]
+        assert measure_cost(latchkey.call, "GET", "/v1/limits", token) == [READ_TOKEN, READ_BOTH, COUNT]
+        assert measure_cost(latchkey.call, "GET", "/v1/limits", token) == [COUNT]
 
 
 def test_failed_client_authentication_costs_one_read(latchkey: TestApp, app: App) -> None:
-    """For a wrong secret; a malformed client id isn't looked up."""
+    """A wrong secret costs one read; a malformed client id isn't looked up."""
     app.secret = "x"
-    assert cost(app.ask, CLIENT, status=401) == [READ_BOTH, COUNT]
-    assert cost(app.ask, CLIENT, client_id="x", status=401) == [COUNT]
+    assert measure_cost(app.ask, CLIENT, status=401) == [READ_BOTH, COUNT]
+    assert measure_cost(app.ask, CLIENT, client_id="x", status=401) == [COUNT]
 
 
 def test_rejected_flood_without_a_secret_costs_nothing(latchkey: TestApp, spa: App) -> None:
-    """Requests counted by address are rejected from the local cache before any read."""
+    """Requests counted by IP address are rejected from the local cache before any read."""
     latchkey.set_counters("ip_203.0.113.7", tiers.ANONYMOUS, used=3_600)
-    assert cost(spa.ask, CLIENT, status=429) == [READ_BOTH, COUNT]
-    assert cost(spa.ask, CLIENT, status=429) == []
-    assert cost(spa.post, "/oauth/revoke", token="x", status=429) == []
+    assert measure_cost(spa.ask, CLIENT, status=429) == [READ_BOTH, COUNT]
+    assert measure_cost(spa.ask, CLIENT, status=429) == []
+    assert measure_cost(spa.post, "/oauth/revoke", token="x", status=429) == []
 
 
 def test_rejected_flood_of_a_client_costs_one_read(latchkey: TestApp, app: App) -> None:
-    """The client must be authenticated before it can be counted."""
+    """A rejected request of a confidential client costs one read, because the client must be authenticated first."""
     latchkey.set_counters(f"client_{app.id}", CLIENT_TIER, used=36_000)
-    assert cost(app.ask, CLIENT, status=429) == [READ_BOTH, COUNT]
-    assert cost(app.ask, CLIENT, status=429) == [READ_BOTH]
+    assert measure_cost(app.ask, CLIENT, status=429) == [READ_BOTH, COUNT]
+    assert measure_cost(app.ask, CLIENT, status=429) == [READ_BOTH]
 
 
 def test_discovery_costs_the_admission_only(latchkey: TestApp) -> None:
-    """The metadata needs no read."""
+    """A metadata request costs only the call that counts it."""
     for path in ("/.well-known/oauth-authorization-server", "/.well-known/oauth-protected-resource/v1"):
-        assert cost(latchkey.call, "GET", path) == [COUNT]
+        assert measure_cost(latchkey.call, "GET", path) == [COUNT]

@@ -1,4 +1,4 @@
-"""Errors of authorization requests, without HTTP: which are redirected, and to which location."""
+"""Errors of authorization requests, without HTTP: which errors are redirected, and to which URL."""
 
 import pytest
 
@@ -11,7 +11,9 @@ from tests.support.harness import TestApp
 
 
 def test_error_is_redirected_to_verified_clients_without_a_decision(latchkey: TestApp, app: App) -> None:
-    """A client of an active account, or one that this user allowed at this redirect URI before (RFC 9700 §4.11.2)."""
+    """Before a decision, an error is redirected only to a client of an active account, or at a redirect URI that the
+    user allowed before (RFC 9700 §4.11.2).
+    """
     account = latchkey.account()
     alone = clients.register(
         name="Mine",
@@ -46,7 +48,7 @@ def test_error_is_redirected_to_verified_clients_without_a_decision(latchkey: Te
     ],
 )
 def test_response_is_appended_to_the_registered_redirect_uri(latchkey: TestApp, uri: str, begins: str) -> None:
-    """The URI is unchanged, and the issuer is the last parameter."""
+    """The error is appended to the unchanged redirect URI, with the issuer as the last parameter."""
     request = authorize.AuthorizationRequest(Client("app_1"), uri, None, "", frozenset(), frozenset(), None, "")
     location = authorize.build_error_redirect(request, ISSUER, invalid_request("x")).location
     assert location == f"{begins}invalid_request&error_description=x&iss=https%3A%2F%2Fapi.example.com"
@@ -65,7 +67,7 @@ def test_response_is_appended_to_the_registered_redirect_uri(latchkey: TestApp, 
 def test_unknown_client_or_redirect_uri_is_shown_to_the_user(
     latchkey: TestApp, app: App, sent_so: dict[str, list[str]], why: str
 ) -> None:
-    """RFC 6749 §4.1.2.1: the user sees the reason and isn't redirected."""
+    """RFC 6749 §4.1.2.1: an error page shows the reason, and the user isn't redirected."""
     query = {"client_id": [app.id], "redirect_uri": [CALLBACK], "response_type": ["code"]} | sent_so
     with pytest.raises(authorize.CannotRedirect, match=why) as raised:
         authorize.parse(parameters.parse_query(query), ISSUER)
@@ -73,7 +75,7 @@ def test_unknown_client_or_redirect_uri_is_shown_to_the_user(
 
 
 def test_client_with_several_redirect_uris_must_name_one(latchkey: TestApp) -> None:
-    """With a single one it may be absent."""
+    """redirect_uri is required, unless the client has exactly one redirect URI."""
     several = register_client(latchkey, CALLBACK, "https://b.example/")
     query = {"client_id": [several.id], "response_type": ["code"]}
     with pytest.raises(authorize.CannotRedirect):
@@ -88,7 +90,7 @@ def test_client_with_several_redirect_uris_must_name_one(latchkey: TestApp) -> N
 def test_error_of_a_valid_request_is_redirected_with_its_code(
     latchkey: TestApp, app: App, changed: dict[str, str]
 ) -> None:
-    """To the client's redirect URI."""
+    """If client and redirect URI are valid, any other error is redirected to the client."""
     query = {"client_id": [app.id], "redirect_uri": [CALLBACK], "response_type": ["code"]}
     with pytest.raises(authorize.ErrorRedirect) as raised:
         authorize.parse(parameters.parse_query(query | {name: [value] for name, value in changed.items()}), ISSUER)

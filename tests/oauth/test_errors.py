@@ -1,4 +1,4 @@
-"""OAuth errors: the registered codes with their status and header."""
+"""OAuth errors: registered codes, and the status and header of each."""
 
 import pytest
 
@@ -20,7 +20,7 @@ from chalicelib.oauth.errors import OAuthError
     ],
 )
 def test_error_has_its_code_and_status(oauth_error: OAuthError, error: str, status: int) -> None:
-    """RFC 6749 §5.2: 400, or 401 with the scheme for an unauthenticated client; each has a description."""
+    """RFC 6749 §5.2: the status is 400, or 401 with a challenge for a failed client; each code has a description."""
     assert (oauth_error.error, oauth_error.status) == (error, status)
     assert oauth_error.headers == ({"WWW-Authenticate": 'Basic realm="latchkey"'} if status == 401 else {})
     assert oauth_error.message
@@ -28,11 +28,11 @@ def test_error_has_its_code_and_status(oauth_error: OAuthError, error: str, stat
 
 
 def test_error_has_a_custom_or_a_default_description() -> None:
-    """The default applies when none is passed."""
+    """An error without a custom description has the default of its code."""
     assert errors.invalid_client("No secret.").message == errors.invalid_grant("No secret.").message == "No secret."
     assert errors.invalid_request("x").message == "x"
 
 
 def test_description_has_no_forbidden_characters() -> None:
-    """RFC 6749 §5.2: no quotation mark and no backslash."""
+    """RFC 6749 §5.2: no description contains a quotation mark or a backslash."""
     assert OAuthError("invalid_request", 'a "b" \\ c').message == "a 'b' / c"

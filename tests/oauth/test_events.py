@@ -1,4 +1,4 @@
-"""Events about applications and grants, for the account that registered the one or gave the other."""
+"""Events of applications and grants, recorded for the account of the application or of the grant."""
 
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock
@@ -9,13 +9,13 @@ from tests.support.harness import TestApp
 
 
 def events_of(account_id: str) -> list[tuple[str, str]]:
-    """Return type and actor of an account's OAuth events, in order."""
+    """Return type and actor of each OAuth event of an account, oldest first."""
     events = record.newest_first(account_id, 100)
     return [(e.type, e.actor) for e in events if e.type.startswith(("grant.", "application."))][::-1]
 
 
 def test_grant_and_its_revocation_are_recorded_for_the_account(latchkey: TestApp, ada: User, app: App) -> None:
-    """The client revoked it, so the client is the actor."""
+    """When a client revokes a grant, the actor of the event is the client."""
     _, refresh = ada.grant(app)
     latchkey.clock.forward(1)
     assert app.post("/oauth/revoke", token=refresh).status == 200
@@ -27,7 +27,7 @@ def test_grant_and_its_revocation_are_recorded_for_the_account(latchkey: TestApp
 
 
 def test_reuse_is_recorded_once(latchkey: TestApp, ada: User, app: App) -> None:
-    """However often the token is reused."""
+    """A token that is reused several times is recorded as one event."""
     _, refresh = ada.grant(app)
     app.refresh(refresh)
     latchkey.clock.forward(60)
@@ -37,7 +37,7 @@ def test_reuse_is_recorded_once(latchkey: TestApp, ada: User, app: App) -> None:
 
 
 def test_changes_of_an_application_are_recorded_for_its_account(latchkey: TestApp, ada: User) -> None:
-    """Without its secrets."""
+    """Registering, changing and deleting an application is recorded without its secrets."""
     new = clients.register(
         name="Reader",
         uris=["https://reader.example/cb"],
@@ -66,7 +66,9 @@ def test_changes_of_an_application_are_recorded_for_its_account(latchkey: TestAp
 
 
 def test_consent_events_name_application_and_scopes(latchkey: TestApp, ada: User, app: App) -> None:
-    """Also for a consent that replaces one from before the email verification, or extends an earlier one."""
+    """Every consent event has application and scopes, whether the consent is new, replaces an invalid one or is
+    extended.
+    """
     for scopes, told_scopes in (({"read"}, "read"), ({"read", "write"}, "read write")):
         latchkey.clock.forward(1)
         consent.remember(ada.account.id, app.id, consent.entries("https://app.example/", scopes, []))

@@ -1,4 +1,4 @@
-"""Exchanging codes and tokens: what is stored and returned, and the conditions of the transaction."""
+"""Exchange of codes and tokens: the stored items, the response, and the conditions of the transaction."""
 
 import io
 import json
@@ -26,8 +26,8 @@ DAY_S = 86_400
 FILES = "https://files.example.com"
 
 
-def issuance_for(app: App, grant: Grant | None = None, **changed: Any) -> Issuance:
-    """Return the issuance for a grant, or for the client itself."""
+def build_issuance(app: App, grant: Grant | None = None, **changed: Any) -> Issuance:
+    """Return the parameters for issuing tokens of a grant or of the client itself."""
     whole: dict[str, Any] = {
         "client": app.client,
         "account_id": grant.account_id if grant else app.client.account_id,
@@ -39,10 +39,10 @@ def issuance_for(app: App, grant: Grant | None = None, **changed: Any) -> Issuan
     return Issuance(**whole | changed)
 
 
-def approved(
+def store_approval(
     latchkey: TestApp, app: App, *, kind: str = "ac", secret: str = "", **more: Any
 ) -> tuple[OneTimeToken, Grant]:
-    """Store a grant from a minute ago, and a code or refresh token of it."""
+    """Store a grant created a minute ago, and a code or refresh token for it."""
     account = latchkey.account()
     grant = grants.new(account.id, app.id, scopes={"read", "write"}, resources=set())
     grant.save()
@@ -63,25 +63,25 @@ def approved(
 
 
 def exchange_any(one_time_token: OneTimeToken, issuance_for: Issuance, secret: str) -> TokenResponse:
-    """Exchange a code or token of any kind."""
+    """Exchange a code, device code or refresh token."""
     if one_time_token.kind == REFRESH_KIND:
         return exchange.rotate(one_time_token, issuance_for, secret)
     return exchange.redeem(one_time_token, issuance_for)
 
 
-def stored(response: TokenResponse, name: str = "access_token") -> Any:
+def find_stored(response: TokenResponse, name: str = "access_token") -> Any:
     """Return the stored item of a token."""
     table: Any = Credential if name == "access_token" else OneTimeToken
     return table.get(secrets.digest(str(response[name])))
 
 
 def test_code_exchange_returns_both_tokens(latchkey: TestApp, app: App) -> None:
-    """RFC 6749 §5.1; each is stored completely with its expiry, and overwrites no item."""
-    one_time_token, grant = approved(latchkey, app, resources={FILES})
+    """RFC 6749 §5.1: both tokens are stored completely with their expiry, and overwrite no item."""
+    one_time_token, grant = store_approval(latchkey, app, resources={FILES})
     now_ms = latchkey.clock.now_ms
     with record_calls() as calls:
-        response = exchange.redeem(one_time_token, issuance_for(app, grant, resources={FILES}))
-    access, refresh = stored(response), stored(response, "refresh_token")
+        response = exchange.redeem(one_time_token, build_issuance(app, grant, resources={FILES}))
+    access, refresh = find_stored(response), find_stored(response, "refresh_token")
     assert {**response, "access_token": "", "refresh_token": ""} == {
         "access_token": "",
         "token_type": "Bearer",
@@ -110,61 +110,61 @@ def test_code_exchange_returns_both_tokens(latchkey: TestApp, app: App) -> None:
 
 
 def test_code_exchange_without_the_refresh_grant_returns_one_token(latchkey: TestApp) -> None:
-    """Only that one is stored; without a resource it is for this API."""
+    """A client without the refresh grant gets an access token only; without a resource the token is for this API."""
     app = register_client(latchkey, grant_types=[CODE])
-    one_time_token, grant = approved(latchkey, app)
-    response = exchange.redeem(one_time_token, issuance_for(app, grant))
+    one_time_token, grant = store_approval(latchkey, app)
+    response = exchange.redeem(one_time_token, build_issuance(app, grant))
     assert response.keys() == {"access_token", "token_type", "expires_in", "scope"}
-    access = stored(response)
+    access = find_stored(response)
     assert ("resources" in access.attribute_values, access.for_this_api) == (False, True)
     assert list(OneTimeToken.scan(OneTimeToken.kind == "rt")) == []
 
 
 def test_client_token_belongs_to_the_account_of_the_client(latchkey: TestApp, app: App) -> None:
-    """It has no grant and no refresh token."""
-    response = exchange.issue_to_client(issuance_for(app, scopes={"write", "read"}))
-    access = stored(response)
+    """A client token belongs to the client's account and has no grant or refresh token."""
+    response = exchange.issue_to_client(build_issuance(app, scopes={"write", "read"}))
+    access = find_stored(response)
     assert (access.account_id, access.scopes) == (app.client.account_id, {"read", "write"})
     assert "grant_id" not in access.attribute_values
     assert (response["scope"], "refresh_token" in response) == ("read write", False)
 
 
 def test_refresh_consumes_its_token_and_seals_the_response(latchkey: TestApp, app: App) -> None:
-    """A retry gets the same response with the remaining lifetime."""
+    """A retried refresh gets the same response with the remaining lifetime."""
     secret = secrets.mint("rt")
-    one_time_token, grant = approved(latchkey, app, kind="rt", secret=secret)
-    response = exchange.rotate(one_time_token, issuance_for(app, grant), secret)
-    assert stored(response, "refresh_token").grant_id == grant.id
+    one_time_token, grant = store_approval(latchkey, app, kind="rt", secret=secret)
+    response = exchange.rotate(one_time_token, build_issuance(app, grant), secret)
+    assert find_stored(response, "refresh_token").grant_id == grant.id
     latchkey.clock.now_ms += 1_999
-    again = exchange.rotate(OneTimeToken.get(one_time_token.digest), issuance_for(app, grant), secret)
+    again = exchange.rotate(OneTimeToken.get(one_time_token.digest), build_issuance(app, grant), secret)
     assert again == response | {"expires_in": 3_599}
     assert "resources" not in again
 
 
 def test_refresh_of_a_consumed_token_writes_nothing(latchkey: TestApp, app: App) -> None:
-    """The item was read before, so the response costs two reads and no failing transaction."""
+    """A retry reads token and successor, and writes nothing, because the token is already consumed."""
     secret = secrets.mint("rt")
-    one_time_token, grant = approved(latchkey, app, kind="rt", secret=secret)
-    exchange.rotate(one_time_token, issuance_for(app, grant), secret)
+    one_time_token, grant = store_approval(latchkey, app, kind="rt", secret=secret)
+    exchange.rotate(one_time_token, build_issuance(app, grant), secret)
     consumed = OneTimeToken.get(one_time_token.digest)
     with record_calls() as calls:
-        exchange.rotate(consumed, issuance_for(app, grant), secret)
+        exchange.rotate(consumed, build_issuance(app, grant), secret)
     assert [operation for operation, _ in calls] == ["GetItem", "GetItem"]
 
 
 def test_concurrent_refreshes_get_the_same_response(latchkey: TestApp, app: App) -> None:
-    """The second finds the token consumed, and the sealed response."""
+    """The second of two concurrent refreshes finds the token consumed, and returns the sealed response."""
     secret = secrets.mint("rt")
-    one_time_token, grant = approved(latchkey, app, kind="rt", secret=secret)
+    one_time_token, grant = store_approval(latchkey, app, kind="rt", secret=secret)
     responses: list[TokenResponse] = []
     with (
         record_calls() as calls,
         run_before(
             "TransactWriteItems",
-            lambda: responses.append(exchange.rotate(one_time_token, issuance_for(app, grant), secret)),
+            lambda: responses.append(exchange.rotate(one_time_token, build_issuance(app, grant), secret)),
         ),
     ):
-        responses.append(exchange.rotate(one_time_token, issuance_for(app, grant), secret))
+        responses.append(exchange.rotate(one_time_token, build_issuance(app, grant), secret))
     assert responses[0] == responses[1]
     reads = [request.get("ConsistentRead") for operation, request in calls if operation == "GetItem"]
     assert reads
@@ -200,12 +200,14 @@ def verify_email(one_time_token: OneTimeToken) -> None:
 @pytest.mark.parametrize("kind", ["ac", "rt"])
 @pytest.mark.parametrize("happens", [revoke_grant, expire_grant, expire_one_time_token, suspend_account, verify_email])
 def test_exchange_checks_conditions_in_its_transaction(latchkey: TestApp, app: App, kind: str, happens: Any) -> None:
-    """Whatever was read before; nothing is consumed, stored or reported as reuse."""
+    """An exchange fails if its conditions changed after the token was read; nothing is consumed, stored or reported as
+    reuse.
+    """
     secret = secrets.mint("rt")
-    one_time_token, grant = approved(latchkey, app, kind=kind, secret=secret)
+    one_time_token, grant = store_approval(latchkey, app, kind=kind, secret=secret)
     happens(one_time_token)
     with pytest.raises(OAuthError, match="already used or issued to another client") as raised:
-        exchange_any(one_time_token, issuance_for(app, grant), secret)
+        exchange_any(one_time_token, build_issuance(app, grant), secret)
     assert raised.value.error == "invalid_grant"
     assert "consumed_at" not in OneTimeToken.get(one_time_token.digest).attribute_values
     assert list(Credential.by_account.query(grant.account_id)) == []
@@ -216,25 +218,27 @@ def test_exchange_checks_conditions_in_its_transaction(latchkey: TestApp, app: A
 def test_exchange_of_an_approval_after_the_verification_succeeds(
     latchkey: TestApp, app: App, since_ms: int | None
 ) -> None:
-    """Also in the same millisecond, and for an account without a time of verification."""
-    one_time_token, grant = approved(latchkey, app)
+    """An approval isn't invalid if it is from the same millisecond as the verification, or the account has no
+    verification.
+    """
+    one_time_token, grant = store_approval(latchkey, app)
     since = Account.credentials_since
     Account(grant.account_id).update(actions=[since.remove() if since_ms is None else since.set(since_ms)])
-    assert exchange.redeem(one_time_token, issuance_for(app, grant))
+    assert exchange.redeem(one_time_token, build_issuance(app, grant))
 
 
 @pytest.mark.parametrize("kind", ["ac", "dc", "rt"])
 def test_reuse_revokes_the_grant_and_is_reported(latchkey: TestApp, app: App, kind: str) -> None:
-    """To the operator with all ids but no secret, and to the account once."""
+    """The operator's log has all ids but no secret at each reuse, and the account gets one event."""
     log = io.StringIO()
     telemetry.write_to(log)
     secret = secrets.mint(kind)
-    one_time_token, grant = approved(latchkey, app, kind=kind, secret=secret)
+    one_time_token, grant = store_approval(latchkey, app, kind=kind, secret=secret)
     OneTimeToken(one_time_token.digest).update(actions=[OneTimeToken.consumed_at.set(START_MS)])
     for _ in range(2):
         consumed = OneTimeToken.get(one_time_token.digest)
         with pytest.raises(OAuthError):
-            exchange_any(consumed, issuance_for(app, grant), secret)
+            exchange_any(consumed, build_issuance(app, grant), secret)
     assert [what for what, _ in recorded_events(grant.account_id)] == [kinds.REUSE_DETECTED]
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     warnings = [line for line in lines if line["message"] == "token.reuse_detected"]
@@ -246,16 +250,16 @@ def test_reuse_revokes_the_grant_and_is_reported(latchkey: TestApp, app: App, ki
 
 
 def test_database_error_is_not_taken_for_a_failed_condition(latchkey: TestApp, app: App) -> None:
-    """It is raised unchanged, and isn't reported as reuse."""
+    """A database error is raised unchanged, and isn't reported as reuse."""
     secret = secrets.mint("rt")
-    one_time_token, grant = approved(latchkey, app, kind="rt", secret=secret)
+    one_time_token, grant = store_approval(latchkey, app, kind="rt", secret=secret)
 
     def conflict() -> None:
         raise Cancelled("TransactionCanceledException", "", {"CancellationReasons": [{"Code": "ValidationError"}]})
 
     exchanges: list[Callable[[], TokenResponse]] = [
-        lambda: exchange.redeem(one_time_token, issuance_for(app, grant)),
-        lambda: exchange.rotate(one_time_token, issuance_for(app, grant), secret),
+        lambda: exchange.redeem(one_time_token, build_issuance(app, grant)),
+        lambda: exchange.rotate(one_time_token, build_issuance(app, grant), secret),
     ]
     for each in exchanges:
         with run_before("TransactWriteItems", conflict), pytest.raises(Cancelled):
@@ -266,10 +270,10 @@ def test_database_error_is_not_taken_for_a_failed_condition(latchkey: TestApp, a
 
 
 def test_issued_tokens_are_counted(latchkey: TestApp, app: App) -> None:
-    """Once per request that issues any."""
+    """The metric TokensIssued is 1 for a request that issues tokens."""
     log = io.StringIO()
     telemetry.write_to(log)
-    exchange.issue_to_client(issuance_for(app))
+    exchange.issue_to_client(build_issuance(app))
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     assert [line["TokensIssued"] for line in lines if "TokensIssued" in line] == [1]
 
@@ -290,15 +294,15 @@ def test_issued_tokens_are_counted(latchkey: TestApp, app: App) -> None:
 def test_token_has_the_granted_resources_or_fewer(
     latchkey: TestApp, app: App, granted: set[str] | None, requested: list[str], expected: set[str] | None
 ) -> None:
-    """RFC 8707 §2.2; a consent without a resource covers this API."""
+    """RFC 8707 §2.2: a request may limit the granted resources, and a consent without a resource covers this API."""
     secret = secrets.mint("rt")
-    approved(latchkey, app, kind="rt", secret=secret, resources=granted)
+    store_approval(latchkey, app, kind="rt", secret=secret, resources=granted)
     with settings.override(replace(settings.current(), resources=FILES)):
         response = app.refresh(secret, resource=requested)
     if expected is None:
         assert (response.status, response.json()["error"]) == (400, "invalid_target")
     else:
-        assert (stored(response.json()).attribute_values.get("resources") or set()) == expected
+        assert (find_stored(response.json()).attribute_values.get("resources") or set()) == expected
 
 
 @pytest.mark.parametrize(
@@ -308,9 +312,9 @@ def test_token_has_the_granted_resources_or_fewer(
 def test_token_has_the_granted_scopes_or_fewer(
     latchkey: TestApp, app: App, scope: str | None, expected: str | None
 ) -> None:
-    """RFC 6749 §6."""
+    """RFC 6749 §6: a refresh may request the granted scopes or fewer."""
     secret = secrets.mint("rt")
-    approved(latchkey, app, kind="rt", secret=secret)
+    store_approval(latchkey, app, kind="rt", secret=secret)
     response = app.refresh(secret, scope=scope)
     if expected is None:
         assert (response.status, response.json()["error"]) == (400, "invalid_scope")

@@ -1,4 +1,4 @@
-"""Revocation of grants: their tokens are invalid at the next request, even if API Gateway has cached the policy."""
+"""Revocation of grants: tokens are invalid at the next request, even if API Gateway has cached the policy."""
 
 from chalicelib.core import telemetry
 from chalicelib.oauth.tables import Grant, OneTimeToken
@@ -8,8 +8,8 @@ from tests.support.harness import TestApp
 USED = (400, "invalid_grant")
 
 
-def cached(latchkey: TestApp, *tokens: str) -> None:
-    """Let API Gateway cache the policies of tokens."""
+def cache_policies(latchkey: TestApp, *tokens: str) -> None:
+    """Send a request with each token, so that API Gateway caches its policy."""
     for token in tokens:
         assert is_accepted(latchkey, token)
         with telemetry.record_calls() as calls:
@@ -18,11 +18,11 @@ def cached(latchkey: TestApp, *tokens: str) -> None:
 
 
 def test_disconnecting_revokes_all_grants_of_the_client(latchkey: TestApp, ada: User, app: App) -> None:
-    """On all devices, access and refresh tokens and unredeemed codes; other clients keep theirs."""
+    """Disconnecting revokes the client's grants on all devices with all tokens and codes; other clients keep theirs."""
     other = register_client(latchkey)
     first, second, others = ada.grant(app), ada.grant(app), ada.grant(other)
     code = ada.code(app)
-    cached(latchkey, first[0], second[0], others[0])
+    cache_policies(latchkey, first[0], second[0], others[0])
     assert ada.submit("/settings/connected", client_id=app.id).status == 303
     assert [is_accepted(latchkey, token) for token, _ in (first, second, others)] == [False, False, True]
     assert [app.refresh(token).status for _, token in (first, second)] == [400, 400]
@@ -31,9 +31,9 @@ def test_disconnecting_revokes_all_grants_of_the_client(latchkey: TestApp, ada: 
 
 
 def test_disconnecting_keeps_the_grants_of_other_accounts(latchkey: TestApp, ada: User, app: App) -> None:
-    """A grant belongs to the account that gave it."""
+    """Disconnecting an app doesn't revoke the grants of other accounts."""
     token, _ = ada.grant(app)
-    cached(latchkey, token)
+    cache_policies(latchkey, token)
     eve, other = new_user(latchkey, "Eve"), register_client(latchkey)
     eve.allow(other)
     asks = f"/settings/connected/disconnect?client_id={other.id}"
@@ -42,12 +42,12 @@ def test_disconnecting_keeps_the_grants_of_other_accounts(latchkey: TestApp, ada
 
 
 def test_deleting_a_client_revokes_its_grants_and_client_tokens(latchkey: TestApp, ada: User) -> None:
-    """In the console: all tokens and codes are invalid, and the client is unknown."""
+    """Deleting a client in the console invalidates its tokens and codes, and its id is unknown from then on."""
     owner, bea = new_user(latchkey, "Owner"), new_user(latchkey, "Bea")
     app = register_client(latchkey, owner=owner.account)
     tokens = [ada.grant(app)[0], bea.grant(app)[0], app.ask(CLIENT).json()["access_token"]]
     code = ada.code(app)
-    cached(latchkey, *tokens)
+    cache_policies(latchkey, *tokens)
     page = owner.submit(f"/settings/applications/{app.id}/delete", on=f"/settings/applications/{app.id}")
     assert page.status == 303
     assert [is_accepted(latchkey, token) for token in tokens] == [False] * 3
@@ -58,7 +58,7 @@ def test_deleting_a_client_revokes_its_grants_and_client_tokens(latchkey: TestAp
 
 
 def test_clients_of_other_accounts_are_not_found(latchkey: TestApp, ada: User, app: App) -> None:
-    """As if they didn't exist."""
+    """Another account's client is not found, exactly like a client that doesn't exist."""
     mine = register_client(latchkey, owner=ada.account)
     for action, page in (("change", ""), ("secret", "/secret"), ("delete", "/delete")):
         page_shown = ada.open(f"/settings/applications/{mine.id}{page}")
@@ -70,10 +70,10 @@ def test_clients_of_other_accounts_are_not_found(latchkey: TestApp, ada: User, a
 
 
 def test_suspended_account_has_no_valid_tokens(latchkey: TestApp, ada: User, app: App) -> None:
-    """From the next request until it is reinstated; other accounts aren't affected."""
+    """Tokens of a suspended account are invalid until it is reinstated; other accounts aren't affected."""
     bea = new_user(latchkey, "Bea")
     (token, refresh), (others, _) = ada.grant(app), bea.grant(app)
-    cached(latchkey, token, others)
+    cache_policies(latchkey, token, others)
     ada.suspend()
     assert (is_accepted(latchkey, token), is_accepted(latchkey, others)) == (False, True)
     ada.reinstate()
@@ -81,19 +81,19 @@ def test_suspended_account_has_no_valid_tokens(latchkey: TestApp, ada: User, app
 
 
 def test_deleted_account_has_no_valid_tokens(latchkey: TestApp, ada: User, app: App) -> None:
-    """From the next request on."""
+    """All tokens of a deleted account are invalid from the next request on."""
     token, _ = ada.grant(app)
-    cached(latchkey, token)
+    cache_policies(latchkey, token)
     ada.delete_account()
     assert not is_accepted(latchkey, token)
 
 
 def test_first_email_verification_revokes_earlier_grants(latchkey: TestApp, app: App) -> None:
-    """A different user may have had the account before: tokens and codes of that time are invalid."""
+    """The first verification revokes earlier tokens and codes, because another user may have created the account."""
     ada = new_user(latchkey, verified=False)
     token, refresh = ada.grant(app)
     code = ada.code(app)
-    cached(latchkey, token)
+    cache_policies(latchkey, token)
     latchkey.clock.forward(1)
     ada.verify_email()
     assert not is_accepted(latchkey, token)
@@ -106,7 +106,7 @@ def test_first_email_verification_revokes_earlier_grants(latchkey: TestApp, app:
 
 
 def test_later_email_verification_revokes_nothing(latchkey: TestApp, ada: User, app: App) -> None:
-    """The account already had a verified address."""
+    """A verification of a new address revokes no grant, because the account had a verified address before."""
     token, refresh = ada.grant(app)
     latchkey.clock.forward(1)
     ada.verify_email()
@@ -115,7 +115,9 @@ def test_later_email_verification_revokes_nothing(latchkey: TestApp, ada: User, 
 
 
 def test_grant_is_kept_for_30_days_after_its_expiry(latchkey: TestApp, ada: User, app: App) -> None:
-    """With its codes and refresh tokens, so that reuse is detected; then all are deleted."""
+    """A grant, its codes and refresh tokens are kept for 30 days after its expiry, to detect reuse, and then
+    deleted.
+    """
     _, refresh = ada.grant(app)
     app.refresh(refresh)
     (grant,) = Grant.by_account.query(ada.account.id)

@@ -1,4 +1,4 @@
-"""Grants in DynamoDB: creating, listing and revoking them, and their events."""
+"""Grants in DynamoDB: creating, listing and revoking grants, and the recorded events."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ DAY_S = 86_400
 APP, FILES = "app_" + "1" * 20, "https://files.example.com"
 
 
-def stored(account_id: str, client_id: str = APP, **more: Any) -> Grant:
+def store_grant(account_id: str, client_id: str = APP, **more: Any) -> Grant:
     """Store a grant."""
     new = grants.new(account_id, client_id, scopes={"write", "read"}, resources=set())
     for name, value in more.items():
@@ -28,7 +28,7 @@ def stored(account_id: str, client_id: str = APP, **more: Any) -> Grant:
 
 @pytest.mark.parametrize("resources", [set[str](), {FILES}])
 def test_grant_is_valid_for_90_days_and_kept_for_30_more(latchkey: TestApp, resources: set[str]) -> None:
-    """Each has its own id; without resources the attribute is absent."""
+    """A grant has a random id, and its item has no resources attribute if it has no resources."""
     grant = grants.new("acc_1", APP, scopes={"read"}, resources=resources)
     assert (grant.account_id, grant.client_id, grant.scopes, grant.created_at) == ("acc_1", APP, {"read"}, START_MS)
     assert grant.expires_at == START_MS + 90 * DAY_S * 1000
@@ -39,9 +39,9 @@ def test_grant_is_valid_for_90_days_and_kept_for_30_more(latchkey: TestApp, reso
 
 @pytest.mark.parametrize("kind", [None, kinds.REUSE_DETECTED])
 def test_revocation_is_recorded_once_and_effective_at_the_next_request(latchkey: TestApp, kind: str | None) -> None:
-    """Repeating it changes nothing."""
+    """Revoking a grant again records no second event."""
     account = latchkey.account()
-    grant = stored(account.id)
+    grant = store_grant(account.id)
     for _ in range(2):
         assert grants.revoke(grant, kind) if kind else grants.revoke(grant)
         latchkey.clock.forward(1)
@@ -52,9 +52,9 @@ def test_revocation_is_recorded_once_and_effective_at_the_next_request(latchkey:
 
 
 def test_revocation_returns_whether_caches_were_invalidated(latchkey: TestApp) -> None:
-    """The grant is revoked all the same; a missing one counts as revoked."""
+    """A grant is revoked even if cached policies couldn't be invalidated; a missing grant counts as revoked."""
     account = latchkey.account()
-    grant = stored(account.id)
+    grant = store_grant(account.id)
     with fail_marks():
         assert not grants.revoke_by_id(grant.id)
         assert grants.revoke_by_id(ids.new("gra"))
@@ -64,21 +64,21 @@ def test_revocation_returns_whether_caches_were_invalidated(latchkey: TestApp) -
 
 
 def test_unknown_grant_is_not_revoked(latchkey: TestApp) -> None:
-    """No item is created."""
+    """Revoking an unknown grant creates no item."""
     account = latchkey.account()
     assert grants.revoke(grants.new(account.id, APP, scopes={"read"}, resources=set()))
     assert (list(Grant.scan()), recorded_events(account.id)) == ([], [])
 
 
 def test_grants_are_listed_by_account_and_by_client(latchkey: TestApp) -> None:
-    """The active ones of an account, those not revoked of a client, after an id; oldest first."""
+    """An account's active grants, and a client's grants that aren't revoked, are listed oldest first, after an id."""
     new = []
     for number in range(3):
-        new.append(stored(f"acc_{number % 2}").id)
+        new.append(store_grant(f"acc_{number % 2}").id)
         latchkey.clock.forward(1)
-    stored("acc_0", "app_" + "2" * 20)
-    revoked = stored("acc_0", revoked_at=START_MS)
-    expired = stored("acc_0", expires_at=START_MS)
+    store_grant("acc_0", "app_" + "2" * 20)
+    revoked = store_grant("acc_0", revoked_at=START_MS)
+    expired = store_grant("acc_0", expires_at=START_MS)
     assert [each.id for each in grants.of_client(APP)] == [*new, expired.id]
     assert [each.id for each in grants.of_client(APP, after=new[0])] == [*new[1:], expired.id]
     assert [each.id for each in grants.of_account("acc_1")] == [new[1]]

@@ -30,14 +30,14 @@ from tests.oauth.flow import (
 from tests.support.harness import TestApp
 
 
-def dump_of_all_tables() -> str:
-    """Return every stored item as text."""
+def dump_all_tables() -> str:
+    """Return all items of all tables as text."""
     names = data.tables(settings.current().stage)
     return "\n".join(repr(dynamodb.call("Scan", {"TableName": name})["Items"]) for name in names)
 
 
-def live_through_a_flow(latchkey: TestApp, ada: User, app: App, spa: App) -> None:
-    """Run all flows that handle a secret, with and without errors."""
+def run_all_flows(latchkey: TestApp, ada: User, app: App, spa: App) -> None:
+    """Run all flows that handle a secret, with successful and with failing requests."""
     for client in (app, spa):
         access, refresh = ada.grant(client)
         is_accepted(latchkey, access)
@@ -71,8 +71,8 @@ def live_through_a_flow(latchkey: TestApp, ada: User, app: App, spa: App) -> Non
         latchkey.call("GET", f"/oauth/register/{client['client_id']}", held)
 
 
-def traceback_of(fails: Callable[[], object]) -> str:
-    """Return the log output of an exception."""
+def catch_traceback(fails: Callable[[], object]) -> str:
+    """Call a function that raises, and return the traceback as text."""
     try:
         fails()
     except (errors.LatchkeyError, DynamoDBError):
@@ -88,11 +88,11 @@ def test_secrets_appear_only_in_responses(
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """Codes, tokens, client secrets: neither whole nor their random part, even at log level DEBUG."""
+    """No code, token or client secret is logged, wholly or by its random part, even at log level DEBUG."""
     caplog.set_level(logging.DEBUG)
     log = io.StringIO()
     telemetry.write_to(log)
-    live_through_a_flow(latchkey, ada, app, spa)
+    run_all_flows(latchkey, ada, app, spa)
 
     code = ada.code(app)
     parsed = parameters.parse_body(f"code={code}&grant_type=authorization_code", parameters.FORM)
@@ -102,10 +102,10 @@ def test_secrets_appear_only_in_responses(
     seen = [
         *map(repr, (parsed, credentials, one_time_token, app, Client.get(app.id), request)),
         repr(clients.NewClient(app.client, app.secret)),
-        traceback_of(lambda: client_auth.authenticate(parameters.ClientCredentials("x", app.secret), code)),
-        traceback_of(lambda: token_endpoint.respond(request)),
+        catch_traceback(lambda: client_auth.authenticate(parameters.ClientCredentials("x", app.secret), code)),
+        catch_traceback(lambda: token_endpoint.respond(request)),
     ]
-    stored = dump_of_all_tables()
+    stored = dump_all_tables()
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("tickets")})
     app.redeem(code)
 

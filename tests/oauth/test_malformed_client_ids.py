@@ -1,4 +1,4 @@
-"""Malformed client ids: they get an error, and the request is counted like any other."""
+"""Malformed client ids: the request is rejected, and counts against the rate limit like any other."""
 
 import base64
 from urllib.parse import quote
@@ -23,8 +23,8 @@ IDS = {
 }
 
 
-def asked_as(latchkey: TestApp, endpoint: str, client_id: str) -> tuple[int, str]:
-    """Send a request with HTTP Basic; return the status and the error."""
+def authenticate_as(latchkey: TestApp, endpoint: str, client_id: str) -> tuple[int, str]:
+    """Send a request with HTTP Basic and return the status and the error."""
     basic = base64.b64encode(f"{quote(client_id, safe='')}:x".encode()).decode()
     headers = {"Content-Type": FORM, "Authorization": f"Basic {basic}"}
     response = latchkey.call(
@@ -33,23 +33,25 @@ def asked_as(latchkey: TestApp, endpoint: str, client_id: str) -> tuple[int, str
     return response.status, response.json()["error"]
 
 
-def counted(latchkey: TestApp) -> int:
-    """Return how many requests of the anonymous caller were counted."""
+def count_requests(latchkey: TestApp) -> int:
+    """Return how many requests were counted for the anonymous caller."""
     return latchkey.counters("ip_203.0.113.7", tiers.ANONYMOUS).get("used", 0)
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 @pytest.mark.parametrize("client_id", IDS.values(), ids=IDS)
 def test_malformed_client_id_is_rejected_and_counted(latchkey: TestApp, endpoint: str, client_id: str) -> None:
-    """Whatever its length in characters or bytes, the error is invalid_client, and one request is counted."""
-    assert asked_as(latchkey, endpoint, client_id) == (401, "invalid_client")
-    assert counted(latchkey) == 1
+    """A client id that is too long in characters or bytes, or malformed, is invalid_client, and the request counts
+    once.
+    """
+    assert authenticate_as(latchkey, endpoint, client_id) == (401, "invalid_client")
+    assert count_requests(latchkey) == 1
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_internal_error_during_authentication_is_counted(latchkey: TestApp, app: App, endpoint: str) -> None:
-    """By address, so that no error bypasses the limits."""
-    send, before = dynamodb.sender(), counted(latchkey)
+    """A request that fails with an internal error is counted by IP address, so that errors can't bypass the limits."""
+    send, before = dynamodb.sender(), count_requests(latchkey)
 
     def failing(operation: str, body: dynamodb.Json) -> dynamodb.Json:
         if settings.current().table("clients") in body.get("RequestItems", {}):
@@ -57,6 +59,6 @@ def test_internal_error_during_authentication_is_counted(latchkey: TestApp, app:
         return send(operation, body)
 
     with dynamodb.use_sender(failing):
-        status, error = asked_as(latchkey, endpoint, app.id)
+        status, error = authenticate_as(latchkey, endpoint, app.id)
     assert (status, error) == (500, "internal_error")
-    assert counted(latchkey) == before + 1
+    assert count_requests(latchkey) == before + 1

@@ -1,4 +1,4 @@
-"""Parsing parameters and client credentials without HTTP: the accepted values and the errors."""
+"""Parsing of parameters and client credentials without HTTP: accepted values and errors."""
 
 import base64
 import json
@@ -26,14 +26,14 @@ def basic(text: str) -> str:
 
 
 def error_of(reading: Any) -> tuple[str, int]:
-    """Return the error of a parser."""
+    """Return the error that a parser raises."""
     with pytest.raises(OAuthError) as raised:
         reading()
     return raised.value.error, raised.value.status
 
 
 def test_parameter_is_checked_when_it_is_read() -> None:
-    """An empty one is absent; a repeatable one has all values; a repeated or non-ASCII one is an error."""
+    """An empty parameter is absent; `resource` may be repeated; a repeated or non-ASCII parameter is an error."""
     sent = form("a=1&b=&c=1&c=2&d=%C3%A9&resource=x&resource=y&e=%7E+%20")
     assert (sent.get("a"), sent.get("b"), sent.get("z"), sent.get("e")) == ("1", "", "", "~  ")
     assert (sent.get_all("resource"), sent.get_all("z")) == (("x", "y"), ())
@@ -54,7 +54,7 @@ def test_parameter_is_checked_when_it_is_read() -> None:
 
 
 def test_repr_has_only_known_names_of_parameters() -> None:
-    """Values are secrets, and so may be the name of an unknown parameter."""
+    """The repr omits all values and unknown names, because both may contain a secret."""
     assert repr(form("code=secret&scope=read&lk_rt_secret=x&state=y")) == "Parameters(code, scope, state)"
     assert repr(ClientCredentials("app_1", "secret")) == "ClientCredentials(app_1)"
 
@@ -70,14 +70,14 @@ def test_repr_has_only_known_names_of_parameters() -> None:
     ],
 )
 def test_grant_type_selects_its_parameters(grant_type: str, read: set[str]) -> None:
-    """Together with the client's; others aren't checked."""
+    """Only parameters of the grant type and of the client are checked."""
     every = {name: ["x"] for name in (*parameters.TOKEN_PARAMETERS, "state", "utm")} | {"grant_type": [grant_type]}
     own = parameters.parse_query(every).select_for_grant_type()
     assert set(own.sent) == read | {"client_id", "client_secret", "grant_type"}
 
 
 def test_endpoints_read_their_own_parameters() -> None:
-    """RFC 6749 §4, RFC 7009 §2.1, RFC 7662 §2.1, RFC 8628 §3.1, RFC 8707, RFC 7636."""
+    """Each endpoint checks the parameters of its RFC: RFC 6749 §4, 7009 §2.1, 7662 §2.1, 8628 §3.1, 8707 and 7636."""
     of_client = {"client_id", "client_secret"}
     assert set(parameters.AUTHORIZATION_PARAMETERS) == {
         *("client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "prompt", "resource"),
@@ -92,7 +92,7 @@ def test_endpoints_read_their_own_parameters() -> None:
 
 @pytest.mark.parametrize("more", [0, 1])
 def test_body_of_64_kilobytes_and_form_of_100_parameters_are_the_largest(more: int) -> None:
-    """Exact to the byte and to the parameter."""
+    """A body of more than 65,536 bytes, or a form of more than 100 parameters, is rejected."""
     body = "a=".ljust(BODY_MAX + more, "x")
     fields = "&".join(f"a{number}=1" for number in range(100 + more))
     if more:
@@ -103,7 +103,9 @@ def test_body_of_64_kilobytes_and_form_of_100_parameters_are_the_largest(more: i
 
 
 def test_json_body_is_parsed_by_its_media_type() -> None:
-    """In any case and with a charset: an object of strings, of which `resource` may be a list."""
+    """A JSON body has strings, and may have a list in `resource`; its media type may be upper case and have a
+    charset.
+    """
     body = json.dumps({"a": "1", "b": None, "c": "", "grant_type": None, "token": None, "resource": ["x", "y"], "d": 7})
     for media_type in (JSON, "Application/JSON; charset=utf-8"):
         sent = parameters.parse_body(body, media_type)
@@ -124,7 +126,7 @@ def test_json_body_is_parsed_by_its_media_type() -> None:
 
 
 def test_invalid_utf8_is_rejected_when_it_is_read() -> None:
-    """In a form and in a query."""
+    """Invalid UTF-8 is an error in a form and in a query when the parameter is read."""
     sent = form(b"a=\xff&b=%FF&c=1")
     assert sent.get("c") == "1"
     for name in ("a", "b"):
@@ -132,7 +134,7 @@ def test_invalid_utf8_is_rejected_when_it_is_read() -> None:
 
 
 def test_client_credentials_have_one_source() -> None:
-    """RFC 6749 §2.3: Basic or parameters."""
+    """RFC 6749 §2.3: credentials are either in the Basic header or in the parameters."""
     both = "client_id=app_1&client_secret=s"
     assert parameters.parse_client_credentials(form(both), "") == ClientCredentials("app_1", "s")
     assert parameters.parse_client_credentials(form("client_id=app_1"), "") == ClientCredentials("app_1", None)
@@ -163,14 +165,14 @@ def test_client_credentials_have_one_source() -> None:
     ],
 )
 def test_scope_is_split_without_openid_connect_scopes(scope: str, words: set[str]) -> None:
-    """At any number of spaces."""
+    """Scopes are separated by one or more spaces, and OpenID Connect scopes are dropped."""
     sent = parameters.parse_query({"scope": [scope]})
     assert parameters.read_scope(sent) == parameters.parse_scope(sent) == words
 
 
 @pytest.mark.parametrize("scope", ['re"ad', "re\\ad", 'read "'])
 def test_scope_with_forbidden_characters_is_invalid(scope: str) -> None:
-    """RFC 6749 §3.3: no quotation mark and no backslash."""
+    """RFC 6749 §3.3: a scope with a quotation mark or a backslash is invalid."""
     assert error_of(lambda: parameters.parse_scope(parameters.parse_query({"scope": [scope]}))) == (
         "invalid_scope",
         400,
@@ -178,5 +180,5 @@ def test_scope_with_forbidden_characters_is_invalid(scope: str) -> None:
 
 
 def test_openid_connect_scopes_are_complete() -> None:
-    """OpenID Connect Core §5.4 and §11, and `openid`."""
+    """The ignored scopes are those of OpenID Connect Core §5.4 and §11, and `openid`."""
     assert set(OPENID_SCOPES) == {"openid", "profile", "email", "address", "phone", "offline_access"}

@@ -1,4 +1,4 @@
-"""Request parameters: each at most once, in printable ASCII, as a form or as JSON."""
+"""Request parameters: each may occur once, in printable ASCII, in a form or in JSON."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.oauth import clients, parameters
 from tests.oauth.flow import CLIENT, CODE, DEVICE, ISSUER, REFRESH, App, User, as_json, error_of, post, query_of
-from tests.oauth.test_device import decide, started
+from tests.oauth.test_device import decide, start_device
 from tests.support.console_client import FORM, PASSWORD, new_account
 from tests.support.harness import TestApp
 
@@ -22,7 +22,7 @@ REPEATED = {
 
 @pytest.mark.parametrize("endpoint", REPEATED)
 def test_repeated_form_parameter_is_invalid(latchkey: TestApp, app: App, endpoint: str) -> None:
-    """RFC 6749 §3.2: two readers could use different values."""
+    """RFC 6749 §3.2: a repeated parameter is an error, because two parsers could use different values."""
     once = {"grant_type": CLIENT, "token": "nothing", **app.credentials}
     for name in REPEATED[endpoint]:
         same = once.get(name, "read")
@@ -32,14 +32,14 @@ def test_repeated_form_parameter_is_invalid(latchkey: TestApp, app: App, endpoin
 
 @pytest.mark.parametrize("name", ["code", "redirect_uri", "code_verifier"])
 def test_repeated_grant_parameter_is_invalid(latchkey: TestApp, app: App, name: str) -> None:
-    """The parameters of each grant type."""
+    """A repeated parameter of the requested grant type is an error."""
     once = {"grant_type": CODE, "code": "x", "redirect_uri": app.redirect_uri, "code_verifier": "x", **app.credentials}
     assert error_of(post(latchkey, "/oauth/token", {**once, name: [once[name]] * 2})) == (400, "invalid_request")
 
 
 @pytest.mark.parametrize("endpoint", REPEATED)
 def test_repeated_json_name_is_invalid(latchkey: TestApp, app: App, endpoint: str) -> None:
-    """JSON parsers silently keep the last one; this one doesn't."""
+    """A repeated name in JSON is an error, although many parsers silently keep the last value."""
     once = {"grant_type": CLIENT, "token": "nothing", **app.credentials}
     for name in REPEATED[endpoint]:
         body = json.dumps({**once, name: once.get(name, "read")})[:-1] + f', "{name}": "read"}}'
@@ -48,7 +48,7 @@ def test_repeated_json_name_is_invalid(latchkey: TestApp, app: App, endpoint: st
 
 
 def test_repeated_name_in_a_registration_is_invalid(latchkey: TestApp) -> None:
-    """Two lists of redirect URIs are ambiguous."""
+    """A registration with two values of redirect_uris is ambiguous and rejected."""
     body = b'{"redirect_uris": ["https://a.example/cb"], "redirect_uris": ["https://b.example/cb"]}'
     assert error_of(latchkey.call("POST", "/oauth/register", body=body)) == (400, "invalid_client_metadata")
 
@@ -73,19 +73,19 @@ UNREAD: tuple[tuple[str, list[object]], ...] = (
 ODD_BYTES = (b"extra=%ff%fe", b"extra=\xff", b"%ff=1", b"&&=&", b"extra", b"%", b"extra=%zz", b";")
 
 
-def in_json(fields: dict[str, str], name: str, values: list[object]) -> bytes:
-    """Return a JSON object that contains each name once per value."""
-    more = "".join(f", {json.dumps(name)}: {long_or_dumped(value)}" for value in values)
+def build_json(fields: dict[str, str], name: str, values: list[object]) -> bytes:
+    """Return a JSON object of the fields, to which a name is added once per value."""
+    more = "".join(f", {json.dumps(name)}: {dump_value(value)}" for value in values)
     return f"{json.dumps(fields)[:-1]}{more}}}".encode()
 
 
-def long_or_dumped(value: object) -> str:
-    """Return JSON; Python raises for a very long integer."""
+def dump_value(value: object) -> str:
+    """Return a value as JSON, even an integer for which json.dumps raises an error because of its length."""
     return "1" + "0" * 5_000 if isinstance(value, int) and value > 10**20 else json.dumps(value)
 
 
-def accepted(latchkey: TestApp, app: App, ada: User) -> dict[str, dict[str, str]]:
-    """Return a valid request for each endpoint."""
+def build_valid_requests(latchkey: TestApp, app: App, ada: User) -> dict[str, dict[str, str]]:
+    """Return the parameters of a valid request for each endpoint."""
     access, refresh = ada.grant(app)
     return {
         "/oauth/device_authorization": dict(app.credentials),
@@ -97,8 +97,10 @@ def accepted(latchkey: TestApp, app: App, ada: User) -> dict[str, dict[str, str]
 
 @pytest.mark.parametrize("endpoint", REPEATED)
 def test_unknown_parameter_is_ignored(latchkey: TestApp, ada: User, app: App, endpoint: str) -> None:
-    """RFC 6749 §3.2: whatever its name, value and number, in a form, in JSON or in the query."""
-    fields = accepted(latchkey, app, ada)[endpoint]
+    """RFC 6749 §3.2: unknown parameters in a form, in JSON or in the query are ignored, even if repeated or
+    malformed.
+    """
+    fields = build_valid_requests(latchkey, app, ada)[endpoint]
     for name, values in UNREAD:
         latchkey.clock.forward(1)
         texts = [value for value in values if isinstance(value, str) and "\ud800" not in value]
@@ -107,7 +109,7 @@ def test_unknown_parameter_is_ignored(latchkey: TestApp, ada: User, app: App, en
         target = f"{endpoint}?{urlencode([(name, text) for text in texts])}"
         assert [
             form.status,
-            latchkey.call("POST", endpoint, body=in_json(fields, name, values)).status,
+            latchkey.call("POST", endpoint, body=build_json(fields, name, values)).status,
             post(latchkey, target, fields).status,
         ] == [200, 200, 200], (name, values)
 
@@ -124,7 +126,7 @@ OF_OTHER_GRANTS = {
 def test_parameter_of_another_grant_type_is_ignored(
     latchkey: TestApp, ada: User, app: App, native: App, grant_type: str
 ) -> None:
-    """Malformed, repeated or long: a token request checks the parameters of its grant type."""
+    """Only parameters of the requested grant type are checked; others may be malformed, repeated or long."""
     for junk in ("\u00e9", ["a", "b"], "x" * 5_000):
         others = dict.fromkeys(OF_OTHER_GRANTS[grant_type], junk)
         if grant_type == CODE:
@@ -134,7 +136,7 @@ def test_parameter_of_another_grant_type_is_ignored(
         elif grant_type == CLIENT:
             response = app.ask(CLIENT, **others)
         else:
-            device_code, user_code = started(native)
+            device_code, user_code = start_device(native)
             decide(ada, user_code)
             latchkey.clock.forward(5)
             response = native.ask(DEVICE, device_code=device_code, **others)
@@ -145,8 +147,8 @@ def test_parameter_of_another_grant_type_is_ignored(
 def test_malformed_bytes_of_unknown_parameters_are_ignored(
     latchkey: TestApp, ada: User, app: App, endpoint: str
 ) -> None:
-    """Invalid UTF-8 or a malformed form beside valid parameters."""
-    fields = accepted(latchkey, app, ada)[endpoint]
+    """Valid parameters are read even if invalid UTF-8 or a malformed pair follows them."""
+    fields = build_valid_requests(latchkey, app, ada)[endpoint]
     for odd in ODD_BYTES:
         latchkey.clock.forward(1)
         body = urlencode(fields).encode() + b"&" + odd
@@ -156,7 +158,7 @@ def test_malformed_bytes_of_unknown_parameters_are_ignored(
 
 
 def test_unknown_parameter_is_ignored_at_the_authorization_endpoint(latchkey: TestApp, app: App) -> None:
-    """RFC 6749 §3.1: in the whole flow, through login and decision, to the code."""
+    """RFC 6749 §3.1: an unknown parameter doesn't disturb the flow from the login to the code."""
     account = new_account(name="Bea")
     for name, values in UNREAD:
         latchkey.clock.forward(1)
@@ -174,14 +176,14 @@ def test_unknown_parameter_is_ignored_at_the_authorization_endpoint(latchkey: Te
 
 
 def test_unknown_cookie_or_header_is_ignored(latchkey: TestApp, app: App) -> None:
-    """Browsers and libraries send their own."""
+    """Unknown cookies and headers, which browsers and libraries send, are ignored."""
     fields = {**app.credentials, "grant_type": CLIENT}
     odd = {"Cookie": "latchkey=é; ;=; a=b=c", "Origin": "null", "Referer": "é", "Accept": "nonsense", "X-Odd": "\x01"}
     assert post(latchkey, "/oauth/token", fields, headers=odd).status == 200
 
 
 def test_empty_or_null_parameter_is_absent(latchkey: TestApp, ada: User, app: App) -> None:
-    """RFC 6749 §3.1: also `resource`, and also beside one that isn't empty."""
+    """RFC 6749 §3.1: a parameter, or one of several `resource` values, that is empty or null counts as absent."""
     assert query_of(ada.allow(app, resource="", scope=["", "read"], state=["", "xyz"], prompt=""))["state"] == "xyz"
     once = {**app.credentials, "grant_type": CLIENT}
     for more in ({"resource": ""}, {"resource": ["", ISSUER]}, {"scope": ["", ""]}, {"code": ["", "x"]}):
@@ -212,7 +214,7 @@ BODIES: tuple[object, ...] = (
 
 
 def test_json_must_be_an_object_of_strings(latchkey: TestApp) -> None:
-    """A parameter is a string, or for `resource` a list of strings."""
+    """In JSON, a parameter is a string, and `resource` may be a list of strings."""
     for body in BODIES:
         assert error_of(as_json(latchkey, "/oauth/token", body)) == (400, "invalid_request"), body
 
@@ -233,14 +235,16 @@ UNREADABLE = (
 
 
 def test_unreadable_body_is_invalid_request(latchkey: TestApp) -> None:
-    """Invalid UTF-8, control characters, too long, too deep: a clear error, and never a 500."""
+    """Invalid UTF-8, control characters, and bodies too long or too deeply nested get invalid_request, and
+    never a 500.
+    """
     for content_type, body in UNREADABLE:
         response = latchkey.call("POST", "/oauth/token", body=body, headers={"Content-Type": content_type})
         assert error_of(response) == (400, "invalid_request"), body[:40]
 
 
 def test_media_type_may_have_a_charset(latchkey: TestApp, app: App) -> None:
-    """Many clients send one."""
+    """A media type with a charset is accepted, because many clients send one."""
     opened = {"grant_type": CLIENT, **app.credentials}
     for media_type, body in ((FORM, urlencode(opened)), ("application/json", json.dumps(opened))):
         headers = {"Content-Type": f"{media_type}; charset=UTF-8"}
@@ -248,7 +252,7 @@ def test_media_type_may_have_a_charset(latchkey: TestApp, app: App) -> None:
 
 
 def test_other_media_type_has_the_error_format_of_oauth(latchkey: TestApp) -> None:
-    """A 415 names the supported types in `error_description`."""
+    """The response is a 415 that lists the supported types in `error_description`."""
     for endpoint in (*REPEATED, "/oauth/register"):
         response = latchkey.call("POST", endpoint, body=b"<x/>", headers={"Content-Type": "text/xml"})
         assert error_of(response) == (415, "unsupported_media_type")
@@ -257,7 +261,7 @@ def test_other_media_type_has_the_error_format_of_oauth(latchkey: TestApp) -> No
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
 def test_get_request_is_not_found(latchkey: TestApp, app: App, method: str) -> None:
-    """A secret in a URL would be logged, so API Gateway has no GET route here."""
+    """Only POST is supported, because a secret in a URL would be logged."""
     for endpoint in (*REPEATED, "/oauth/register"):
         response = latchkey.call(method, f"{endpoint}?{urlencode({'grant_type': CLIENT, **app.credentials})}")
         assert (response.status, response.json()["error"]) == (404, "not_found")
@@ -265,7 +269,7 @@ def test_get_request_is_not_found(latchkey: TestApp, app: App, method: str) -> N
 
 
 def test_query_of_a_token_request_is_ignored(latchkey: TestApp, app: App) -> None:
-    """RFC 6749 §3.2: the parameters are in the body."""
+    """RFC 6749 §3.2: parameters of a token request are read from the body only."""
     target = f"/oauth/token?{urlencode(app.credentials)}"
     assert error_of(post(latchkey, target, {"grant_type": CLIENT})) == (401, "invalid_client")
     target = f"/oauth/token?{urlencode({'grant_type': CLIENT})}"
@@ -273,19 +277,19 @@ def test_query_of_a_token_request_is_ignored(latchkey: TestApp, app: App) -> Non
 
 
 def test_empty_parameter_is_absent(latchkey: TestApp, ada: User, app: App) -> None:
-    """RFC 6749 §3.1 and §3.2."""
+    """RFC 6749 §3.1 and §3.2: an empty parameter counts as absent."""
     assert error_of(app.ask("")) == error_of(app.ask(CODE, code="")) == (400, "invalid_request")
     assert app.redeem(ada.code(app), scope="", code_verifier="").json()["scope"] == "read"
 
 
 def test_unknown_grant_type_is_unsupported(app: App) -> None:
-    """Special characters in it are harmless."""
+    """An unknown grant type gets unsupported_grant_type, even with special characters."""
     for grant_type in ("password", "implicit", 'client"credentials\\', "CLIENT_CREDENTIALS"):
         assert error_of(app.ask(grant_type)) == (400, "unsupported_grant_type")
 
 
 def test_grant_types_have_one_spelling() -> None:
-    """The parameters by grant type use the names that clients are registered with."""
+    """The parameter table has the same grant types as client registration, and the names are written in one file."""
     assert set(parameters.GRANT_PARAMETERS) == set(clients.GRANT_TYPES)
     texts = {path.name: path.read_text() for path in Path(clients.__file__).parent.glob("*.py")}
     assert [name for name, text in texts.items() if "grant-type:" in text] == ["clients.py"]

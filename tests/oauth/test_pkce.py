@@ -1,4 +1,4 @@
-"""PKCE: which verifier matches which challenge, and which challenge is valid."""
+"""PKCE: which verifiers match a challenge, and which challenges are valid."""
 
 import hmac
 from unittest.mock import patch
@@ -16,7 +16,7 @@ OTHER = "a" * 43
 
 
 def test_verifier_of_the_rfc_has_its_challenge() -> None:
-    """RFC 7636 appendix B."""
+    """RFC 7636 appendix B: the example's verifier has the example's challenge."""
     assert pkce.s256(VERIFIER) == CHALLENGE
 
 
@@ -43,7 +43,7 @@ def test_verifier_of_the_rfc_has_its_challenge() -> None:
 def test_verifier_must_match_the_challenge(
     verifier: str, challenge: str | None, client: Client, error: str | None
 ) -> None:
-    """RFC 7636 §4.6; only a confidential client may omit both (RFC 9700 §2.1.1)."""
+    """RFC 7636 §4.6: the verifier must match the challenge; a confidential client may omit both (RFC 9700 §2.1.1)."""
     if error is None:
         pkce.check_verifier(verifier, challenge, client)
     else:
@@ -53,7 +53,7 @@ def test_verifier_must_match_the_challenge(
 
 
 def test_challenge_is_compared_in_constant_time() -> None:
-    """By `hmac.compare_digest`, so timing reveals nothing about the challenge."""
+    """Challenges are compared with `hmac.compare_digest`, so timing reveals nothing about them."""
     with patch.object(hmac, "compare_digest", wraps=hmac.compare_digest) as compared:
         pkce.check_verifier(VERIFIER, CHALLENGE, PUBLIC)
     compared.assert_called_once_with(CHALLENGE, CHALLENGE)
@@ -61,7 +61,7 @@ def test_challenge_is_compared_in_constant_time() -> None:
 
 @pytest.mark.parametrize(("client", "needed"), [(PUBLIC, True), (CONFIDENTIAL, False)])
 def test_challenge_may_be_omitted_unless_the_client_needs_pkce(client: Client, needed: bool) -> None:
-    """More lenient than OAuth 2.1, for confidential clients only."""
+    """More lenient than OAuth 2.1: a confidential client may omit the challenge unless it must use PKCE."""
     if needed:
         with pytest.raises(OAuthError, match="This client must use PKCE"):
             pkce.requested_challenge(parameters.parse_query({}), client)

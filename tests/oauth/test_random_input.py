@@ -1,4 +1,4 @@
-"""Random input: the authorization server never responds with a 5xx, and every error has OAuth's format."""
+"""Random input: the authorization server never responds with a 5xx, and every error has the OAuth format."""
 
 import json
 from collections.abc import Iterator
@@ -83,14 +83,14 @@ HEADERS = st.dictionaries(
 
 @pytest.fixture
 def internet() -> Iterator[Internet]:
-    """An internet without any server, since random client ids must not reach the real one."""
+    """A fake internet without any server, so that random client ids cause no real requests."""
     with replace_internet() as made:
         yield made
 
 
 @pytest.fixture
 def real(latchkey: TestApp, ada: User, app: App, spa: App) -> Iterator[dict[str, str]]:
-    """Valid parameters with real credentials, codes and tokens, of which one is replaced."""
+    """Valid requests with real credentials, codes and tokens, in which a test replaces a parameter."""
     _, refresh = ada.grant(app)
     device = app.post("/oauth/device_authorization").json()
     return cycle(
@@ -119,8 +119,8 @@ def check(response: Response) -> None:
         assert response.status in (400, 401, 415, 429)
 
 
-def encoded(fields: list[tuple[str, str]]) -> bytes:
-    """Return a form with any values."""
+def encode_form(fields: list[tuple[str, str]]) -> bytes:
+    """Return form data, which may contain surrogates."""
     return urlencode(fields, errors="surrogatepass").encode()
 
 
@@ -129,10 +129,10 @@ def encoded(fields: list[tuple[str, str]]) -> bytes:
 def test_one_random_parameter_is_rejected(
     latchkey: TestApp, real: Iterator[dict[str, str]], endpoint: str, name: str, value: str
 ) -> None:
-    """The rest of the request is valid."""
+    """A valid request with one random parameter gets a success or an error in the OAuth format."""
     latchkey.clock.forward(1)
     fields = {**next(real), name: value}
-    check(latchkey.call("POST", endpoint, body=encoded([*fields.items()]), headers={"Content-Type": FORM}))
+    check(latchkey.call("POST", endpoint, body=encode_form([*fields.items()]), headers={"Content-Type": FORM}))
     check(latchkey.call("POST", endpoint, body=json.dumps(fields).encode()))
 
 
@@ -141,7 +141,7 @@ def test_one_random_parameter_is_rejected(
 def test_one_parameter_of_another_type_is_rejected(
     latchkey: TestApp, real: Iterator[dict[str, str]], endpoint: str, name: str, value: object
 ) -> None:
-    """Any JSON in place of a string."""
+    """A JSON value of any type in place of a string gets a success or an error in the OAuth format."""
     latchkey.clock.forward(1)
     described = {"redirect_uris": [CALLBACK]} if endpoint == "/oauth/register" else next(real)
     check(latchkey.call("POST", endpoint, body=json.dumps({**described, name: value}).encode()))
@@ -151,14 +151,16 @@ def test_one_parameter_of_another_type_is_rejected(
 @given(
     endpoint=st.sampled_from(ENDPOINTS),
     body=st.one_of(
-        st.binary(max_size=80), JSON.map(json.dumps).map(str.encode), st.lists(st.tuples(ANY_NAME, TEXT)).map(encoded)
+        st.binary(max_size=80),
+        JSON.map(json.dumps).map(str.encode),
+        st.lists(st.tuples(ANY_NAME, TEXT)).map(encode_form),
     ),
     headers=HEADERS,
 )
 def test_random_body_and_headers_are_rejected(
     latchkey: TestApp, endpoint: str, body: bytes, headers: dict[str, str]
 ) -> None:
-    """With random media types and credentials."""
+    """Random bodies, media types and Authorization headers get an error in the OAuth format."""
     latchkey.clock.forward(1)
     check(latchkey.call("POST", endpoint, body=body, headers=headers))
 
@@ -166,7 +168,7 @@ def test_random_body_and_headers_are_rejected(
 @NOT_FLAKY
 @given(data=st.data(), method=st.sampled_from(["GET", "PUT", "DELETE"]))
 def test_random_client_management_is_rejected(latchkey: TestApp, app: App, data: st.DataObject, method: str) -> None:
-    """Random ids, tokens and metadata."""
+    """Client management with random ids, tokens and metadata gets an error in the OAuth format."""
     latchkey.clock.forward(1)
     client_id = data.draw(st.one_of(st.just(app.id), st.text("abc_09%.é~", min_size=1, max_size=30)))
     body = json.dumps(data.draw(JSON)).encode()
@@ -187,7 +189,7 @@ def test_random_authorization_request_never_fails(
     more: list[tuple[str, str]],
     logged_in: bool,
 ) -> None:
-    """It redirects only to the client or to the login page, with and without a decision."""
+    """A random request or decision redirects only to the client or the login page, if it redirects."""
     latchkey.clock.forward(1)
     query = quote_all([(name, value), *more])
     target = f"{spa.authorization_path(**{name: None} if name in ('state', 'redirect_uri') else {})}&{query}"
@@ -208,7 +210,7 @@ def test_random_authorization_request_never_fails(
 @NOT_FLAKY
 @given(typed=TEXT)
 def test_random_user_code_is_not_found(latchkey: TestApp, ada: User, typed: str) -> None:
-    """No device authorization matches."""
+    """A random user code matches no device authorization."""
     latchkey.clock.forward(3_600)
     ada.log_in_again()
     status = ada.open(f"/device?user_code={quote(typed, errors='surrogatepass')}").status
@@ -216,14 +218,14 @@ def test_random_user_code_is_not_found(latchkey: TestApp, ada: User, typed: str)
 
 
 def quote_all(pairs: list[tuple[str, str]]) -> str:
-    """Return a query string with any values."""
+    """Return a query string, which may contain surrogates."""
     return urlencode(pairs, errors="surrogatepass")
 
 
 @NOT_FLAKY
 @given(path=st.one_of(st.text("abc09%._~/é-", max_size=30), TEXT.map(lambda text: quote(text, errors="surrogatepass"))))
 def test_random_well_known_path_is_not_found(latchkey: TestApp, path: str) -> None:
-    """Only the documented ones exist."""
+    """A random path below /.well-known is not found."""
     latchkey.clock.forward(1)
     for document in ("oauth-authorization-server", "oauth-protected-resource"):
         response = latchkey.call("GET", f"/.well-known/{document}/{path}x")

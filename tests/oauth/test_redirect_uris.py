@@ -1,4 +1,4 @@
-"""Redirect URIs: which can be registered, and when the one of a request matches."""
+"""Redirect URIs: which can be registered, and which requested URI matches a registered one."""
 
 import pytest
 from hypothesis import given, settings
@@ -18,7 +18,7 @@ _DENIED = """
     x-apple.systempreferences z39.50 z39.50r iris.beep soap.beep soap.beeps xmlrpc.beep 1.com
 """
 DENIED = _DENIED.split()
-"""Schemes that browsers, operating systems, websites and protocols handle, and some without a known owner."""
+"""Schemes that browsers, operating systems, websites and protocols handle, and some whose owner is unknown."""
 GOOD = [
     "https://app.example.com/cb",
     "https://app.example.com",
@@ -57,15 +57,15 @@ BAD = [
     "/cb",
     "app.example.com/cb",
     "//app.example.com/cb",
-    # A fragment (RFC 6749 §3.1.2).
+    # URIs with a fragment (RFC 6749 §3.1.2).
     "https://app.example.com/cb#x",
     "https://app.example.com/cb#",
     "com.example.app:/cb#x",
-    # http on a host that is not loopback.
+    # http URIs whose host isn't loopback.
     "http://app.example.com/cb",
     "http://192.0.2.1/cb",
     "http://10.0.0.1/cb",
-    # Hosts that resemble loopback.
+    # Hosts that resemble a loopback host.
     "http://127.0.0.1.evil.com/cb",
     "http://localhost.evil.com/cb",
     "http://evil.com/127.0.0.1",
@@ -85,12 +85,12 @@ BAD = [
     "http://localhost@evil.com/cb",
     "http://127.0.0.1:80@evil.com/cb",
     "http://evil.com\\@127.0.0.1/cb",
-    # User information.
+    # URIs with credentials.
     "https://user@app.example.com/cb",
     "https://user:password@app.example.com/cb",
     "https://@app.example.com/cb",
     "com.example.app://user@cb",
-    # Schemes that execute or read something, or that other programs handle.
+    # Schemes that run code, read data, or are handled by other programs.
     "javascript:alert(1)",
     "javascript://app.example.com/%0aalert(1)",
     "JavaScript:alert(1)",
@@ -109,7 +109,7 @@ BAD = [
     "1app:/cb",
     "-app:/cb",
     "my_app:/cb",
-    # A host without a scheme.
+    # URIs without a scheme.
     "localhost:3000/cb",
     "app.example.com:8443/cb",
     "app.example.com:8443",
@@ -117,7 +117,7 @@ BAD = [
     ".com:/cb",
     "com..app:/cb",
     "urn:ietf:wg:oauth:2.0:oob",
-    # Not a host, or would inject into the header that contains it.
+    # Invalid hosts, and hosts that would inject into a response header.
     "https://",
     "https:///cb",
     "https:/app.example.com/cb",
@@ -133,7 +133,7 @@ BAD = [
     "https://app.example.com:x/cb",
     "https://[::1/cb",
     "com.example.app://a;b/cb",
-    # Characters that two programs may interpret differently.
+    # Characters that two parsers may interpret differently.
     "https://app.example.com/c b",
     "https://app.example.com/cb\n",
     "https://app.example.com/\tcb",
@@ -148,14 +148,14 @@ BAD = [
 
 @pytest.mark.parametrize("uri", GOOD)
 def test_valid_redirect_uri_can_be_registered(uri: str) -> None:
-    """Allowed are https, http on loopback, and private-use schemes."""
+    """A redirect URI may use https, http on loopback, or a private-use scheme."""
     assert redirect_uris.validate(uri) == uri
     assert redirect_uris.matches(uri, uri)
 
 
 @pytest.mark.parametrize("uri", BAD, ids=ascii)
 def test_invalid_redirect_uri_cannot_be_registered(uri: str) -> None:
-    """The error is plain ASCII, whatever was sent."""
+    """A rejected URI is quoted in the error in plain ASCII."""
     with pytest.raises(InvalidRequest) as raised:
         redirect_uris.validate(uri)
     assert raised.value.message.isascii()
@@ -164,14 +164,14 @@ def test_invalid_redirect_uri_cannot_be_registered(uri: str) -> None:
 
 @pytest.mark.parametrize("uri", GOOD)
 def test_different_redirect_uris_do_not_match(uri: str) -> None:
-    """Exact comparison (RFC 9700 §2.1): no URI of one list matches one of the other."""
+    """RFC 9700 §2.1: redirect URIs are compared exactly, so none of one list matches one of the other list."""
     others = [other for other in (*GOOD, *BAD) if other != uri and redirect_uris.matches(other, uri)]
     loopback = {"http://127.0.0.1/cb", "http://127.0.0.1:49152/cb"}
     assert set(others) | {uri} == (loopback if uri in loopback else {uri})
 
 
 def test_only_the_port_of_a_loopback_address_may_differ() -> None:
-    """RFC 8252 §7.3; the three loopback hosts are different hosts."""
+    """RFC 8252 §7.3: a loopback URI may have another port, but 127.0.0.1, [::1] and localhost are different hosts."""
     assert redirect_uris.matches("http://127.0.0.1:1/cb", "http://127.0.0.1:49152/cb")
     for asked in ("http://localhost:1/cb", "http://[::1]:1/cb", "http://127.0.0.1:1/cb/", "http://127.0.0.1:1/cb?x"):
         assert not redirect_uris.matches(asked, "http://127.0.0.1/cb"), asked
@@ -234,14 +234,14 @@ NOT_THE_SAME = {
 
 @pytest.mark.parametrize("registered", NOT_THE_SAME)
 def test_redirect_uri_is_compared_exactly(registered: str) -> None:
-    """Case, `?` and the notation of the port matter."""
+    """Upper case, an empty query and a different notation of the port make a redirect URI differ."""
     same = [asked for asked in NOT_THE_SAME[registered] if redirect_uris.matches(asked, registered)]
     assert same == []
 
 
 @pytest.mark.parametrize("registered", LOOPBACK)
 def test_port_of_a_loopback_address_may_be_any_valid_one(registered: str) -> None:
-    """From 1 to 65535 or absent, whatever port was registered; the rest must be equal."""
+    """A request may use any port from 1 to 65535 or none, whatever port was registered."""
     host = registered.removeprefix("http://").partition("/")[0]
     for port in ("", ":1", ":8888", ":65535"):
         asked = registered.replace(host, host + port, 1)
@@ -261,7 +261,7 @@ def test_port_of_a_loopback_address_may_be_any_valid_one(registered: str) -> Non
     ],
 )
 def test_redirect_uri_is_shown_as_origin_or_scheme(uri: str, source: str) -> None:
-    """An origin, or a private-use scheme with its colon."""
+    """The consent page shows the origin, or for a private-use scheme the scheme with its colon."""
     assert redirect_uris.origin(uri) == source
 
 
@@ -277,12 +277,12 @@ def test_redirect_uri_is_shown_as_origin_or_scheme(uri: str, source: str) -> Non
     ],
 )
 def test_recipient_is_the_origin_or_the_whole_uri(uri: str, recipient_of: str) -> None:
-    """An origin, on loopback without the port; the whole URI for a private-use scheme."""
+    """The recipient is the origin, without the port on loopback; for a private-use scheme it is the whole URI."""
     assert redirect_uris.recipient_of(uri) == recipient_of
 
 
 def test_loopback_and_private_schemes_are_shared_with_other_apps() -> None:
-    """Only an https address belongs to one app (RFC 8252 §8.6)."""
+    """Only an https address belongs to a single app (RFC 8252 §8.6)."""
     shared = [uri for uri in GOOD if redirect_uris.is_shared_with_other_apps(uri)]
     assert shared == [uri for uri in GOOD if not uri.startswith("https:")]
 
@@ -296,7 +296,7 @@ def test_loopback_and_private_schemes_are_shared_with_other_apps() -> None:
     )
 )
 def test_shown_origin_of_any_valid_uri_is_unambiguous(uri: str) -> None:
-    """No URI that can be registered is shown with spaces or markup."""
+    """A valid redirect URI is never shown with spaces, quotes or markup."""
     try:
         source = redirect_uris.origin(redirect_uris.validate(uri))
     except InvalidRequest:
@@ -307,7 +307,7 @@ def test_shown_origin_of_any_valid_uri_is_unambiguous(uri: str) -> None:
 
 @pytest.mark.parametrize("start", ["https://app.example.com/", "com.example.app:/"])
 def test_redirect_uri_of_two_thousand_characters_is_the_longest(start: str) -> None:
-    """Longer ones don't fit into headers everywhere, and are compared, stored and sent at each step."""
+    """A redirect URI has at most 2,000 characters, because longer ones don't fit into the headers of every browser."""
     longest = start.ljust(2_000, "x")
     assert redirect_uris.validate(longest) == longest
     assert redirect_uris.matches(longest, longest)

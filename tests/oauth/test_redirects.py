@@ -1,4 +1,4 @@
-"""No open redirector: redirects go only to registered URIs, and not before a user has logged in."""
+"""No open redirect: users are redirected only to registered URIs, and only after they have logged in."""
 
 from itertools import cycle
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -41,12 +41,12 @@ UNKNOWN = (
     ],
 )
 def test_response_is_joined_to_the_registered_uri(latchkey: TestApp, ada: User, uri: str, beginning: str) -> None:
-    """The URI is unchanged, and no parameter is empty."""
+    """The response is appended to the unchanged URI, and no parameter is empty."""
     assert ada.allow(register_client(latchkey, uri)).startswith(beginning)
 
 
 def test_unknown_client_is_not_redirected(latchkey: TestApp, ada: User) -> None:
-    """RFC 6749 §4.1.2.1: the user sees the error, and redirect URI and state aren't used."""
+    """RFC 6749 §4.1.2.1: the user sees an error page, which doesn't contain the redirect URI or the state."""
     for client_id in UNKNOWN:
         asked = {"client_id": client_id, "redirect_uri": "https://evil.example/", "response_type": "code"}
         page = ada.open(f"/oauth/authorize?{urlencode(asked)}")
@@ -103,8 +103,8 @@ UNREGISTERED = (
 
 
 def test_unregistered_redirect_uri_is_not_redirected(latchkey: TestApp, ada: User, app: App) -> None:
-    """Exact match only: no other path, query, port, case, encoding, slash or scheme."""
-    # With and without another error in the request: neither is redirected.
+    """A redirect URI with another path, query, port, case, encoding, slash or scheme isn't redirected to."""
+    # An additional error in the request changes nothing.
     others = cycle(({}, {"scope": "nonsense"}, {"prompt": "none"}))
     for redirect_uri in UNREGISTERED:
         latchkey.clock.forward(1)
@@ -113,14 +113,14 @@ def test_unregistered_redirect_uri_is_not_redirected(latchkey: TestApp, ada: Use
 
 
 def test_client_with_several_redirect_uris_must_name_one(latchkey: TestApp, ada: User) -> None:
-    """The intended one would be ambiguous."""
+    """redirect_uri is required if the client has several, because the default would be ambiguous."""
     app = register_client(latchkey, CALLBACK, "https://app.example.com/second")
     assert ada.open_authorization(app, redirect_uri=None).status == 400
     assert ada.allow(app, redirect_uri="https://app.example.com/second").startswith("https://app.example.com/second?")
 
 
 def test_redirect_uri_with_a_query_keeps_it(latchkey: TestApp, ada: User) -> None:
-    """RFC 6749 §3.1.2: the response is appended, and the registered part is unchanged."""
+    """RFC 6749 §3.1.2: the response is appended to the registered query, which stays unchanged."""
     for uri in ("https://app.example.com/cb?tenant=a%2fb;c&x", "com.example.app:///cb"):
         app = register_client(latchkey, uri)
         joint = "&" if "?" in uri else "?"
@@ -131,7 +131,7 @@ def test_redirect_uri_with_a_query_keeps_it(latchkey: TestApp, ada: User) -> Non
     "registered_uri", [LOOPBACK, "http://localhost/cb", "http://[::1]/cb", "http://127.0.0.1:80/cb"]
 )
 def test_loopback_redirect_uri_may_have_any_port(latchkey: TestApp, ada: User, registered_uri: str) -> None:
-    """RFC 8252 §7.3: a native app listens on any free port; the rest must be as registered."""
+    """RFC 8252 §7.3: a native app listens on any free port, so only the port may differ."""
     app = register_client(latchkey, registered_uri, public=True)
     host = str(urlsplit(registered_uri).hostname)
     host = f"[{host}]" if ":" in host else host
@@ -161,14 +161,14 @@ def test_loopback_redirect_uri_may_have_any_port(latchkey: TestApp, ada: User, r
 
 
 def test_https_redirect_uri_must_have_its_port(latchkey: TestApp, ada: User) -> None:
-    """Only a loopback address may have another one."""
+    """A redirect URI with another port is rejected, unless its host is loopback."""
     app = register_client(latchkey, "https://app.example.com:8443/cb")
     assert ada.open_authorization(app, redirect_uri="https://app.example.com:8444/cb").status == 400
     assert ada.open_authorization(app, redirect_uri=CALLBACK).status == 400
 
 
 def test_anonymous_user_is_not_redirected_before_login(latchkey: TestApp, app: App) -> None:
-    """RFC 9700 §4.11.2: any caller can register a client, and so could turn links to this server into redirects."""
+    """RFC 9700 §4.11.2: errors aren't redirected before login, because any caller can register a client."""
     anonymous = ConsoleClient(latchkey)
     wrong: list[dict[str, str]] = [
         {},
@@ -201,12 +201,12 @@ WRONG: tuple[dict[str, str | list[str] | None], ...] = (
     {"code_challenge": "short"},
     {"code_challenge_method": "plain"},
 )
-"""Requests with an error, or that need a page, before the user has decided."""
+"""Changes of a request that cause an error or require a page before the user has decided."""
 STRANGERS = ("public", "confidential", "without-codes", "document", "of-a-suspended-account", "of-a-deleted-account")
 
 
 def unverified_client(latchkey: TestApp, kind: str) -> App:
-    """Return an unverified client: any caller can register one and choose its redirect URIs."""
+    """Return an unverified client, whose redirect URIs any caller could have chosen."""
     if kind.startswith("of-a-"):
         owner = new_user(latchkey, "Owner")
         app = register_client(latchkey, owner=owner.account)
@@ -233,7 +233,7 @@ def unverified_client(latchkey: TestApp, kind: str) -> App:
 
 @pytest.mark.parametrize("kind", STRANGERS)
 def test_unverified_client_gets_no_redirect_before_a_decision(latchkey: TestApp, ada: User, kind: str) -> None:
-    """RFC 9700 §4.11.2: an error page or the login page, whatever the error and whether the user is logged in."""
+    """RFC 9700 §4.11.2: every error shows an error page or the login page, whether or not the user is logged in."""
     app = unverified_client(latchkey, kind)
     for changed in WRONG:
         latchkey.clock.forward(1)
@@ -249,7 +249,7 @@ def test_unverified_client_gets_no_redirect_before_a_decision(latchkey: TestApp,
 def test_user_with_consent_at_this_redirect_uri_is_redirected_with_an_error(
     latchkey: TestApp, ada: User, kind: str
 ) -> None:
-    """The client learns its error; a redirect URI that it registered since then gets nothing."""
+    """A client with consent gets errors at the approved redirect URI, but not at one that it registered later."""
     app = unverified_client(latchkey, kind)
     ada.allow(app)
     for changed in WRONG:
@@ -265,7 +265,7 @@ def test_user_with_consent_at_this_redirect_uri_is_redirected_with_an_error(
 
 
 def test_denying_user_is_redirected_to_any_client(latchkey: TestApp, ada: User) -> None:
-    """That is a decision; but not if the redirect URI changed while the page was open."""
+    """A denial redirects to any client, unless the redirect URI has changed since the page was opened."""
     app = unverified_client(latchkey, "public")
     page = ada.open_authorization(app, redirect_uri=None)
     assert query_of(ada.decide(page, "deny").location)["error"] == "access_denied"
@@ -275,7 +275,7 @@ def test_denying_user_is_redirected_to_any_client(latchkey: TestApp, ada: User) 
 
 
 def test_form_for_an_invalid_request_is_not_redirected_to_unverified_clients(latchkey: TestApp, ada: User) -> None:
-    """The request was valid when the page was opened, but the user hasn't decided about the current one."""
+    """If the client changes so that its request is invalid, a decision shows an error page instead of a redirect."""
     app = unverified_client(latchkey, "public")
     for decision in ("allow", "deny"):
         page = ada.open_authorization(app)

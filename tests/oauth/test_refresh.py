@@ -16,7 +16,7 @@ KINDS = pytest.mark.parametrize("kind", ["app", "spa"])
 
 
 def test_refresh_returns_new_tokens(latchkey: TestApp, ada: User, spa: App) -> None:
-    """Both are new, and the earlier access token is valid until it expires."""
+    """A refresh returns new tokens, and the earlier access token stays valid until it expires."""
     access, refresh = ada.grant(spa, scope="read write")
     latchkey.clock.forward(1_800)
     body = spa.refresh(refresh).json()
@@ -29,7 +29,7 @@ def test_refresh_returns_new_tokens(latchkey: TestApp, ada: User, spa: App) -> N
 
 
 def test_json_refresh_request_is_accepted(latchkey: TestApp, ada: User, app: App) -> None:
-    """The published page sends token requests as JSON."""
+    """A refresh request in JSON, as in the published documentation, is accepted."""
     _, refresh = ada.grant(app)
     body = {"grant_type": "refresh_token", "refresh_token": refresh, **app.credentials}
     assert as_json(latchkey, "/oauth/token", body).status == 200
@@ -38,7 +38,7 @@ def test_json_refresh_request_is_accepted(latchkey: TestApp, ada: User, app: App
 def test_refresh_by_another_client_is_invalid_and_consumes_nothing(
     latchkey: TestApp, ada: User, app: App, spa: App
 ) -> None:
-    """A leaked refresh token is useless to another client, and stays valid for its own."""
+    """A leaked refresh token is useless to another client, and stays valid for its own client."""
     for own, other in ((app, register_client(latchkey)), (spa, register_client(latchkey, public=True)), (spa, app)):
         access, refresh = ada.grant(own)
         assert error_of(other.refresh(refresh)) == USED
@@ -47,7 +47,7 @@ def test_refresh_by_another_client_is_invalid_and_consumes_nothing(
 
 
 def test_refresh_with_fewer_scopes_keeps_the_granted_ones(latchkey: TestApp, ada: User, app: App) -> None:
-    """RFC 6749 §6: fewer scopes for one access token don't limit the next."""
+    """RFC 6749 §6: a refresh with fewer scopes limits one access token, and not the next refresh."""
     _, refresh = ada.grant(app, scope="read write")
     narrow = app.refresh(refresh, scope="read").json()
     assert narrow["scope"] == "read"
@@ -58,7 +58,7 @@ def test_refresh_with_fewer_scopes_keeps_the_granted_ones(latchkey: TestApp, ada
 
 
 def test_refresh_with_more_scopes_is_invalid(ada: User, app: App) -> None:
-    """More than was consented to is invalid_scope, even if the client may have it, and the token isn't consumed."""
+    """A scope that wasn't consented to is invalid_scope, even if the client may have it; the token isn't consumed."""
     _, refresh = ada.grant(app, scope="read")
     for scope in ("read write", "write", "keys", "admin", "read nonsense", 're"ad'):
         assert error_of(app.refresh(refresh, scope=scope)) == (400, "invalid_scope"), scope
@@ -66,14 +66,14 @@ def test_refresh_with_more_scopes_is_invalid(ada: User, app: App) -> None:
 
 
 def test_openid_connect_scopes_are_ignored_in_a_refresh(ada: User, app: App) -> None:
-    """Alone they are the same as no scope: all that was granted."""
+    """OpenID Connect scopes are dropped, and a refresh with no other scope gets all granted scopes."""
     for scope, expected in (("openid profile offline_access", "read write"), ("openid read", "read")):
         _, refresh = ada.grant(app, scope="read write")
         assert app.refresh(refresh, scope=scope).json()["scope"] == expected
 
 
 def test_reuse_is_logged_for_the_operator(latchkey: TestApp, ada: User, spa: App) -> None:
-    """Thief and client can't be distinguished, so both lose access, and the log names the grant."""
+    """Reuse revokes the grant, because client and thief can't be distinguished, and logs the grant's id."""
     log = io.StringIO()
     telemetry.write_to(log)
     _, first = ada.grant(spa)
@@ -93,7 +93,7 @@ GRACES = pytest.mark.parametrize(("kind", "grace_s"), [("app", 30), ("spa", 10)]
 def test_refresh_retry_within_the_grace_period_gets_the_same_response(
     latchkey: TestApp, ada: User, request: pytest.FixtureRequest, kind: str, grace_s: int
 ) -> None:
-    """30 s for a confidential client, 10 s for a public one: nothing new is issued, and nothing is revoked."""
+    """A retry within 30 s (10 s for a public client) gets the same tokens, and nothing is revoked."""
     app: App = request.getfixturevalue(kind)
     _, first = ada.grant(app)
     response = app.refresh(first).json()
@@ -108,7 +108,7 @@ def test_refresh_retry_within_the_grace_period_gets_the_same_response(
 def test_refresh_retry_after_the_grace_period_revokes_the_grant(
     latchkey: TestApp, ada: User, request: pytest.FixtureRequest, kind: str, grace_s: int
 ) -> None:
-    """A lost response is retried immediately; anything later is reuse."""
+    """A refresh token used again after the grace period is reuse, because clients retry a lost response immediately."""
     app: App = request.getfixturevalue(kind)
     _, first = ada.grant(app)
     response = app.refresh(first).json()
@@ -123,7 +123,7 @@ def test_refresh_retry_after_the_grace_period_revokes_the_grant(
 def test_refresh_retry_after_its_successor_was_used_revokes_the_grant(
     latchkey: TestApp, ada: User, request: pytest.FixtureRequest, kind: str
 ) -> None:
-    """The client had the response, so the retry is not from the client."""
+    """If the new refresh token was used, the client had the response, so a retry with the old token is reuse."""
     app: App = request.getfixturevalue(kind)
     _, first = ada.grant(app)
     second = app.refresh(first).json()["refresh_token"]
@@ -134,7 +134,9 @@ def test_refresh_retry_after_its_successor_was_used_revokes_the_grant(
 
 
 def test_different_refresh_within_the_grace_period_is_an_error(latchkey: TestApp, ada: User, app: App) -> None:
-    """It gets no response for other scopes, but revokes nothing: a client may send two requests concurrently."""
+    """A retry with other scopes is an error, but revokes nothing, because a client may send two requests
+    concurrently.
+    """
     _, refresh_token = ada.grant(app, scope="read write")
     first = app.ask(REFRESH, refresh_token=refresh_token)
     for more in ({"scope": "read"}, {"resource": f"{ISSUER}/v1"}):
@@ -145,7 +147,7 @@ def test_different_refresh_within_the_grace_period_is_an_error(latchkey: TestApp
 
 
 def test_refresh_retry_after_the_revocation_is_invalid(latchkey: TestApp, ada: User, app: App) -> None:
-    """The grace period doesn't restore a revoked grant."""
+    """A retry within the grace period is invalid if the grant has been revoked."""
     _, first = ada.grant(app)
     response = app.refresh(first).json()
     assert app.post("/oauth/revoke", token=response["refresh_token"]).status == 200
@@ -153,7 +155,7 @@ def test_refresh_retry_after_the_revocation_is_invalid(latchkey: TestApp, ada: U
 
 
 def test_refresh_token_of_a_deleted_client_is_invalid(latchkey: TestApp, ada: User, app: App) -> None:
-    """The client can't authenticate."""
+    """A deleted client can't authenticate, so its refresh token is useless."""
     _, refresh = ada.grant(app)
     delete_client.delete(app.client)
     assert error_of(app.refresh(refresh)) == (401, "invalid_client")
@@ -161,7 +163,7 @@ def test_refresh_token_of_a_deleted_client_is_invalid(latchkey: TestApp, ada: Us
 
 @KINDS
 def test_grant_expires_after_90_days(latchkey: TestApp, ada: User, request: pytest.FixtureRequest, kind: str) -> None:
-    """However often it is refreshed, the user is asked for consent again."""
+    """A grant ends after 90 days, even if it is refreshed often, and the user must consent again."""
     app: App = request.getfixturevalue(kind)
     _, refresh = ada.grant(app)
     for _ in range(2):
@@ -176,7 +178,7 @@ def test_grant_expires_after_90_days(latchkey: TestApp, ada: User, request: pyte
 def test_refresh_for_a_suspended_account_is_invalid_and_consumes_nothing(
     latchkey: TestApp, ada: User, app: App
 ) -> None:
-    """After a reinstatement the client can use the token."""
+    """A refresh fails while the account is suspended, and the same token works after the account is reinstated."""
     _, refresh = ada.grant(app)
     ada.suspend()
     assert error_of(app.refresh(refresh)) == USED
@@ -185,7 +187,7 @@ def test_refresh_for_a_suspended_account_is_invalid_and_consumes_nothing(
 
 
 def test_refresh_for_a_deleted_account_is_invalid(latchkey: TestApp, ada: User, app: App) -> None:
-    """All its grants are deleted."""
+    """Deleting an account deletes its grants, so its refresh tokens are invalid."""
     access, refresh = ada.grant(app)
     assert is_accepted(latchkey, access)
     ada.delete_account()
@@ -194,7 +196,7 @@ def test_refresh_for_a_deleted_account_is_invalid(latchkey: TestApp, ada: User, 
 
 
 def test_other_secrets_are_not_refresh_tokens(latchkey: TestApp, ada: User, app: App) -> None:
-    """An unknown one, a code, an access token, the client secret."""
+    """An unknown token, a code, an access token and a client secret aren't accepted as refresh tokens."""
     access, _ = ada.grant(app)
     for other in (secrets.mint("rt"), ada.code(app), access, app.secret, "x", "lk_rt_" + "0" * 36):
         assert error_of(app.refresh(str(other))) == USED

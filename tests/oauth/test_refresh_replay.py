@@ -1,4 +1,4 @@
-"""The sealed refresh response: only the refresh token that was presented decrypts it."""
+"""The sealed refresh response, which only the presented refresh token can decrypt."""
 
 from chalicelib.core import secrets
 from chalicelib.oauth import refresh_replay
@@ -10,13 +10,13 @@ ANSWER: dict[str, object] = {"access_token": "an access token", "expires_in": 36
 
 
 def test_sealed_response_opens_with_its_secret(latchkey: TestApp) -> None:
-    """And is returned unchanged."""
+    """A sealed response is returned unchanged if opened with the secret it was sealed with."""
     secret = secrets.mint("rt")
     assert refresh_replay.unseal(refresh_replay.seal(ANSWER, secret), secret) == ANSWER
 
 
 def test_sealed_response_opens_with_no_other_secret(latchkey: TestApp) -> None:
-    """Another token, the stored digest, a part, an empty text."""
+    """Another token, the stored digest, a part of the token and an empty text don't open the response."""
     secret = secrets.mint("rt")
     sealed = refresh_replay.seal(ANSWER, secret)
     for other in (secrets.mint("rt"), secrets.digest(secret), secret[:-1], secret.lower(), ""):
@@ -24,7 +24,7 @@ def test_sealed_response_opens_with_no_other_secret(latchkey: TestApp) -> None:
 
 
 def test_modified_sealed_response_does_not_open(latchkey: TestApp) -> None:
-    """Any flipped bit, or any missing byte."""
+    """A sealed response with a flipped bit or a missing byte doesn't open."""
     secret = secrets.mint("rt")
     sealed = refresh_replay.seal(ANSWER, secret)
     for at in (0, 11, 12, len(sealed) // 2, len(sealed) - 1):
@@ -36,13 +36,13 @@ def test_modified_sealed_response_does_not_open(latchkey: TestApp) -> None:
 
 
 def test_sealing_twice_gives_different_results(latchkey: TestApp) -> None:
-    """A nonce is never used twice with one key."""
+    """Each sealing uses a new nonce, because a nonce must not be used twice with one key."""
     secret = secrets.mint("rt")
     assert refresh_replay.seal(ANSWER, secret) != refresh_replay.seal(ANSWER, secret)
 
 
 def test_table_contains_the_sealed_response(latchkey: TestApp, ada: User, app: App) -> None:
-    """It contains no token in plain text, and opens with the presented one, for public and confidential clients."""
+    """The stored response contains no token in plain text, and the presented refresh token opens it."""
     for client in (app, register_client(latchkey, public=True)):
         _, presented = ada.grant(client)
         response = client.refresh(presented).json()

@@ -1,4 +1,6 @@
-"""The registration response equals what is stored: each field is kept, rejected, or replaced as the response says."""
+"""The registration response has the stored metadata: each field is kept, rejected, or replaced as the response
+shows.
+"""
 
 import json
 from typing import Any
@@ -37,11 +39,11 @@ ASKED: dict[str, tuple[dict[str, object], dict[str, object]]] = {
     "long home page": ({"client_uri": "https://photos.example/".ljust(101, "x")}, {"client_uri": None}),
     "what isn't read": ({"contacts": ["ada@example.com"], "logo_uri": "x"}, {"contacts": None, "logo_uri": None}),
 }
-"""Requested metadata, and the values that the server changes; None for a dropped one."""
+"""The requested metadata, and the values that the server changes; None if it drops the field."""
 
 
-def stored(client: Client) -> dict[str, Any]:
-    """Return the stored metadata of a client by the names of RFC 7591."""
+def describe_stored(client: Client) -> dict[str, Any]:
+    """Return the stored metadata of a client by its RFC 7591 field names."""
     return {
         "client_name": client.name,
         "redirect_uris": client.redirect_uris,
@@ -54,12 +56,12 @@ def stored(client: Client) -> dict[str, Any]:
 
 @pytest.mark.parametrize("what", ASKED)
 def test_response_contains_all_values_that_the_server_changed(latchkey: TestApp, what: str) -> None:
-    """RFC 7591 §3.2.1: it contains the registered metadata."""
+    """RFC 7591 §3.2.1: the response contains the registered metadata, which may differ from the requested."""
     asked, changed = ASKED[what]
     body = registration.register(json.dumps({"redirect_uris": [CALLBACK], **asked}), ISSUER)
     for name, value in {**asked, **changed}.items():
         assert body.get(name) == value, name
-    kept = stored(Client.get(str(body["client_id"])))
+    kept = describe_stored(Client.get(str(body["client_id"])))
     returned = {name: body.get(name) for name in kept} | {"grant_types": sorted(map(str, body["grant_types"]))}  # type: ignore[call-overload]
     assert returned == kept
 
@@ -79,14 +81,14 @@ def test_response_contains_all_values_that_the_server_changed(latchkey: TestApp,
     ids=str,
 )
 def test_unstorable_value_is_an_error(latchkey: TestApp, asked: dict[str, object]) -> None:
-    """It is neither cut nor dropped while the rest is registered."""
+    """A registration with a value that can't be stored is rejected; the value is neither cut nor dropped."""
     with pytest.raises(OAuthError):
         registration.register(json.dumps({"redirect_uris": [CALLBACK], **asked}), ISSUER)
     assert list(Client.scan()) == []
 
 
 def test_default_of_each_field_is_in_the_response(latchkey: TestApp) -> None:
-    """RFC 7591 §3.2.1: defaults are part of the registered metadata."""
+    """RFC 7591 §3.2.1: the response contains the default of every field that the request omits."""
     body = registration.register(json.dumps({"redirect_uris": [CALLBACK]}), ISSUER)
     assert (body["client_name"], body["grant_types"], body["scope"]) == (registration.UNNAMED, [CODE], "read write")
     assert body["token_endpoint_auth_method"] == clients.CONFIDENTIAL_METHODS[0]

@@ -1,8 +1,8 @@
-"""Dynamic client registration (RFC 7591): who may register, and the flows of registered clients."""
+"""Dynamic client registration (RFC 7591): who may register, and the flows of a registered client."""
 
 from chalicelib.core import secrets
 from chalicelib.limits.tiers import REGISTRATIONS
-from tests.oauth.dynamic_registration import BAD_METADATA, NO_TOKEN, REGISTER, app_of, register, setting
+from tests.oauth.dynamic_registration import BAD_METADATA, NO_TOKEN, REGISTER, app_of, configure_registration, register
 from tests.oauth.flow import (
     CALLBACK,
     CLIENT,
@@ -20,7 +20,7 @@ from tests.support.harness import TestApp
 
 
 def test_client_with_a_redirect_uri_only_gets_the_defaults(latchkey: TestApp) -> None:
-    """RFC 7591 §2: code flow, HTTP Basic; a secret, and a registration access token."""
+    """RFC 7591 §2: by default a client has the code grant, HTTP Basic, a secret and a registration access token."""
     body = register(latchkey)
     now_s = latchkey.clock.now_ms // 1000
     assert body == {
@@ -41,7 +41,7 @@ def test_client_with_a_redirect_uri_only_gets_the_defaults(latchkey: TestApp) ->
 
 
 def test_public_client_gets_no_secret(latchkey: TestApp, ada: User) -> None:
-    """It completes the flow, as unverified."""
+    """A public client gets no secret, completes the flow, and is marked as unverified."""
     body = register(
         latchkey,
         redirect_uris=[LOOPBACK],
@@ -64,7 +64,7 @@ def test_public_client_gets_no_secret(latchkey: TestApp, ada: User) -> None:
 
 
 def test_confidential_client_completes_the_flow(latchkey: TestApp, ada: User) -> None:
-    """Its secret works, and its consent is remembered."""
+    """A self-registered confidential client can use its secret, and its consent is remembered."""
     app = app_of(latchkey, register(latchkey, grant_types=[CODE, REFRESH, DEVICE], client_name="Server"))
     _, refresh = ada.grant(app)
     assert app.refresh(refresh).status == 200
@@ -73,14 +73,14 @@ def test_confidential_client_completes_the_flow(latchkey: TestApp, ada: User) ->
 
 
 def test_self_registered_client_gets_no_client_token(latchkey: TestApp) -> None:
-    """It has no account to count on, so client_credentials can be neither registered nor used."""
+    """A self-registered client has no account to count requests against, so it can't use client_credentials."""
     response = as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK], "grant_types": [CLIENT]})
     assert error_of(response) == BAD_METADATA
     assert error_of(app_of(latchkey, register(latchkey)).ask(CLIENT)) == (400, "unauthorized_client")
 
 
 def test_device_client_needs_no_redirect_uri(latchkey: TestApp) -> None:
-    """RFC 7591 §2.1: without the code flow it has no redirect URI and no response type."""
+    """RFC 7591 §2.1: a client without the code grant has no redirect URI and no response type."""
     response = as_json(
         latchkey, REGISTER, {"grant_types": [DEVICE], "response_types": [], "token_endpoint_auth_method": "none"}
     )
@@ -88,7 +88,7 @@ def test_device_client_needs_no_redirect_uri(latchkey: TestApp) -> None:
 
 
 def test_all_advertised_values_can_be_registered(latchkey: TestApp) -> None:
-    """A client that requests everything gets all except client_credentials."""
+    """A client can register every value of the server metadata, except client_credentials."""
     metadata = latchkey.call("GET", "/.well-known/oauth-authorization-server").json()
     advertised = metadata["grant_types_supported"]
     assert set(register(latchkey, grant_types=advertised)["grant_types"]) == set(advertised) - {CLIENT}
@@ -104,8 +104,8 @@ def test_all_advertised_values_can_be_registered(latchkey: TestApp) -> None:
 
 
 def test_registration_can_be_closed(latchkey: TestApp) -> None:
-    """Then no token is accepted, and the metadata doesn't name the endpoint."""
-    with setting("closed"):
+    """If registration is closed, no token is accepted and the metadata has no registration endpoint."""
+    with configure_registration("closed"):
         assert error_of(as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK]})) == NO_TOKEN
         assert error_of(as_json(latchkey, REGISTER, {}, Authorization="Bearer closed")) == NO_TOKEN
         assert error_of(as_json(latchkey, REGISTER, {}, Authorization="Bearer ")) == NO_TOKEN
@@ -113,10 +113,10 @@ def test_registration_can_be_closed(latchkey: TestApp) -> None:
 
 
 def test_registration_can_require_an_initial_token(latchkey: TestApp) -> None:
-    """The setting is its SHA-256 digest (RFC 7591 §3.1)."""
+    """Registration can require an initial access token (RFC 7591 §3.1); the setting is its SHA-256 digest."""
     token = "an initial token of the owner's"
     wanted = {"redirect_uris": [CALLBACK]}
-    with setting(secrets.digest(token)):
+    with configure_registration(secrets.digest(token)):
         for wrong in (
             "",
             "Bearer",
@@ -135,7 +135,7 @@ def test_registration_can_require_an_initial_token(latchkey: TestApp) -> None:
 
 
 def test_registrations_are_limited_by_network(latchkey: TestApp) -> None:
-    """100 an hour, failed ones included; another network has its own limit."""
+    """A network may send 100 registrations an hour, including failed ones; another network has its own limit."""
     latchkey.set_counters("registration_203.0.113.7", REGISTRATIONS, used=98)
     good = {"redirect_uris": [CALLBACK]}
     assert [as_json(latchkey, REGISTER, body).status for body in (good, {})] == [201, 400]

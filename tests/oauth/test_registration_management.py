@@ -1,4 +1,4 @@
-"""Client registration management (RFC 7592): a client manages its own registration and no other."""
+"""Client registration management (RFC 7592): a client manages only its own registration."""
 
 import pytest
 
@@ -19,7 +19,9 @@ from tests.support.harness import TestApp
 
 
 def test_client_information_is_returned_to_the_token_holder(latchkey: TestApp) -> None:
-    """RFC 7592 §2.1, §3: everything except the secret, with the presented token and the management URL."""
+    """RFC 7592 §2.1, §3: the response has everything except the secret, with the presented token and the management
+    URL.
+    """
     body = register(latchkey, client_name="Photos", client_uri="https://photos.example")
     response = manage(latchkey, "GET", body["client_id"], body["registration_access_token"])
     assert (response.status, response.header("Cache-Control")) == (200, "no-store")
@@ -28,7 +30,7 @@ def test_client_information_is_returned_to_the_token_holder(latchkey: TestApp) -
 
 
 def test_update_replaces_the_metadata(latchkey: TestApp, ada: User) -> None:
-    """RFC 7592 §2.2: omitted fields get their default; id and secret stay."""
+    """RFC 7592 §2.2: an update resets omitted fields to their default, and keeps id and secret."""
     body = register(latchkey, client_name="Photos", client_uri="https://photos.example", grant_types=[CODE, REFRESH])
     token, client_id = body["registration_access_token"], body["client_id"]
     other = "https://app.example.com/other"
@@ -50,7 +52,7 @@ def test_update_replaces_the_metadata(latchkey: TestApp, ada: User) -> None:
 
 @pytest.mark.parametrize("described", [{}, {"grant_types": [DEVICE], "response_types": [], "redirect_uris": []}])
 def test_update_accepts_the_returned_information(latchkey: TestApp, described: dict[str, object]) -> None:
-    """RFC 7592 §2.2: every field of the response except the read-only ones."""
+    """RFC 7592 §2.2: a client may send back the fields of the response, except the read-only ones."""
     body = register(latchkey, **described)
     token, client_id = body["registration_access_token"], body["client_id"]
     shown = manage(latchkey, "GET", client_id, token).json()
@@ -64,7 +66,7 @@ def test_update_accepts_the_returned_information(latchkey: TestApp, described: d
 
 
 def test_invalid_update_is_rejected(latchkey: TestApp) -> None:
-    """Bad redirect URIs, grant types that it can't have, another id, a change between public and confidential."""
+    """An update with invalid metadata, another client_id, or a change between public and confidential is rejected."""
     body = register(latchkey)
     token, client_id = body["registration_access_token"], body["client_id"]
     before = manage(latchkey, "GET", client_id, token).json()
@@ -90,7 +92,7 @@ def test_invalid_update_is_rejected(latchkey: TestApp) -> None:
 
 
 def test_client_is_deleted_by_the_token_holder(latchkey: TestApp, ada: User) -> None:
-    """RFC 7592 §2.3: its grants are revoked at the next request, and it is unknown."""
+    """RFC 7592 §2.3: a deleted client is unknown, and its grants are invalid at the next request."""
     body = register(latchkey)
     token, client_id = body["registration_access_token"], body["client_id"]
     access = ada.tokens(app_of(latchkey, body))["access_token"]
@@ -103,7 +105,7 @@ def test_client_is_deleted_by_the_token_holder(latchkey: TestApp, ada: User) -> 
 
 
 def test_registration_token_manages_only_its_client(latchkey: TestApp, app: App) -> None:
-    """Another client's token, a client secret, an API key, none: the same error as for an unknown client."""
+    """Any other secret, and no secret, get the same error as an unknown client."""
     mine, other = register(latchkey), register(latchkey)
     key = latchkey.key(latchkey.account()).secret
     tokens = (None, "", "x", "é", other["registration_access_token"], mine["client_secret"], key, app.secret)
@@ -118,7 +120,7 @@ def test_registration_token_manages_only_its_client(latchkey: TestApp, app: App)
 
 @pytest.mark.parametrize("name", ["client_secret", "client_id", "redirect_uris", "grant_types", "scope", "client_uri"])
 def test_lone_surrogate_in_an_update_is_rejected(latchkey: TestApp, name: str) -> None:
-    """In any field that is read: a 400, and nothing is changed."""
+    """A lone surrogate in a known field is a 400, and the client isn't changed."""
     made = latchkey.call("POST", "/oauth/register", json_body={"redirect_uris": [CALLBACK]}).json()
     bad = ["\ud800"] if name.endswith("s") else "\ud800"
     fields = {"client_id": made["client_id"], "redirect_uris": [CALLBACK], name: bad}

@@ -1,4 +1,4 @@
-"""Dynamic client registration (RFC 7591 §2): which metadata is accepted, replaced or rejected."""
+"""Dynamic client registration (RFC 7591 §2): which metadata is kept, replaced or rejected."""
 
 import pytest
 
@@ -47,7 +47,7 @@ BAD_URIS: tuple[object, ...] = (
 
 
 def test_bad_redirect_uri_is_rejected(latchkey: TestApp) -> None:
-    """RFC 7591 §3.2.2: invalid_redirect_uri, whatever is wrong with it."""
+    """RFC 7591 §3.2.2: every bad redirect URI gets the error invalid_redirect_uri."""
     for uris in BAD_URIS:
         latchkey.clock.forward(1)
         assert error_of(as_json(latchkey, REGISTER, {"redirect_uris": uris})) == BAD_REDIRECT, uris
@@ -99,7 +99,7 @@ BAD_FIELDS: tuple[dict[str, object], ...] = (
 
 
 def test_bad_metadata_is_rejected(latchkey: TestApp) -> None:
-    """RFC 7591 §3.2.2: invalid_client_metadata, and no field of the wrong type is accepted."""
+    """RFC 7591 §3.2.2: bad metadata, and any field of a wrong type, gets invalid_client_metadata."""
     for fields in BAD_FIELDS:
         latchkey.clock.forward(1)
         assert error_of(as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK], **fields})) == BAD_METADATA, fields
@@ -121,7 +121,7 @@ PRIVATE = (
 
 @pytest.mark.parametrize("uris", [*([uri] for uri in PRIVATE), [*PRIVATE, LOOPBACK, CALLBACK]])
 def test_private_use_scheme_can_be_registered(latchkey: TestApp, ada: User, uris: list[str]) -> None:
-    """Alone or with others; consent is asked for each time, since other apps can claim it."""
+    """A private-use scheme can be registered, but always needs consent, because other apps can claim the scheme."""
     body = register(latchkey, redirect_uris=uris, token_endpoint_auth_method="none")
     assert body["redirect_uris"] == uris
     app = app_of(latchkey, body)
@@ -145,7 +145,7 @@ NARROWED: tuple[tuple[dict[str, object], list[str], list[str]], ...] = (
 
 
 def test_unsupported_values_are_dropped_and_the_response_says_so(latchkey: TestApp) -> None:
-    """RFC 7591 §3.2.1: the server may replace requested metadata."""
+    """RFC 7591 §3.2.1: the server may drop unsupported values, and the response has the values that remain."""
     for described, grant_types, response_types in NARROWED:
         latchkey.clock.forward(1)
         body = register(latchkey, **described)
@@ -158,7 +158,7 @@ def test_unsupported_values_are_dropped_and_the_response_says_so(latchkey: TestA
     ["client_name", "client_uri", "grant_types", "response_types", "scope", "token_endpoint_auth_method", "logo_uri"],
 )
 def test_null_is_absent(latchkey: TestApp, name: str) -> None:
-    """RFC 7591 §2."""
+    """RFC 7591 §2: a field that is null counts as absent."""
     body = register(latchkey, **{name: None})
     without = register(latchkey)
     own = ("client_id", "client_secret", "registration_access_token", "registration_client_uri")
@@ -166,13 +166,13 @@ def test_null_is_absent(latchkey: TestApp, name: str) -> None:
 
 
 def test_null_redirect_uris_are_absent(latchkey: TestApp) -> None:
-    """A client of the device flow needs none; one of the code flow does."""
+    """redirect_uris may be null for a client of the device flow, but not for one of the code flow."""
     assert register(latchkey, redirect_uris=None, grant_types=[DEVICE])["redirect_uris"] == []
     assert error_of(as_json(latchkey, REGISTER, {"redirect_uris": None})) == BAD_REDIRECT
 
 
 def test_unknown_fields_are_ignored(latchkey: TestApp) -> None:
-    """They are neither stored nor returned."""
+    """Unknown fields are neither stored nor returned."""
     unread = {
         "logo_uri": "javascript:alert(1)",
         "tos_uri": 7,
@@ -188,7 +188,7 @@ def test_unknown_fields_are_ignored(latchkey: TestApp) -> None:
 
 
 def test_error_code_does_not_depend_on_the_message(latchkey: TestApp) -> None:
-    """A bad name that mentions redirect URIs is bad metadata; too many redirect URIs are bad redirect URIs."""
+    """The error code depends on the wrong field, even if its value mentions another field."""
     assert (
         error_of(as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK], "client_name": "redirect URI\n"}))
         == BAD_METADATA
@@ -197,8 +197,8 @@ def test_error_code_does_not_depend_on_the_message(latchkey: TestApp) -> None:
     assert error_of(as_json(latchkey, REGISTER, {"redirect_uris": many})) == BAD_REDIRECT
 
 
-def test_client_uri_is_kept_whole_or_dropped(latchkey: TestApp) -> None:
-    """A cut one would lead elsewhere."""
+def test_client_uri_is_kept_unchanged_or_dropped(latchkey: TestApp) -> None:
+    """A client_uri that is too long is dropped, because a shortened one would lead elsewhere."""
     longest = "https://app.example.com/".ljust(100, "x")
     assert register(latchkey, client_uri=longest)["client_uri"] == longest
     for uri in (longest + "x", "https://app.example.com/".ljust(168, "x")):
@@ -207,8 +207,10 @@ def test_client_uri_is_kept_whole_or_dropped(latchkey: TestApp) -> None:
     assert register(latchkey, client_uri="http://app.example.com/a?b#c")["client_uri"] == "http://app.example.com/a?b#c"
 
 
-def test_name_is_registered_whole_or_rejected(latchkey: TestApp) -> None:
-    """A cut name could be another app's; for an empty one the response has the default name."""
+def test_name_is_registered_unchanged_or_rejected(latchkey: TestApp) -> None:
+    """A name that is too long is rejected, because a shortened one could be another app's; an empty one gets the
+    default.
+    """
     assert register(latchkey, client_name=" " + "x" * 100)["client_name"] == "x" * 100
     assert (
         error_of(as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK], "client_name": "x" * 101})) == BAD_METADATA
@@ -222,7 +224,7 @@ def test_name_is_registered_whole_or_rejected(latchkey: TestApp) -> None:
 
 
 def test_console_rejects_the_same_redirect_uris(latchkey: TestApp, ada: User) -> None:
-    """The form has the same rules and shows the error."""
+    """The console's form rejects the redirect URIs that registration rejects, and shows the error."""
     for uri in ("http://evil.example/cb", "javascript:alert(1)", "https://a.example/#x", "https://u@a.example/cb"):
         page = ada.submit("/settings/applications/new", name="Mine", kind="public", scopes=["read"], redirect_uris=uri)
         assert page.status == 400
@@ -238,13 +240,13 @@ def test_console_rejects_the_same_redirect_uris(latchkey: TestApp, ada: User) ->
     "uri", ["https://x.example/\u202e", "https://x.example:99999/", "https://x.example/\u200b\u2066"]
 )
 def test_invalid_client_uri_is_rejected(latchkey: TestApp, uri: str) -> None:
-    """The rules for names apply, and its port must be valid."""
+    """A client_uri needs a valid host and a valid port."""
     response = as_json(latchkey, "/oauth/register", {"redirect_uris": [CALLBACK], "client_uri": uri})
     assert error_of(response)[0] == 400
 
 
 def test_unknown_field_may_contain_a_lone_surrogate(latchkey: TestApp) -> None:
-    """Fields that aren't read aren't checked."""
+    """Unknown fields aren't checked, so they may contain a lone surrogate."""
     assert (
         latchkey.call("POST", "/oauth/register", json_body={"redirect_uris": [CALLBACK], "x": "\ud800"}).status == 201
     )

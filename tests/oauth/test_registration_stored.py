@@ -1,4 +1,4 @@
-"""Registration and its management without HTTP: authorization, storage and responses."""
+"""Registration and client management without HTTP: authorization, stored client and response."""
 
 import json
 from dataclasses import replace
@@ -16,12 +16,12 @@ from tests.support.harness import START_MS, TestApp
 BODY_MAX = 64 * 1024
 
 
-def registered(**described: object) -> dict[str, Any]:
+def register_client(**described: object) -> dict[str, Any]:
     """Register a client."""
     return registration.register(json.dumps({"redirect_uris": [CALLBACK], **described}), ISSUER)
 
 
-def replaced(made: dict[str, Any], **described: object) -> dict[str, object]:
+def replace_metadata(made: dict[str, Any], **described: object) -> dict[str, object]:
     """Update a client's metadata."""
     client, token = registration.authenticate(made["client_id"], f"Bearer {made['registration_access_token']}")
     body = {"client_id": made["client_id"], "redirect_uris": [CALLBACK], **described}
@@ -41,7 +41,7 @@ def replaced(made: dict[str, Any], **described: object) -> dict[str, object]:
 def test_registration_is_open_closed_or_needs_the_initial_token(
     latchkey: TestApp, setting: str, authorization: str, may: bool
 ) -> None:
-    """As the operator chose; a token has at most a thousand characters, in ASCII."""
+    """The operator can open or close registration, or require a token, which has up to a thousand ASCII characters."""
     kept = setting if setting in ("open", "closed") else secrets.digest(setting)
     with settings.override(replace(settings.current(), registration=kept)):
         if may:
@@ -54,15 +54,15 @@ def test_registration_is_open_closed_or_needs_the_initial_token(
 
 
 def test_client_is_kept_a_week_unless_it_is_approved(latchkey: TestApp) -> None:
-    """It belongs to no account."""
-    client = Client.get(registered()["client_id"])
+    """A self-registered client belongs to no account, and is deleted after a week unless it is approved."""
+    client = Client.get(register_client()["client_id"])
     assert client.dies_at == START_MS // 1000 + 7 * 86_400
     assert (client.registered_by, "account_id" in client.attribute_values) == ("self", False)
 
 
 @pytest.mark.parametrize(("more", "fits"), [(0, True), (1, False)])
 def test_metadata_of_64_kilobytes_is_the_largest(latchkey: TestApp, more: int, fits: bool) -> None:
-    """Exact to the byte."""
+    """Metadata of more than 65,536 bytes is rejected."""
     body = json.dumps({"redirect_uris": [CALLBACK], "x": ""}).encode()
     body = body.replace(b'"x": ""', b'"x": "' + b"x" * (BODY_MAX + more - len(body)) + b'"')
     assert len(body) == BODY_MAX + more
@@ -75,8 +75,8 @@ def test_metadata_of_64_kilobytes_is_the_largest(latchkey: TestApp, more: int, f
 
 
 def test_client_is_managed_with_its_registration_token(latchkey: TestApp) -> None:
-    """Not with another client's, not with its secret, and not after its deletion."""
-    made, other = registered(), registered()
+    """Another client's token, a client secret, and the token of a deleted client are rejected."""
+    made, other = register_client(), register_client()
     client_id, bearer = made["client_id"], f"Bearer {made['registration_access_token']}"
     client, token = registration.authenticate(client_id, bearer)
     assert (client.client_id, token) == (client_id, made["registration_access_token"])
@@ -106,11 +106,11 @@ def test_client_is_managed_with_its_registration_token(latchkey: TestApp) -> Non
 
 
 def test_update_replaces_all_metadata(latchkey: TestApp) -> None:
-    """RFC 7592 §2.2: omitted fields get their default; secret and registration stay."""
-    made = registered(
+    """RFC 7592 §2.2: an update resets omitted fields to their default, and keeps secret and creation time."""
+    made = register_client(
         client_name="Photos", client_uri="https://photos.example/", scope="read", grant_types=[CODE, REFRESH]
     )
-    body = replaced(made, redirect_uris=["https://b.example/"], token_endpoint_auth_method="client_secret_post")
+    body = replace_metadata(made, redirect_uris=["https://b.example/"], token_endpoint_auth_method="client_secret_post")
     stored = Client.get(made["client_id"])
     assert body == {
         "client_id": made["client_id"],
@@ -132,7 +132,7 @@ def test_update_replaces_all_metadata(latchkey: TestApp) -> None:
     assert (stored.scopes, stored.auth_method) == ({"read", "write"}, "client_secret_post")
     assert "uri" not in stored.attribute_values
     assert clients.has_secret(stored, made["client_secret"])
-    again = replaced(
+    again = replace_metadata(
         made,
         client_name="Albums",
         client_uri="https://b.example/",
@@ -159,16 +159,16 @@ def test_update_replaces_all_metadata(latchkey: TestApp) -> None:
     ],
 )
 def test_invalid_update_is_rejected(latchkey: TestApp, described: dict[str, object], error: str) -> None:
-    """It must name the client and no read-only field; nothing is changed."""
-    made = registered(client_name="Photos")
+    """An update must have the client_id and no read-only field; an invalid one changes nothing."""
+    made = register_client(client_name="Photos")
     with pytest.raises(OAuthError) as raised:
-        replaced(made, **described)
+        replace_metadata(made, **described)
     assert (raised.value.error, raised.value.status) == (error, 400)
     assert Client.get(made["client_id"]).name == "Photos"
 
 
 def test_read_only_fields_are_those_of_the_rfc() -> None:
-    """RFC 7592 §2.2 names these four."""
+    """The read-only fields are the four that RFC 7592 §2.2 names."""
     assert set(registration.READ_ONLY_FIELDS) == {
         "registration_access_token",
         "registration_client_uri",
@@ -178,20 +178,20 @@ def test_read_only_fields_are_those_of_the_rfc() -> None:
 
 
 def test_update_may_repeat_the_client_secret(latchkey: TestApp) -> None:
-    """RFC 7592 §2.2; a public client has none."""
-    made = registered()
-    assert replaced(made, client_secret=made["client_secret"])["client_id"] == made["client_id"]
-    public = registered(token_endpoint_auth_method="none")
-    assert replaced(public, token_endpoint_auth_method="none", client_secret=None)
+    """RFC 7592 §2.2: an update may contain the client's own secret; a public client has none."""
+    made = register_client()
+    assert replace_metadata(made, client_secret=made["client_secret"])["client_id"] == made["client_id"]
+    public = register_client(token_endpoint_auth_method="none")
+    assert replace_metadata(public, token_endpoint_auth_method="none", client_secret=None)
     for described in ({"token_endpoint_auth_method": "client_secret_basic"}, {"client_secret": ""}):
         with pytest.raises(OAuthError):
-            replaced(public, **{"token_endpoint_auth_method": "none", **described})
+            replace_metadata(public, **{"token_endpoint_auth_method": "none", **described})
 
 
 def test_update_of_a_concurrently_deleted_client_is_rejected(latchkey: TestApp) -> None:
-    """As with an invalid token; the item isn't recreated."""
+    """An update of a deleted client gets the same error as an invalid token, and doesn't recreate the item."""
     for deleted_first in (False, True):
-        made = registered()
+        made = register_client()
         client, token = registration.authenticate(made["client_id"], f"Bearer {made['registration_access_token']}")
         if deleted_first:
             Client(client.client_id).delete()
@@ -208,7 +208,7 @@ def test_update_of_a_concurrently_deleted_client_is_rejected(latchkey: TestApp) 
     ("length", "kept"), [(99, 99), (100, 100), (101, 0)], ids=["below", "as long as it may be", "too long"]
 )
 def test_long_client_uri_is_dropped_and_long_name_rejected(length: int, kept: int) -> None:
-    """At a hundred characters."""
+    """A client_uri of more than 100 characters is dropped, and a name of more than 100 characters rejected."""
     uri = "https://photos.example/".ljust(length, "x")
     read = client_metadata.parse({"client_uri": uri}, offered=(CODE,), by_default=(CODE,), auth_method="none")
     assert len(read.uri or "") == kept
@@ -217,7 +217,7 @@ def test_long_client_uri_is_dropped_and_long_name_rejected(length: int, kept: in
 
 
 def test_empty_metadata_has_the_defaults() -> None:
-    """Those of the caller, and all scopes that OAuth can grant."""
+    """Empty metadata gets the defaults that the caller passes, and all scopes that OAuth can grant."""
     read = client_metadata.parse({}, offered=(CODE, REFRESH), by_default=(REFRESH,), auth_method="client_secret_post")
     assert read == client_metadata.Metadata(
         name=None,
@@ -233,7 +233,7 @@ def test_empty_metadata_has_the_defaults() -> None:
     "uri", ["http://photos.example/", "https://photos.example", "https://photos.example:8443/?x=1#y", " https://a.b/ "]
 )
 def test_client_uri_is_http_or_https(uri: str) -> None:
-    """Spaces around it are removed."""
+    """A client_uri uses http or https, and spaces around it are removed."""
     read = client_metadata.parse({"client_uri": uri}, offered=(CODE,), by_default=(CODE,), auth_method="none")
     assert read.uri == uri.strip()
 
@@ -242,6 +242,6 @@ def test_client_uri_is_http_or_https(uri: str) -> None:
     "uri", ["https://a.b:99999/", "https://a.b:x/", "https://a@b/", "https://a.b/ c", "https://a.b/é\u202e"]
 )
 def test_invalid_client_uri_has_an_error(uri: str) -> None:
-    """For each kind of error."""
+    """Each way in which a client_uri can be invalid has an error."""
     with pytest.raises(OAuthError, match="client_uri must be an http or https URL"):
         client_metadata.parse({"client_uri": uri}, offered=(CODE,), by_default=(CODE,), auth_method="none")

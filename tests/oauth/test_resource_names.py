@@ -1,4 +1,4 @@
-"""Resource indicators: which denote this API, and which another that the operator configured."""
+"""Resource indicators: which URLs denote this API, and which denote another configured API."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ FILES = "https://files.example.com"
     ],
 )
 def test_resource_is_this_api_or_one_of_its_paths(resource: str, is_ours: bool) -> None:
-    """RFC 8707 §2: no fragment, and no URL that merely starts the same."""
+    """RFC 8707 §2: a resource of this API is its URL or a path below it, without a fragment."""
     assert resources.is_this_api(resource, ISSUER) == is_ours
 
 
@@ -30,12 +30,12 @@ def test_resource_is_this_api_or_one_of_its_paths(resource: str, is_ours: bool) 
     ("named", "serves"), [([], True), ([FILES], False), ([ISSUER], True), ([FILES, f"{ISSUER}/v1"], True)]
 )
 def test_token_is_valid_here_if_it_names_this_api_or_nothing(named: list[str], serves: bool) -> None:
-    """One that is only for other APIs isn't."""
+    """A token whose resources are all other APIs isn't valid here."""
     assert resources.serves_this_api(iter(named), ISSUER) == serves
 
 
 def test_unknown_resource_is_invalid_target(latchkey: TestApp) -> None:
-    """Even beside known ones."""
+    """A list with one unknown resource gets invalid_target, even if the others are known."""
     with settings.override(replace(settings.current(), resources=FILES)):
         assert resources.validate([FILES, f"{ISSUER}/v1", FILES], ISSUER) == {FILES, f"{ISSUER}/v1"}
         assert resources.validate([], ISSUER) == set()

@@ -1,4 +1,4 @@
-"""Resource indicators (RFC 8707): a token is valid for the resources that were requested and consented to."""
+"""Resource indicators (RFC 8707): a token is valid only for resources that were requested and consented to."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,32 +16,32 @@ UNGRANTED = (400, "invalid_target")
 
 @pytest.fixture
 def elsewhere(latchkey: TestApp) -> Iterator[None]:
-    """Configure two other APIs that accept tokens of this server."""
+    """Configure two other APIs that accept tokens of this authorization server."""
     with settings.override(replace(settings.current(), resources=f"{FILES} {MAPS}")):
         yield
 
 
-def audience(app: App, token: str) -> object:
-    """Return the audience of a token."""
+def read_audience(app: App, token: str) -> object:
+    """Return the audience that introspection reports for a token."""
     return app.post("/oauth/introspect", token=token).json().get("aud")
 
 
 def test_resource_may_be_repeated(latchkey: TestApp, ada: User, app: App) -> None:
-    """Each is kept, and the token is valid here."""
+    """A token for this API and another is valid here, and names both."""
     token, _ = ada.grant(app, resource=[V1, USERS])
-    assert audience(app, token) == [V1, USERS]
+    assert read_audience(app, token) == [V1, USERS]
     assert is_accepted(latchkey, token)
 
 
 def test_token_without_a_resource_is_for_this_api(latchkey: TestApp, ada: User, app: App) -> None:
-    """It has no audience."""
+    """A token without a resource is for this API and has no audience."""
     token, _ = ada.grant(app)
-    assert audience(app, token) is None
+    assert read_audience(app, token) is None
     assert is_accepted(latchkey, token)
 
 
 def test_unknown_resource_is_rejected(ada: User, app: App) -> None:
-    """Another API, a similar URL, a fragment, an empty text."""
+    """An unknown API, a similar URL, a URL with a fragment and an empty text are rejected."""
     for resource in (
         "https://evil.example",
         "https://api.example.com.evil.example/v1",
@@ -62,17 +62,17 @@ def test_unknown_resource_is_rejected(ada: User, app: App) -> None:
 
 
 def test_code_exchange_may_request_fewer_resources(latchkey: TestApp, ada: User, app: App) -> None:
-    """RFC 8707 §2.2: fewer for the access token, while the refresh token keeps all."""
+    """RFC 8707 §2.2: fewer resources limit the access token, and the refresh token keeps all."""
     body = app.redeem(ada.code(app, resource=[V1, USERS]), resource=V1).json()
-    assert audience(app, body["access_token"]) == [V1]
-    assert audience(app, body["refresh_token"]) == [V1, USERS]
+    assert read_audience(app, body["access_token"]) == [V1]
+    assert read_audience(app, body["refresh_token"]) == [V1, USERS]
     body = app.refresh(body["refresh_token"], resource=USERS).json()
-    assert audience(app, body["access_token"]) == [USERS]
-    assert audience(app, app.refresh(body["refresh_token"]).json()["access_token"]) == [V1, USERS]
+    assert read_audience(app, body["access_token"]) == [USERS]
+    assert read_audience(app, app.refresh(body["refresh_token"]).json()["access_token"]) == [V1, USERS]
 
 
 def test_exchange_may_not_request_more_resources(latchkey: TestApp, ada: User, app: App) -> None:
-    """invalid_target at the exchange and at every refresh, and nothing is consumed."""
+    """More resources than granted are invalid_target at the exchange and at each refresh, and nothing is consumed."""
     code = ada.code(app, resource=V1)
     assert error_of(app.redeem(code, resource=USERS)) == UNGRANTED
     assert error_of(app.redeem(code, resource=[V1, USERS])) == UNGRANTED
@@ -83,24 +83,24 @@ def test_exchange_may_not_request_more_resources(latchkey: TestApp, ada: User, a
 
 @pytest.mark.usefixtures("elsewhere")
 def test_token_for_another_api_is_invalid_here(latchkey: TestApp, ada: User, app: App) -> None:
-    """The other API can introspect it; if it leaks, it isn't accepted here."""
+    """A token for another API isn't accepted here if it leaks; the other API can introspect it."""
     token, _ = ada.grant(app, resource=FILES)
-    assert audience(app, token) == [FILES]
+    assert read_audience(app, token) == [FILES]
     response = latchkey.call("GET", "/v1/limits", token)
     assert (response.status, response.json()["error"]) == (401, "invalid_api_key")
 
 
 @pytest.mark.usefixtures("elsewhere")
 def test_token_for_this_api_and_another_is_valid_here(latchkey: TestApp, ada: User, app: App) -> None:
-    """It was granted for both."""
+    """A token for this API and another is accepted by this one."""
     token, _ = ada.grant(app, resource=[FILES, V1])
-    assert audience(app, token) == [V1, FILES]
+    assert read_audience(app, token) == [V1, FILES]
     assert is_accepted(latchkey, token)
 
 
 @pytest.mark.usefixtures("elsewhere")
 def test_resource_of_another_api_needs_consent(latchkey: TestApp, ada: User, app: App) -> None:
-    """A consent without a resource covers this API only: no exchange or refresh returns a token for another."""
+    """Without consent for another API, no exchange or refresh returns a token for it."""
     ada.allow(app)
     page = ada.open_authorization(app, resource=FILES)
     assert (page.status, FILES in page.text) == (200, True)
@@ -112,19 +112,19 @@ def test_resource_of_another_api_needs_consent(latchkey: TestApp, ada: User, app
 
 @pytest.mark.usefixtures("elsewhere")
 def test_token_limited_to_another_api_is_invalid_here(latchkey: TestApp, ada: User, app: App) -> None:
-    """Although its grant is for both."""
+    """A token that was limited to another API isn't accepted here, although its grant covers both."""
     _, refresh = ada.grant(app, resource=[V1, FILES])
     token = app.refresh(refresh, resource=FILES).json()["access_token"]
     assert not is_accepted(latchkey, token)
 
 
 def test_json_resource_may_be_a_list(latchkey: TestApp, ada: User, app: App) -> None:
-    """A form repeats the name, which JSON can't."""
+    """JSON can't repeat a name, so `resource` may be a list."""
     code = ada.code(app, resource=[V1, USERS])
     body = {"grant_type": "authorization_code", "code": code, "redirect_uri": app.redirect_uri, **app.credentials}
     response = latchkey.call("POST", "/oauth/token", json_body={**body, "resource": [V1, USERS]})
-    assert audience(app, response.json()["access_token"]) == [V1, USERS]
+    assert read_audience(app, response.json()["access_token"]) == [V1, USERS]
     response = latchkey.call(
         "POST", "/oauth/token", json_body={**app.credentials, "grant_type": CLIENT, "resource": V1}
     )
-    assert audience(app, response.json()["access_token"]) == [V1]
+    assert read_audience(app, response.json()["access_token"]) == [V1]

@@ -1,4 +1,4 @@
-"""Every response of the authorization server: headers, CORS, rate limits and errors."""
+"""All responses of the authorization server: headers, CORS, rate limits and errors."""
 
 from dataclasses import replace
 
@@ -37,14 +37,14 @@ CLOSED = (
 
 
 def send(latchkey: TestApp, method: str, path: str, **headers: str) -> Response:
-    """Send a request that each route answers or rejects in OAuth's format."""
+    """Send a request that every route answers with a success or with an OAuth error."""
     kind = {"Content-Type": "application/json" if path == "/oauth/register" else "application/x-www-form-urlencoded"}
     return latchkey.call(method, path, body=b"{}" if method == "POST" else b"", headers={**kind, **headers})
 
 
 @pytest.mark.parametrize("origin", ["*", "https://spa.example"])
 def test_client_endpoints_and_discovery_allow_cross_origin_requests(latchkey: TestApp, origin: str) -> None:
-    """Scripts may read responses and errors after a preflight, only if the operator allows it."""
+    """Scripts of the configured origin may read responses and errors."""
     with settings.override(replace(settings.current(), allowed_origin=origin)):
         for method, path in OPEN:
             preflight = latchkey.call("OPTIONS", path, headers={"Origin": "https://spa.example"})
@@ -57,7 +57,7 @@ def test_client_endpoints_and_discovery_allow_cross_origin_requests(latchkey: Te
 
 
 def test_pages_and_introspection_deny_cross_origin_requests(latchkey: TestApp) -> None:
-    """Decisions of users and tokens between servers aren't readable by scripts."""
+    """Scripts of other origins can't read the consent page or introspection responses."""
     for method, path in CLOSED:
         assert latchkey.call("OPTIONS", path, headers={"Origin": "https://spa.example"}).status == 404
         response = send(latchkey, method, path, Origin="https://spa.example")
@@ -65,7 +65,7 @@ def test_pages_and_introspection_deny_cross_origin_requests(latchkey: TestApp) -
 
 
 def test_every_response_has_rate_limit_headers(latchkey: TestApp, ada: User, app: App, spa: App) -> None:
-    """A success, an error, a page and a redirect have the numbers of the limit that was counted."""
+    """Successes, errors, pages and redirects have the headers of the limit that counted the request."""
     responses = [
         app.ask(CLIENT),
         app.ask("nonsense"),
@@ -92,7 +92,7 @@ def test_every_response_has_rate_limit_headers(latchkey: TestApp, ada: User, app
 
 
 def test_rate_limit_error_has_both_formats(latchkey: TestApp, app: App, spa: App) -> None:
-    """429 with `message` as in the API and `error_description` as in OAuth; the second one from the local cache."""
+    """A 429 has the `message` of the API and the `error_description` of OAuth, also from the local cache."""
     latchkey.set_counters(f"client_{app.id}", tiers.CLIENT, used=36_000)
     latchkey.set_counters(f"ip_{IP}", tiers.ANONYMOUS, used=3_600)
     reset = str(latchkey.clock.now_ms // 1000 + 3_600)
@@ -108,7 +108,7 @@ def test_rate_limit_error_has_both_formats(latchkey: TestApp, app: App, spa: App
 
 
 def test_client_has_its_own_limit_at_every_address(latchkey: TestApp, app: App) -> None:
-    """It is independent of its network's limit and of other clients, and the same from every address."""
+    """A client's limit is the same from every address, and independent of its network and of other clients."""
     other = register_client(latchkey)
     latchkey.set_counters(f"ip_{IP}", tiers.ANONYMOUS, used=3_600)
     assert post(latchkey, "/oauth/token", {}).status == 429
@@ -120,7 +120,7 @@ def test_client_has_its_own_limit_at_every_address(latchkey: TestApp, app: App) 
 
 
 def test_client_limit_is_not_used_by_impersonators(latchkey: TestApp, app: App, spa: App) -> None:
-    """Wrong secrets, and requests with a public client's id, are counted by address."""
+    """Requests with a wrong secret, or with a public client's id, count against the limit of their address."""
     latchkey.set_counters(f"client_{app.id}", tiers.CLIENT, used=10)
     for credentials in ({"client_id": app.id, "client_secret": "x"}, {"client_id": app.id}, {"client_id": spa.id}):
         post(latchkey, "/oauth/token", {"grant_type": CLIENT, **credentials}, ip="192.0.2.66")
@@ -134,7 +134,7 @@ def test_client_limit_is_not_used_by_impersonators(latchkey: TestApp, app: App, 
 
 
 def test_token_request_counts_on_the_account_that_consented(latchkey: TestApp, ada: User, app: App) -> None:
-    """Two apps share the account's quota, and are recorded separately."""
+    """A token's requests count against the consenting account; two apps share its quota and have separate usage."""
     other = register_client(latchkey)
     for client in (app, other, other):
         latchkey.call("GET", "/v1/limits", ada.grant(client)[0])
@@ -143,14 +143,14 @@ def test_token_request_counts_on_the_account_that_consented(latchkey: TestApp, a
 
 
 def test_pending_device_polls_are_not_client_errors(latchkey: TestApp, app: App) -> None:
-    """A poll counts like any request; a pending one is a 400 with its own error code."""
+    """A pending poll counts against the limit, and isn't a client error in the metrics."""
     device_code = app.post("/oauth/device_authorization").json()["device_code"]
     assert error_of(app.ask(DEVICE, device_code=device_code)) == (400, "authorization_pending")
     assert latchkey.counters(f"client_{app.id}", tiers.CLIENT)["used"] == 2
 
 
 def test_internal_error_has_the_format_of_oauth(latchkey: TestApp, app: App) -> None:
-    """A 500 has the request id, no details, and isn't cached."""
+    """A 500 has the OAuth format with the request id, contains no details and isn't cached."""
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("tickets")})
     for response in (app.refresh(secrets.mint("rt")), app.post("/oauth/device_authorization")):
         assert error_of(response) == (500, "internal_error")

@@ -1,4 +1,4 @@
-"""Token revocation and introspection without HTTP: whose tokens they accept, and when one is active."""
+"""Token revocation and introspection without HTTP: which tokens they accept, and when a token is active."""
 
 from typing import Any
 
@@ -18,8 +18,8 @@ from tests.support.interleaving import fail_marks
 FILES = "https://files.example.com"
 
 
-def approved(latchkey: TestApp, app: App, *, resources: set[str] | None = None) -> tuple[Credential, OneTimeToken]:
-    """Return an access token and a refresh token of one grant."""
+def issue_tokens(latchkey: TestApp, app: App, *, resources: set[str] | None = None) -> tuple[Credential, OneTimeToken]:
+    """Return the access token and the refresh token of a new grant."""
     account = latchkey.account()
     grant = grants.new(account.id, app.id, scopes={"read", "write"}, resources=set())
     grant.save()
@@ -37,7 +37,7 @@ def approved(latchkey: TestApp, app: App, *, resources: set[str] | None = None) 
 
 
 def introspect(app: App, token: revocation.Token) -> dict[str, object]:
-    """Return a client's introspection response for a token."""
+    """Return the introspection response that a client gets for a token."""
     return revocation.introspect(app.client, token, ISSUER)
 
 
@@ -45,8 +45,8 @@ def introspect(app: App, token: revocation.Token) -> dict[str, object]:
 def test_introspection_describes_the_clients_own_tokens(
     latchkey: TestApp, app: App, resources: set[str] | None
 ) -> None:
-    """RFC 7662 §2.2; a refresh token has no token_type, because it isn't sent to a resource."""
-    access, refresh = approved(latchkey, app, resources=resources)
+    """RFC 7662 §2.2: a refresh token has no token_type, because it isn't sent to a resource server."""
+    access, refresh = issue_tokens(latchkey, app, resources=resources)
     both = {"active": True, "scope": "read write", "client_id": app.id, "sub": access.account_id, "iss": ISSUER}
     audience = {"aud": [ISSUER, FILES]} if resources else {}
     now_s = START_MS // 1000
@@ -55,8 +55,8 @@ def test_introspection_describes_the_clients_own_tokens(
 
 
 def test_introspection_describes_no_other_token(latchkey: TestApp, app: App) -> None:
-    """Another client's token, a code, an unknown one."""
-    access, refresh = approved(latchkey, app)
+    """Another client's token, a code and an unknown token are inactive."""
+    access, refresh = issue_tokens(latchkey, app)
     other = Client(ids.new("app"), auth_method="client_secret_basic")
     for client, token in (
         (other, access),
@@ -75,7 +75,7 @@ def test_introspection_describes_no_other_token(latchkey: TestApp, app: App) -> 
 
 
 def invalidate(name: str, access: Credential, refresh: OneTimeToken) -> None:
-    """Revoke or expire something that both tokens depend on."""
+    """Revoke, expire or delete something that both tokens depend on."""
     account, grant = Account(access.account_id), Grant(access.grant_id)
     endings: dict[str, Any] = {
         "grant revoked": lambda: grant.update(actions=[Grant.revoked_at.set(START_MS)]),
@@ -101,8 +101,8 @@ def invalidate(name: str, access: Credential, refresh: OneTimeToken) -> None:
     ],
 )
 def test_token_is_inactive_once_anything_it_depends_on_is(latchkey: TestApp, app: App, name: str) -> None:
-    """The same as in a request to the API."""
-    access, refresh = approved(latchkey, app)
+    """Introspection reports a token as inactive whenever the API would reject it."""
+    access, refresh = issue_tokens(latchkey, app)
     Account(access.account_id).update(actions=[Account.credentials_since.set(START_MS)])
     assert [introspect(app, token)["active"] for token in (access, refresh)] == [True, True]
     invalidate(name, access, refresh)
@@ -110,7 +110,7 @@ def test_token_is_inactive_once_anything_it_depends_on_is(latchkey: TestApp, app
 
 
 def test_client_token_depends_on_no_grant(latchkey: TestApp, app: App) -> None:
-    """It has none."""
+    """A client token has no grant, and is active until it is revoked."""
     issuance = Issuance(app.client, str(app.client.account_id), None, {"read"}, set(), ISSUER)
     token = Credential.get(secrets.digest(str(exchange.issue_to_client(issuance)["access_token"])))
     assert introspect(app, token)["active"]
@@ -119,8 +119,10 @@ def test_client_token_depends_on_no_grant(latchkey: TestApp, app: App) -> None:
 
 
 def test_revocation_revokes_a_token_or_the_grant_of_a_refresh_token(latchkey: TestApp, app: App) -> None:
-    """RFC 7009 §2.1; repeating it changes nothing."""
-    access, refresh = approved(latchkey, app)
+    """RFC 7009 §2.1: revoking an access token revokes only this token; a refresh token's revocation revokes the
+    grant.
+    """
+    access, refresh = issue_tokens(latchkey, app)
     for _ in range(2):
         revocation.revoke(app.client, access)
     assert Credential.get(access.digest).revoked_at == START_MS
@@ -132,8 +134,8 @@ def test_revocation_revokes_a_token_or_the_grant_of_a_refresh_token(latchkey: Te
 
 
 def test_revocation_without_invalidated_caches_is_unavailable(latchkey: TestApp, app: App) -> None:
-    """503 for either kind; the token is revoked all the same."""
-    for token in approved(latchkey, app):
+    """Revoking a token of either type gets a 503, although the token is revoked."""
+    for token in issue_tokens(latchkey, app):
         with fail_marks(), pytest.raises(OAuthError, match="Try again") as raised:
             revocation.revoke(app.client, token)
         assert (raised.value.error, raised.value.status) == ("temporarily_unavailable", 503)

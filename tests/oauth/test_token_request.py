@@ -1,4 +1,4 @@
-"""Token requests without HTTP: whose code or token is accepted, and the grant types."""
+"""Token requests without HTTP: whether a presented code or token is accepted, and the grant types."""
 
 import pytest
 
@@ -20,11 +20,11 @@ CLIENT = Client("app_1")
     ],
 )
 def test_presented_token_must_have_its_kind_and_client(one_time_token: OneTimeToken | None, is_own: bool) -> None:
-    """RFC 6749 §5.2: any other counts as unknown."""
+    """RFC 6749 §5.2: a presented token of another type or of another client counts as unknown."""
     request = TokenRequest(parameters.parse_query({}), CLIENT, one_time_token, ISSUER)
     assert request.get_own("ac") is (one_time_token if is_own else None)
 
 
 def test_every_registrable_grant_type_is_supported() -> None:
-    """And no other."""
+    """The token endpoint supports exactly the grant types that a client can register."""
     assert set(token_endpoint.GRANTS) == set(clients.GRANT_TYPES)

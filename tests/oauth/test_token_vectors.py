@@ -1,4 +1,4 @@
-"""The token endpoint's errors, byte-exact: the order of checks, and status, error and description of each."""
+"""Errors of the token endpoint, byte for byte: the order of checks, and status, error and description of each."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -23,30 +23,30 @@ from tests.oauth.flow import (
     User,
     register_client,
 )
-from tests.oauth.test_device import decide, started
-from tests.oauth.token_vectors import EVIL, Value, differing, error_response
+from tests.oauth.test_device import decide, start_device
+from tests.oauth.token_vectors import EVIL, Value, error_response, find_differing
 from tests.support.harness import TestApp
 
 
 @pytest.fixture(autouse=True)
 def _files_are_a_resource(latchkey: TestApp) -> Iterable[None]:
-    """Another configured resource, which was not granted."""
+    """Configure another API as a resource, for which nobody has consented."""
     with settings.override(replace(settings.current(), resources=vectors.FILES)):
         yield
 
 
 def test_missing_or_unknown_grant_type_is_rejected(latchkey: TestApp, app: App) -> None:
-    """RFC 6749 §5.2: invalid_request if it is missing, unsupported_grant_type if it is unknown."""
+    """RFC 6749 §5.2: a missing grant type gets invalid_request, an unknown one unsupported_grant_type."""
 
     def ask(grant_type: Value, **more: Value) -> Response:
         latchkey.clock.forward(1)
         return app.post("/oauth/token", grant_type=grant_type, **more)
 
-    assert differing(vectors.GRANT_TYPES, ask) == []
+    assert find_differing(vectors.GRANT_TYPES, ask) == []
 
 
 def test_unregistered_grant_type_is_rejected_before_its_parameters(latchkey: TestApp) -> None:
-    """RFC 6749 §5.2: unauthorized_client, whatever else is wrong; only a missing device code comes first."""
+    """RFC 6749 §5.2: the error is unauthorized_client, except that a missing device code is reported first."""
     coder, machine = register_client(latchkey, grant_types=[CODE]), register_client(latchkey, grant_types=[CLIENT])
     wrong = {"scope": "nonsense", "resource": EVIL}
     for app, grant_type in ((machine, CODE), (machine, REFRESH), (coder, CLIENT)):
@@ -60,10 +60,7 @@ def test_unregistered_grant_type_is_rejected_before_its_parameters(latchkey: Tes
 def test_first_error_of_a_code_exchange_is_returned(
     latchkey: TestApp, ada: User, request: pytest.FixtureRequest, kind: str, with_pkce: bool
 ) -> None:
-    """RFC 6749 §4.1.3 and RFC 7636 §4.6: code, redirect URI, verifier, resource.
-
-    The code isn't consumed, and the scope isn't read.
-    """
+    """RFC 6749 §4.1.3 and RFC 7636 §4.6: code, redirect URI, verifier and resource are checked in this order."""
     client: App = request.getfixturevalue(kind)
     client.proof = PKCE if with_pkce else {}
     right: Parameters = {
@@ -76,12 +73,12 @@ def test_first_error_of_a_code_exchange_is_returned(
         latchkey.clock.forward(0.5)
         return client.ask(CODE, **{**right, **changed})
 
-    assert differing(vectors.WITH_PKCE if with_pkce else vectors.WITHOUT_PKCE, ask) == []
+    assert find_differing(vectors.WITH_PKCE if with_pkce else vectors.WITHOUT_PKCE, ask) == []
     assert ask(scope="write").json()["scope"] == "read"
 
 
 def test_code_without_a_redirect_uri_accepts_only_a_registered_one(ada: User, app: App) -> None:
-    """RFC 6749 §4.1.3. Stricter than the RFC: another one is an error, although none is needed."""
+    """Stricter than RFC 6749 §4.1.3: if no redirect_uri is needed, a sent one must still be the registered one."""
     for named in ("https://evil.example/", f"{CALLBACK}/", "x"):
         assert error_response(app.redeem(ada.code(app, redirect_uri=None), redirect_uri=named)) == vectors.WRONG_CODE
     for right in (None, "", CALLBACK):
@@ -89,8 +86,8 @@ def test_code_without_a_redirect_uri_accepts_only_a_registered_one(ada: User, ap
 
 
 def test_foreign_or_expired_code_is_an_invalid_code(latchkey: TestApp, ada: User, app: App, spa: App) -> None:
-    """RFC 6749 §5.2: the same error for another client's, another kind of token and an expired code."""
-    thief, device_code = register_client(latchkey), started(app)[0]
+    """RFC 6749 §5.2: another client's code, another type of token and an expired code get the same error."""
+    thief, device_code = register_client(latchkey), start_device(app)[0]
     _, refresh_token = ada.grant(app)
     for code in (ada.code(spa), refresh_token, device_code, secrets.mint("ac")):
         assert error_response(thief.redeem(code)) == error_response(app.redeem(code)) == vectors.WRONG_CODE
@@ -100,7 +97,7 @@ def test_foreign_or_expired_code_is_an_invalid_code(latchkey: TestApp, ada: User
 
 
 def test_consumed_code_is_checked_before_it_counts_as_reuse(latchkey: TestApp, ada: User, spa: App) -> None:
-    """RFC 6749 §4.1.2: only a request that is valid otherwise revokes the grant, however old the code is."""
+    """RFC 6749 §4.1.2: a second use of a code revokes the grant only if the request is valid otherwise."""
     code = ada.code(spa)
     refresh_token = spa.redeem(code).json()["refresh_token"]
     latchkey.clock.forward(120)
@@ -113,7 +110,7 @@ def test_consumed_code_is_checked_before_it_counts_as_reuse(latchkey: TestApp, a
 
 
 def test_first_error_of_a_refresh_is_returned(latchkey: TestApp, ada: User, app: App, spa: App) -> None:
-    """RFC 6749 §6: token, scope, resource. The token isn't consumed."""
+    """RFC 6749 §6: token, scope and resource are checked in this order, and an error doesn't consume the token."""
     for client in (app, spa):
         _, token = ada.grant(client, scope="read")
 
@@ -121,16 +118,16 @@ def test_first_error_of_a_refresh_is_returned(latchkey: TestApp, ada: User, app:
             latchkey.clock.forward(0.5)
             return client.ask(REFRESH, **{"refresh_token": token, **changed})
 
-        assert differing(vectors.REFRESHES, ask) == []
+        assert find_differing(vectors.REFRESHES, ask) == []
         assert ask(scope=" read  read ").json()["scope"] == "read"
 
 
 def test_foreign_or_expired_refresh_token_is_an_invalid_one(latchkey: TestApp, ada: User, app: App) -> None:
-    """RFC 6749 §5.2: the same error for another client's, another kind of token and an expired one, used or not."""
+    """RFC 6749 §5.2: another client's token, another type of token and an expired token get the same error."""
     thief, code = register_client(latchkey), ada.code(app)
     _, token = ada.grant(app)
     assert error_response(thief.refresh(token)) == vectors.WRONG_REFRESH_TOKEN
-    for other in (code, started(app)[0], secrets.mint("rt")):
+    for other in (code, start_device(app)[0], secrets.mint("rt")):
         assert error_response(app.refresh(other)) == vectors.WRONG_REFRESH_TOKEN
     successor = app.refresh(token).json()["refresh_token"]
     latchkey.clock.forward(90 * 86_400)
@@ -138,20 +135,22 @@ def test_foreign_or_expired_refresh_token_is_an_invalid_one(latchkey: TestApp, a
 
 
 def test_first_error_of_client_credentials_is_returned(latchkey: TestApp) -> None:
-    """RFC 6749 §4.4: a scope that OAuth never grants, then one that the client may not have, then the resource."""
+    """RFC 6749 §4.4: the order is a scope that OAuth never grants, a scope that the client may not have, the
+    resource.
+    """
     reader = register_client(latchkey, scopes=["read"])
 
     def ask(**sent: Value) -> Response:
         latchkey.clock.forward(0.5)
         return reader.ask(CLIENT, **sent)
 
-    assert differing(vectors.OF_ITS_OWN, ask) == []
+    assert find_differing(vectors.OF_ITS_OWN, ask) == []
     assert ask(resource=[vectors.FILES, ISSUER], scope="read  write").json()["scope"] == "read"
 
 
 def test_first_error_of_a_device_code_is_returned(latchkey: TestApp, ada: User, app: App) -> None:
-    """RFC 8628 §3.5: the client, the expiry, the decision, the interval, the resource."""
-    thief, (device_code, user_code) = register_client(latchkey), started(app)
+    """RFC 8628 §3.5: client, expiry, decision, interval and resource are checked in this order."""
+    thief, (device_code, user_code) = register_client(latchkey), start_device(app)
     ask = app.ask
     assert error_response(ask(DEVICE, device_code="")) == error_response(ask(DEVICE)) == vectors.NO_DEVICE_CODE
     for wrong in ("x", secrets.mint("dc"), user_code, ada.code(app)):
@@ -167,8 +166,10 @@ def test_first_error_of_a_device_code_is_returned(latchkey: TestApp, ada: User, 
 
 
 def test_expired_device_code_is_expired_token_unless_consumed(latchkey: TestApp, ada: User, app: App) -> None:
-    """RFC 8628 §3.5: approved, denied or undecided; a consumed one is reuse."""
-    codes = [started(app) for _ in range(4)]
+    """RFC 8628 §3.5: an expired device code, approved, denied or undecided, gets expired_token; a consumed one is
+    reuse.
+    """
+    codes = [start_device(app) for _ in range(4)]
     for (_, user_code), decision in zip(codes[1:], ("deny", "allow", "allow"), strict=True):
         decide(ada, user_code, decision)
     assert error_response(app.ask(DEVICE, device_code=codes[1][0])) == vectors.DENIED
@@ -185,7 +186,7 @@ def test_expired_device_code_is_expired_token_unless_consumed(latchkey: TestApp,
 def test_code_without_a_challenge_requires_a_client_secret(
     latchkey: TestApp, ada: User, request: pytest.FixtureRequest, kind: str, response: vectors.ErrorResponse
 ) -> None:
-    """RFC 9700 §2.1.1: the token endpoint checks it, however a public client obtained the code."""
+    """RFC 9700 §2.1.1: a public client can't exchange a code that was issued without a challenge."""
     client: App = request.getfixturevalue(kind)
     code = ada.code(client)
     OneTimeToken(secrets.digest(code)).update(

@@ -1,4 +1,4 @@
-"""Invalid token requests as data: the changes to a valid request, and status, error and description of the response."""
+"""Invalid token requests as data: changes to a valid request, and the status, error and description of the response."""
 
 from collections.abc import Callable, Iterable
 
@@ -11,18 +11,20 @@ Vectors = tuple[tuple[Parameters, ErrorResponse], ...]
 
 EVIL = "https://evil.example"
 FILES = "https://files.example.com"
-"""A configured resource that was not granted."""
+"""A configured resource that no consent covers."""
 OTHER_VERIFIER = "M25iVXpKU3puUjFaYWg3T1NDTDQtcW1ROUY5YXlwalNoc0hhakxifmZHag"
-"""A verifier of a different challenge."""
+"""A verifier that doesn't match the challenge."""
 
 
 def error_response(response: Response) -> ErrorResponse:
-    """Return status, error and description of a response, which must be an error of RFC 6749 §5.2."""
+    """Return status, error and description of a response, and check that it has the format of RFC 6749 §5.2."""
     return *error_of(response), response.json()["error_description"]
 
 
-def differing(vectors: Vectors, ask: Callable[..., Response]) -> list[tuple[Parameters, ErrorResponse, ErrorResponse]]:
-    """Return the vectors whose response differs: what was sent, the expected and the actual response."""
+def find_differing(
+    vectors: Vectors, ask: Callable[..., Response]
+) -> list[tuple[Parameters, ErrorResponse, ErrorResponse]]:
+    """Return the vectors whose response isn't the expected one: the request, the expected and the actual response."""
     responses = [(sent, right, error_response(ask(**sent))) for sent, right in vectors]
     return [each for each in responses if each[1] != each[2]]
 
@@ -89,12 +91,12 @@ GRANT_TYPES: Vectors = (
     ({"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer"}, UNKNOWN_GRANT_TYPE),
     ({"grant_type": f" {CLIENT}"}, UNKNOWN_GRANT_TYPE),
     ({"grant_type": CLIENT.upper()}, UNKNOWN_GRANT_TYPE),
-    # With an unknown grant type only the client is read.
+    # For an unknown grant type, parameters other than the client's aren't checked.
     ({"grant_type": "password", "scope": "é", "code": ["a", "b"]}, UNKNOWN_GRANT_TYPE),
     ({"grant_type": None, "scope": "é", "resource": EVIL}, NO_GRANT_TYPE),
 )
 
-# The code was requested with a redirect URI and without PKCE, by a confidential client.
+# Changes to the exchange of a confidential client's code, requested with a redirect URI and without PKCE.
 WITHOUT_PKCE: Vectors = (
     ({"code": None}, NO_CODE),
     ({"code": ""}, NO_CODE),
@@ -109,7 +111,7 @@ WITHOUT_PKCE: Vectors = (
     ({"code_verifier": "short"}, NO_CHALLENGE),
     ({"code_verifier": "é"}, _request("code_verifier contains characters that are not allowed.")),
     ({"client_id": ["x", "x"], "code": ["x", "x"]}, _request("client_id is repeated.")),
-    # The order: grammar, client, code, redirect URI, PKCE, resource.
+    # Order of checks: grammar, client, code, redirect URI, PKCE, resource.
     ({"client_id": None, "code": ["x", "x"]}, _request("code is repeated.")),
     ({"client_id": None, "code": None}, NO_CLIENT),
     ({"client_secret": "x", "code": None}, UNKNOWN_CLIENT),
@@ -119,7 +121,7 @@ WITHOUT_PKCE: Vectors = (
     *RESOURCES,
 )
 
-# With PKCE, by a confidential client or a public one.
+# Changes to the exchange of a code that was requested with PKCE.
 WITH_PKCE: Vectors = (
     ({"code_verifier": None}, NO_VERIFIER),
     ({"code_verifier": ""}, NO_VERIFIER),
@@ -132,7 +134,7 @@ WITH_PKCE: Vectors = (
     ({"code_verifier": "a" * 43}, WRONG_VERIFIER),
     ({"code_verifier": "-._~" * 32}, WRONG_VERIFIER),
     ({"code_verifier": OTHER_VERIFIER}, WRONG_VERIFIER),
-    # As with the method `plain`, which is not supported.
+    # The challenge itself as verifier would be valid with the method `plain`, which isn't supported.
     ({"code_verifier": CHALLENGE}, WRONG_VERIFIER),
     ({"redirect_uri": f"{CALLBACK}/"}, WRONG_REDIRECT),
     ({"redirect_uri": f"{CALLBACK}/", "code_verifier": None}, WRONG_REDIRECT),
@@ -142,7 +144,7 @@ WITH_PKCE: Vectors = (
     *RESOURCES,
 )
 
-# The grant has `read`; the client may have `read` and `write`.
+# Changes to a refresh: the grant has the scope `read`, the client may have `read` and `write`.
 REFRESHES: Vectors = (
     ({"refresh_token": None}, NO_REFRESH_TOKEN),
     ({"refresh_token": ""}, NO_REFRESH_TOKEN),
@@ -156,14 +158,14 @@ REFRESHES: Vectors = (
     ({"scope": 're"ad'}, ODD_SCOPE),
     ({"scope": "réad"}, _request("scope contains characters that are not allowed.")),
     ({"scope": ["read", "read"]}, _request("scope is repeated.")),
-    # The order: token, scope, resource.
+    # Order of checks: token, scope, resource.
     ({"refresh_token": None, "scope": "write", "resource": EVIL}, NO_REFRESH_TOKEN),
     ({"refresh_token": "x", "scope": "write", "resource": EVIL}, WRONG_REFRESH_TOKEN),
     ({"scope": "write", "resource": EVIL}, ODD_SCOPE),
     *RESOURCES,
 )
 
-# By a client that may have `read`.
+# Changes to a client credentials request: the client may have `read`.
 OF_ITS_OWN: Vectors = (
     ({"scope": "nonsense"}, ODD_SCOPE),
     ({"scope": "read nonsense"}, ODD_SCOPE),

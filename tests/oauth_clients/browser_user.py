@@ -1,4 +1,4 @@
-"""A user with an account and a browser, who decides on a client's requests."""
+"""A user with a browser, who decides on a client's authorization requests."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from infra.browser import Browser
 from tests.browser.console import PASSWORD, Console, User
 
 REDIRECT = "http://127.0.0.1/callback"
-"""The registered redirect URI. A client adds the port that it listens on (RFC 8252 §7.3)."""
+"""The registered redirect URI. A client adds the port on which it listens (RFC 8252 §7.3)."""
 CALLBACK = "http://127.0.0.1:49152/callback"
-"""The requested redirect URI. The browser stops before it, unless a test's client listens there."""
+"""The redirect URI of a request. The browser doesn't open it, unless a test's client listens there."""
 AT_CLIENT_METHODS = ("client_secret_basic", "client_secret_post", "none")
 
 
@@ -27,7 +27,7 @@ class Application:
 
 @dataclass(frozen=True, slots=True)
 class BrowserUser:
-    """A user, and a browser in which no user is logged in at first."""
+    """A user with a browser in which nobody is logged in at first."""
 
     console: Console
     person: User
@@ -40,7 +40,7 @@ class BrowserUser:
 
     @property
     def me(self) -> str:
-        """Return the URL of the user's own record."""
+        """Return the URL at which the API returns the user's own record."""
         return f"{self.issuer}/v1/users/me"
 
     def register_client(self, method: str = "client_secret_basic") -> Application:
@@ -73,9 +73,9 @@ class BrowserUser:
             page = self.browser.log_in(self.person.email, PASSWORD, page)
         assert self.browser.send(page, "/device", decision="allow").answer.status == 200
 
-    def is_described_by(self, answer: Mapping[str, Any]) -> bool:
-        """Return whether a response of /v1/users/me is about this user."""
-        return bool(answer["id"] == self.person.id)
+    def is_described_by(self, response: Mapping[str, Any]) -> bool:
+        """Return whether a response of /v1/users/me describes this user."""
+        return bool(response["id"] == self.person.id)
 
     def is_rejected(self, access_token: str) -> bool:
         """Return whether the API rejects a token."""
@@ -84,12 +84,12 @@ class BrowserUser:
 
 
 def parameter(url: str, name: str) -> str:
-    """Return a parameter of a URL's query."""
+    """Return the value of a query parameter of a URL."""
     return parse_qs(urlsplit(url).query)[name][0]
 
 
 def with_parameter(url: str, name: str, value: str) -> str:
-    """Return a URL with another value for a parameter."""
+    """Return a URL in which a query parameter has another value."""
     parts = urlsplit(url)
     query = {**parse_qs(parts.query), name: [value]}
     return urlunsplit(parts._replace(query=urlencode(query, doseq=True)))

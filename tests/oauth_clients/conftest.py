@@ -1,4 +1,4 @@
-"""One server for all clients, and for each test a new user with a browser."""
+"""Fixtures: one server for all client libraries, and for each test a new user with a browser."""
 
 from collections.abc import Iterator
 
@@ -11,12 +11,12 @@ from tests.oauth_clients.browser_user import BrowserUser
 
 @pytest.fixture(scope="session")
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
-    """A running server with its own database engine."""
+    """A running server with a database engine that no other test uses."""
     with served(tmp_path_factory.mktemp("oauth")) as running:
         yield running
 
 
 @pytest.fixture
 def user(console: Console) -> BrowserUser:
-    """A user with an account."""
+    """A new user with an account and a browser."""
     return BrowserUser(console, console.user(), Browser(console.url))

@@ -1,4 +1,4 @@
-"""Runs coroutines in another thread, because the browser tests' driver keeps an event loop running in this one."""
+"""Run coroutines in another thread, because the driver of the browser tests keeps an event loop running in this one."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -9,6 +9,6 @@ Result = TypeVar("Result")
 
 
 def run_coroutine(coroutine: Coroutine[Any, Any, Result]) -> Result:
-    """Return the result of `coroutine`, or raise its exception."""
+    """Run a coroutine and return its result, or raise its exception."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, coroutine).result()

@@ -1,6 +1,6 @@
-"""Runs a client's program on Node.js, and does what its user has to do.
+"""Run a Node.js program that uses a client library, with a user who reacts to its requests.
 
-A program writes each request to the user as a line of JSON and reads the reply from standard input. At the end it
+The program writes each request to the user as a line of JSON and reads the reply from standard input. At the end it
 writes its results: the records that it read with its tokens, and the tokens that must be invalid afterwards.
 """
 
@@ -24,7 +24,7 @@ Results = dict[str, Any]
 
 
 def run(program: str, user: BrowserUser, folder: Path, application: Application | None = None, **more: str) -> Results:
-    """Run a program in `folder` with a registered client; without one the program registers itself."""
+    """Run a program in `folder` with a registered client, or let the program register itself if there is none."""
     shutil.copytree(HERE / "programs", folder / "programs")
     (folder / "node_modules").symlink_to(pinned.node_modules(HERE, "oauth-clients"))
     given = {
@@ -64,7 +64,7 @@ def _conversation(process: "subprocess.Popen[str]", user: BrowserUser) -> Result
 
 
 def _visit(user: BrowserUser, start: str) -> Any:
-    """Open an app that redirects to the server, approve, and return the app's response to the redirect."""
+    """Open an app that redirects to the authorization server, approve, and return the app's page after the redirect."""
     with requests.Session() as browser:
         location = browser.get(start, allow_redirects=False, timeout=TIMEOUT_S).headers["Location"]
         response = browser.get(user.allow(location), timeout=TIMEOUT_S)

@@ -1,4 +1,4 @@
-"""Authlib's client with requests and with httpx."""
+"""Tests of Authlib's clients for requests and for httpx."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
     [(OAuth2Session, method) for method in AT_CLIENT_METHODS] + [(OAuth2Client, "client_secret_basic")],
 )
 def test_code_flow(user: BrowserUser, kind: Any, method: str) -> None:
-    """Discovery, code with PKCE, the API, refresh, revocation, with each authentication method."""
+    """With each authentication method, discovery, code with PKCE, API request, refresh and revocation work."""
     metadata = _discovered(user)
     application = user.register_client(method)
     with _client(kind, application, method) as client:
@@ -49,10 +49,7 @@ def test_code_flow(user: BrowserUser, kind: Any, method: str) -> None:
     ("kind", "method"), [(OAuth2Session, "client_secret_basic"), (OAuth2Client, "client_secret_post")]
 )
 def test_client_credentials_and_introspection(user: BrowserUser, kind: Any, method: str) -> None:
-    """The client's token acts for its account.
-
-    Introspection reports it as active, and as inactive after its revocation.
-    """
+    """A client token acts for the client's account; introspection reports it as inactive after its revocation."""
     metadata = _discovered(user)
     application = user.register_client(method)
     with _client(kind, application, method) as client:
@@ -68,7 +65,7 @@ def test_client_credentials_and_introspection(user: BrowserUser, kind: Any, meth
 
 
 def test_device_flow(user: BrowserUser) -> None:
-    """The user enters the code, and the device gets its tokens."""
+    """A device gets tokens after the user has entered its code."""
     metadata = _discovered(user)
     application = user.register_client("none")
     with _client(OAuth2Session, application, "none") as client:
@@ -91,8 +88,8 @@ def _client(kind: Any, application: Any, method: str) -> Any:
 
 
 def _discovered(user: BrowserUser) -> AuthorizationServerMetadata:
-    """Configure a client by Authlib's own discovery and validation."""
-    answer = requests.get(get_well_known_url(user.issuer, external=True), timeout=30)
-    metadata = AuthorizationServerMetadata(answer.json())
+    """Configure a client with the server's metadata, which Authlib validates."""
+    response = requests.get(get_well_known_url(user.issuer, external=True), timeout=30)
+    metadata = AuthorizationServerMetadata(response.json())
     metadata.validate()
     return metadata

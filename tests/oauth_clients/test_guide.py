@@ -1,4 +1,4 @@
-"""Every command in docs/oauth.md is run unchanged, and its output is as documented."""
+"""The commands in docs/oauth.md run unchanged, and have the documented output."""
 
 import json
 import os
@@ -23,21 +23,21 @@ BLOCKS = blocks_of(GUIDE)
 
 @dataclass
 class Reader:
-    """A reader of the guide with a terminal, who records which commands were run."""
+    """A reader of the guide with a terminal, which records the commands that were run."""
 
     user: BrowserUser
     exported: dict[str, str] = field(default_factory=dict)
     read: set[str] = field(default_factory=set)
 
     def run(self, heading: str, nth: int = 0, **more: str) -> Any:
-        """Run a command and return its output, parsed if it is JSON."""
+        """Run a command and return its output, parsed if the output is JSON."""
         code = _commands(heading)[nth]
         self.read.add(code)
         printed = _bash(code, {**os.environ, **self.exported, **more}).strip()
         return json.loads(printed) if printed.startswith("{") else printed
 
     def export(self, heading: str) -> None:
-        """Run commands that export variables, and keep the variables."""
+        """Run commands that export variables, and keep the variables for later commands."""
         (code,) = _commands(heading)
         self.read.add(code)
         printed = _bash(f"{code}env -0", {"PATH": os.environ["PATH"], **self.exported})
@@ -46,7 +46,7 @@ class Reader:
 
 @pytest.fixture
 def reader(user: BrowserUser) -> Reader:
-    """A reader with a confidential application."""
+    """A reader who has registered a confidential application."""
     application = user.register_client()
     assert application.client_secret is not None
     given = {"CLIENT_ID": application.client_id, "CLIENT_SECRET": application.client_secret}
@@ -54,20 +54,20 @@ def reader(user: BrowserUser) -> Reader:
 
 
 def test_commands_do_what_the_guide_says(reader: Reader) -> None:
-    """In order they complete all flows, and every command is run."""
+    """The commands complete all flows in the documented order, and no command of the guide is left out."""
     user = reader.user
     made = reader.run("Dynamic client registration")
-    assert _form(made) == _form(_answer("Dynamic client registration"))
+    assert _form(made) == _form(_read_documented("Dynamic client registration"))
     managed = {"REGISTRATION_CLIENT_URI": made["registration_client_uri"]}
     managed["REGISTRATION_ACCESS_TOKEN"] = made["registration_access_token"]
     assert reader.run("Dynamic client registration", 1, **managed) == made
 
     first = _by_code(reader, 0)
-    assert _form(first) == _form(_answer("3. Access token request"))
+    assert _form(first) == _form(_read_documented("3. Access token request"))
     assert first["expires_in"] == issuance.ACCESS_S
     second = reader.run("Refreshing an access token", REFRESH_TOKEN=first["refresh_token"])
     live = reader.run("Token introspection", ACCESS_TOKEN=second["access_token"])
-    assert _form(live) == _form(_answer("Token introspection"))
+    assert _form(live) == _form(_read_documented("Token introspection"))
     assert live["sub"] == user.person.id
     assert reader.run("Token revocation", REFRESH_TOKEN=second["refresh_token"]) == {}
     assert reader.run("Token introspection", ACCESS_TOKEN=second["access_token"]) == {"active": False}
@@ -80,7 +80,7 @@ def test_commands_do_what_the_guide_says(reader: Reader) -> None:
     assert own["scope"] == "read write"
 
     shown = reader.run("Device flow")
-    assert _form(shown) == _form(_answer("Device flow"))
+    assert _form(shown) == _form(_read_documented("Device flow"))
     assert (shown["expires_in"], shown["interval"]) == (device.EXPIRES_IN_S, device.INTERVAL_S)
     user.approve_device(shown["verification_uri_complete"])
     connected = reader.run("Device flow", 1, DEVICE_CODE=shown["device_code"])
@@ -92,14 +92,14 @@ def test_commands_do_what_the_guide_says(reader: Reader) -> None:
 
 
 def test_error_is_as_the_guide_shows_it(reader: Reader) -> None:
-    """The documented error body is the one of the server."""
+    """The server's error body is the documented one."""
     asked = {"grant_type": "client_credentials", "client_id": reader.exported["CLIENT_ID"], "client_secret": "wrong"}
-    answer = requests.post(f"{reader.user.issuer}/oauth/token", data=asked, timeout=30)
-    assert answer.text + "\n" == next(block.code for block in BLOCKS if block.heading == "Errors")
+    response = requests.post(f"{reader.user.issuer}/oauth/token", data=asked, timeout=30)
+    assert response.text + "\n" == next(block.code for block in BLOCKS if block.heading == "Errors")
 
 
 def test_numbers_are_those_of_the_code() -> None:
-    """The documented lifetimes and limits are the constants of the code."""
+    """The documented lifetimes and limits equal the constants of the code."""
     text = (ROOT / GUIDE).read_text()
     assert f"authorization code | {issuance.CODE_S} seconds" in text
     assert f"within {reuse.RETRY_MS // 1000} seconds" in text
@@ -123,8 +123,8 @@ def _commands(heading: str) -> list[str]:
     return [block.code for block in BLOCKS if (block.heading, block.language) == (heading, "bash")]
 
 
-def _answer(heading: str) -> Any:
-    """Return the response that the guide shows under a heading."""
+def _read_documented(heading: str) -> Any:
+    """Return the response that the guide has under a heading."""
     (shown,) = (block.code for block in BLOCKS if (block.heading, block.language) == (heading, "json"))
     return json.loads(shown)
 
@@ -136,7 +136,7 @@ def _bash(code: str, environment: Mapping[str, str]) -> str:
 
 
 def _form(value: Any) -> Any:
-    """Return the names and types in `value` without its values."""
+    """Return a JSON value in which each scalar is replaced by its type."""
     if isinstance(value, dict):
         return {name: _form(held) for name, held in value.items()}
     return [_form(held) for held in value] if isinstance(value, list) else type(value)

@@ -1,4 +1,6 @@
-"""The client httpx-oauth. It supports confidential clients only, and leaves the PKCE verifier to its caller."""
+"""Tests of the client httpx-oauth, which supports confidential clients only and has its caller create the PKCE
+verifier.
+"""
 
 import base64
 import hashlib
@@ -21,12 +23,12 @@ CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest())
 
 @pytest.mark.parametrize("method", METHODS)
 def test_code_flow(user: BrowserUser, method: Method) -> None:
-    """Code with PKCE, the API, refresh, revocation."""
+    """A code flow with PKCE, an API request, a refresh and a revocation work."""
     run_coroutine(_whole_flow(user, method))
 
 
 def test_wrong_verifier_is_rejected(user: BrowserUser) -> None:
-    """The client raises its own error, and the code can still be redeemed with the right verifier."""
+    """A wrong verifier raises the library's own error, and the code can still be redeemed with the right one."""
     run_coroutine(_wrong_verifier(user))
 
 
@@ -74,5 +76,5 @@ def _client(user: BrowserUser, method: Method) -> OAuth2:
 
 
 def _me(user: BrowserUser, access_token: str) -> bool:
-    answer = requests.get(user.me, headers={"Authorization": f"Bearer {access_token}"}, timeout=30)
-    return user.is_described_by(answer.json())
+    response = requests.get(user.me, headers={"Authorization": f"Bearer {access_token}"}, timeout=30)
+    return user.is_described_by(response.json())

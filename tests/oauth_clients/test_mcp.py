@@ -1,4 +1,4 @@
-"""The MCP SDK's client: discovery and registration, starting with the API's URL only."""
+"""Tests of the MCP SDK's client, which discovers and registers everything from the URL of the API."""
 
 from dataclasses import dataclass, field
 
@@ -19,7 +19,7 @@ OTHER_ISSUER = "https://mix-up.example.com"
 
 @dataclass
 class Storage:
-    """Storage for the SDK's client and tokens."""
+    """Storage in which the SDK keeps its client and its tokens."""
 
     tokens: OAuthToken | None = None
     client: OAuthClientInformationFull | None = None
@@ -39,12 +39,12 @@ class Storage:
 
 @dataclass
 class Answered:
-    """The authorization URL that the user opens, and the response to the client."""
+    """The handlers of an authorization: they record the URL for the user and return the response to the client."""
 
     user: BrowserUser
     asked: list[str] = field(default_factory=list)
     issuer: str = ""
-    """Replaces the issuer of the response unless it is empty."""
+    """The issuer to use in place of the one in the response; empty for no replacement."""
 
     async def redirect(self, url: str) -> None:
         self.asked.append(url)
@@ -60,19 +60,21 @@ class Answered:
 
 @pytest.mark.parametrize("method", AT_CLIENT_METHODS)
 def test_discovery_registration_and_code_flow(user: BrowserUser, method: str) -> None:
-    """A 401 leads to the metadata, registration, consent with PKCE and resource, and the API's response."""
+    """After a 401, the client discovers the metadata, registers, gets consent with PKCE and resource, and calls the
+    API.
+    """
     run_coroutine(_whole_flow(user, method))
 
 
 def test_response_of_another_issuer_is_rejected(user: BrowserUser) -> None:
-    """The metadata announces `iss`, so the client rejects a response with another one (RFC 9207)."""
+    """The client rejects a response with another `iss`, because the metadata announces `iss` (RFC 9207)."""
     with pytest.raises(OAuthFlowError, match="iss"):
         run_coroutine(_mixed_up(user))
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
 def test_client_credentials(user: BrowserUser, method: str) -> None:
-    """A client in its own name needs no browser."""
+    """The client gets a token for its own account without a browser."""
     run_coroutine(_by_itself(user, method))
 
 
@@ -83,7 +85,7 @@ async def _whole_flow(user: BrowserUser, method: str) -> None:
         assert user.is_described_by((await client.get(user.me)).json())
         first = storage.tokens
         assert first is not None
-        # The SDK refreshes before a request once its token has expired.
+        # The SDK refreshes an expired token before its next request.
         provider.context.token_expiry_time = 1.0
         assert user.is_described_by((await client.get(user.me)).json())
     (url,) = answered.asked

@@ -1,4 +1,4 @@
-"""Clients for Node.js: each program in `programs/` completes the flows of one of them."""
+"""Tests of clients for Node.js: each program in `programs/` completes the flows that one library supports."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +16,7 @@ Run = Callable[..., Results]
 
 @pytest.fixture
 def run(user: BrowserUser, tmp_path: Path) -> Run:
-    """Run a program, and check that its records are the user's and its revoked tokens are rejected."""
+    """Return a function that runs a program and checks its results: records of the user, and revoked tokens."""
 
     def checked(program: str, application: Application | None = None, **more: str) -> Results:
         results = nodejs.run(program, user, tmp_path, application, **more)
@@ -30,20 +30,24 @@ def run(user: BrowserUser, tmp_path: Path) -> Run:
 
 @pytest.mark.parametrize("method", AT_CLIENT_METHODS)
 def test_openid_client(user: BrowserUser, run: Run, method: str) -> None:
-    """Discovery, code with PKCE and resource, `iss`, refresh, introspection, revocation, device, client credentials."""
+    """All flows work: code with PKCE, resource and `iss`, refresh, introspection, revocation, device, client
+    credentials.
+    """
     application = user.register_client(method)
     results = run("openid-client", application, method=method)
     assert len(results["records"]) == (3 if method == "none" else 4)
 
 
 def test_openid_client_registers_itself(run: Run) -> None:
-    """The same flows for a self-registered client."""
+    """The same flows work for a self-registered client, except client credentials."""
     assert len(run("openid-client", method="none")["records"]) == 2
 
 
 @pytest.mark.parametrize("method", AT_CLIENT_METHODS)
 def test_oauth4webapi(user: BrowserUser, run: Run, method: str) -> None:
-    """From the API's own metadata on, with each error that a client must handle."""
+    """Starting from the API's own metadata, all flows work, and the library recognises each error that a client must
+    handle.
+    """
     application = user.register_client(method)
     results = run("oauth4webapi", application, method=method)
     assert len(results["records"]) == (3 if method == "none" else 4)
@@ -51,13 +55,13 @@ def test_oauth4webapi(user: BrowserUser, run: Run, method: str) -> None:
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "none"])
 def test_oauth4webapi_registers_itself(run: Run, method: str) -> None:
-    """The same flows for a self-registered client."""
+    """The same flows work for a self-registered client."""
     assert len(run("oauth4webapi", method=method)["records"]) == 3
 
 
 @pytest.mark.parametrize(("method", "body_format"), [("client_secret_basic", "form"), ("client_secret_post", "json")])
 def test_simple_oauth2(user: BrowserUser, run: Run, method: str, body_format: str) -> None:
-    """Code, refresh, revocation, client credentials; with forms, and with JSON bodies as in the guide."""
+    """Code, refresh, revocation and client credentials work with forms and with JSON bodies."""
     application = user.register_client(method)
     results = run("simple-oauth2", application, method=method, bodyFormat=body_format)
     assert len(results["records"]) == 3
@@ -65,17 +69,17 @@ def test_simple_oauth2(user: BrowserUser, run: Run, method: str, body_format: st
 
 @pytest.mark.parametrize("method", ["client_secret_post", "none"])
 def test_passport_oauth2(user: BrowserUser, run: Run, method: str) -> None:
-    """Users log in to an Express app with this server, with state and PKCE in the app's session."""
+    """Users can log in to an Express app with this server; the app keeps state and PKCE verifier in its session."""
     results = run("passport-oauth2", user.register_client(method))
     assert results["tokens"][0] != results["tokens"][1]
 
 
 @pytest.mark.parametrize("method", AT_CLIENT_METHODS)
 def test_modelcontextprotocol_sdk(run: Run, method: str) -> None:
-    """A 401 leads to the metadata, registration, consent with PKCE and resource, the response, and a refresh."""
+    """After a 401, the SDK discovers the metadata, registers, gets consent, calls the API and refreshes its token."""
     assert len(run("modelcontextprotocol", method=method)["records"]) == 2
 
 
 def test_modelcontextprotocol_sdk_client_credentials(user: BrowserUser, run: Run) -> None:
-    """A client in its own name needs no browser."""
+    """The SDK gets a token for the client's own account without a browser."""
     assert run("modelcontextprotocol", user.register_client())["records"]

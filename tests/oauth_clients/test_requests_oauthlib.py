@@ -1,4 +1,4 @@
-"""The session of requests-oauthlib, and oauthlib's own client where the session has no method."""
+"""Tests of the session of requests-oauthlib, and of oauthlib's own client for requests that the session can't send."""
 
 import pytest
 import requests
@@ -13,13 +13,13 @@ pytestmark = pytest.mark.xdist_group("oauth_clients")
 
 @pytest.fixture(autouse=True)
 def _without_tls(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Allow http on loopback with the variable that oauthlib documents."""
+    """Set the variable with which oauthlib allows http on loopback."""
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")
 
 
 @pytest.mark.parametrize("method", AT_CLIENT_METHODS)
 def test_code_flow(user: BrowserUser, method: str) -> None:
-    """Code with PKCE, the API, automatic refresh of an expired token, revocation."""
+    """A code flow with PKCE, an API request, the automatic refresh of an expired token and a revocation work."""
     application = user.register_client(method)
     token_url = f"{user.issuer}/oauth/token"
     refreshed: dict[str, str] = {}
@@ -49,7 +49,7 @@ def test_code_flow(user: BrowserUser, method: str) -> None:
 
 
 def test_client_credentials(user: BrowserUser) -> None:
-    """The client's token acts for its account."""
+    """A client token acts for the client's account."""
     application = user.register_client()
     session = OAuth2Session(client=BackendApplicationClient(application.client_id))
     token = session.fetch_token(f"{user.issuer}/oauth/token", client_secret=application.client_secret)
@@ -60,7 +60,7 @@ def test_client_credentials(user: BrowserUser) -> None:
 
 
 def test_device_flow(user: BrowserUser) -> None:
-    """The user enters the code, and the device gets its tokens."""
+    """A device gets tokens after the user has entered its code."""
     application = user.register_client("none")
     client = DeviceClient(application.client_id)
     asked = {"client_id": application.client_id, "scope": "read"}
@@ -68,8 +68,8 @@ def test_device_flow(user: BrowserUser) -> None:
     user.approve_device(shown["verification_uri_complete"])
     body = client.prepare_request_body(shown["device_code"], include_client_id=True)
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    answer = requests.post(f"{user.issuer}/oauth/token", headers=headers, data=body, timeout=30)
-    client.parse_request_body_response(answer.text)
+    response = requests.post(f"{user.issuer}/oauth/token", headers=headers, data=body, timeout=30)
+    client.parse_request_body_response(response.text)
     session = OAuth2Session(client=client, token=client.token)
     assert user.is_described_by(session.get(user.me).json())
 

@@ -1,4 +1,4 @@
-"""Plots: bars that say the same as the numbers beside them."""
+"""Bar charts: their geometry shows the numbers of the columns."""
 
 from itertools import pairwise
 
@@ -11,15 +11,17 @@ _counts = st.integers(min_value=0, max_value=10**9)
 _columns = st.lists(st.tuples(_counts, _counts), min_size=1, max_size=31)
 
 
-def titled(columns: list[tuple[int, int]]) -> list[tuple[str, int, int]]:
-    """Return columns with a title each."""
+def add_titles(columns: list[tuple[int, int]]) -> list[tuple[str, int, int]]:
+    """Return columns with a unique title for each."""
     return [(str(at), used, refused) for at, (used, refused) in enumerate(columns)]
 
 
 @given(_columns)
-def test_bars_are_as_high_as_their_numbers(columns: list[tuple[int, int]]) -> None:
-    """To a tenth of a unit each part is as high as its share of the top, stands on the other, and stays in the plot."""
-    bars, top = charts.bars(titled(columns))
+def test_heights_of_bars_are_proportional(columns: list[tuple[int, int]]) -> None:
+    """The height of each part of a bar is its share of the chart's maximum, and the parts are stacked within
+    the plot.
+    """
+    bars, top = charts.bars(add_titles(columns))
     for (used, refused), bar in zip(columns, bars, strict=True):
         assert abs(bar.used_height - charts.HEIGHT * used / top) <= 0.051
         assert abs(bar.rejected_height - charts.HEIGHT * refused / top) <= 0.051
@@ -29,9 +31,11 @@ def test_bars_are_as_high_as_their_numbers(columns: list[tuple[int, int]]) -> No
 
 
 @given(_columns)
-def test_bars_stand_side_by_side_in_order(columns: list[tuple[int, int]]) -> None:
-    """No two overlap, none leaves the plot, and each is named after its own numbers."""
-    bars, _ = charts.bars(titled(columns))
+def test_bars_are_in_order_without_overlap(columns: list[tuple[int, int]]) -> None:
+    """Bars are in the order of the columns, don't overlap, stay within the plot, and have the titles of their
+    columns.
+    """
+    bars, _ = charts.bars(add_titles(columns))
     assert [bar.title for bar in bars] == [str(at) for at in range(len(columns))]
     assert bars[0].x >= 0
     assert bars[-1].x + bars[-1].width <= charts.WIDTH
@@ -40,9 +44,11 @@ def test_bars_stand_side_by_side_in_order(columns: list[tuple[int, int]]) -> Non
 
 
 @given(_columns)
-def test_top_is_the_next_round_number(columns: list[tuple[int, int]]) -> None:
-    """Two digits and zeros, even from 10 up: no lower than the highest column, nor more than half as high again."""
-    _, top = charts.bars(titled(columns))
+def test_maximum_is_a_round_number(columns: list[tuple[int, int]]) -> None:
+    """The maximum has two digits and zeros, is even from 10 on, and is at most one and a half times the highest
+    column.
+    """
+    _, top = charts.bars(add_titles(columns))
     highest = max(used + refused for used, refused in columns)
     assert len(str(top).rstrip("0")) <= 2
     assert top < 10 or top % 2 == 0
@@ -51,15 +57,15 @@ def test_top_is_the_next_round_number(columns: list[tuple[int, int]]) -> None:
 
 @given(_columns)
 def test_coordinates_are_short(columns: list[tuple[int, int]]) -> None:
-    """One digit after the point, so that a page of bars stays small."""
-    bars, _ = charts.bars(titled(columns))
+    """Coordinates have one decimal place, so that a page with many bars stays small."""
+    bars, _ = charts.bars(add_titles(columns))
     for bar in bars:
         numbers = (bar.x, bar.width, bar.used_y, bar.used_height, bar.rejected_y, bar.rejected_height)
         assert all(round(number, 1) == number for number in numbers)
 
 
-def test_nothing_is_a_plot_of_nothing() -> None:
-    """No columns, or empty ones, are no division by zero."""
+def test_chart_without_values_is_empty() -> None:
+    """A chart with no columns, or with columns of zero, doesn't divide by zero."""
     assert charts.bars([]) == ([], 1)
     bars, top = charts.bars([("a", 0, 0)])
     assert (top, bars[0].used_height, bars[0].rejected_height) == (1, 0, 0)

@@ -1,6 +1,7 @@
 """Hooks for schemathesis: constraints that the schema can't express, and two additional checks.
 
-It imports this module in a process of its own; the caller that it plays, another at each run, is in the environment.
+schemathesis imports this module in its own process. The environment describes the caller, which differs from run to
+run.
 """
 
 import base64
@@ -14,7 +15,7 @@ _LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 def own_ids() -> list[str]:
-    """Return the caller's own key and account, which the caller must not revoke or suspend."""
+    """Return the ids of the caller's own key and account, which the caller must not revoke or suspend."""
     return os.environ["PLAYED_IDS"].split()
 
 
@@ -34,7 +35,7 @@ for each in ("acc", "key", "evt", "whk"):
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
-    """Replace the caller's own id in a request by an unknown one."""
+    """Replace the caller's own id in the path of a change with an unknown id."""
     if case.method not in ("GET", "HEAD"):
         for name, value in (case.path_parameters or {}).items():
             if value in own_ids():
@@ -43,16 +44,16 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
 
 @schemathesis.check
 def scope_is_required(ctx: Any, response: Any, case: Any) -> None:
-    """A route with a scope never succeeds for a caller without the scope or without a credential."""
+    """A route with a scope must reject a caller without a credential or without the scope."""
     scope, sent = case.operation.definition.raw.get("x-required-scope"), response.request
-    if scope and response.status_code < 400 and sent.method != "OPTIONS":  # a preflight comes without a key
+    if scope and response.status_code < 400 and sent.method != "OPTIONS":  # A preflight has no key.
         assert "Authorization" in sent.headers, f"{sent.method} {case.path} answers a caller without a key"
         assert scope in held_scopes(), f"{sent.method} {case.path} answers a caller who lacks {scope}"
 
 
 @schemathesis.check
 def every_refusal_is_told(ctx: Any, response: Any, case: Any) -> None:
-    """Every error response has a code and a message."""
+    """Every error response must have a code and a message."""
     if response.status_code >= 400:
         body = response.json()
         assert body["error"]

@@ -1,4 +1,4 @@
-"""redocly and spectral from npm, installed once into `.local/`, and their findings for a document."""
+"""Run redocly and spectral, which npm installs once into `.local/`, and return their findings for a document."""
 
 import json
 import os
@@ -12,14 +12,14 @@ HERE = Path(__file__).parent
 
 
 def of_redocly(document: Path) -> list[str]:
-    """Return the findings of redocly's recommended rules, warnings included."""
+    """Return the errors and warnings of redocly's recommended rules."""
     command = ["redocly", "lint", "--config", str(HERE / "redocly.yaml"), "--format", "json", str(document)]
     found: dict[str, Any] = json.loads(_run(command))
     return [f"{problem['ruleId']}: {problem['message']}" for problem in found["problems"]]
 
 
 def of_spectral(document: Path) -> list[str]:
-    """Return the findings of spectral's OpenAPI rules, hints included."""
+    """Return all findings of spectral's OpenAPI rules, including hints."""
     ruleset = str(HERE / "spectral.yaml")
     command = ["spectral", "lint", "--ruleset", ruleset, "--format", "json", "--quiet", str(document)]
     return [f"{problem['code']}: {problem['message']}" for problem in json.loads(_run(command))]

@@ -1,7 +1,7 @@
-"""Runs schemathesis repeatedly in one process: its start and the parsing of our schema take most of a run.
+"""Run schemathesis repeatedly in one process, because its start and parsing our schema take most of a run.
 
-Run it as a module. Each line of JSON on standard input holds the arguments of a run, and the environment that
-`hooks.py` reads; the answer is a line of JSON on standard output, with the run's exit code and what it printed.
+Run it as a module. Each line of JSON on standard input has the arguments of a run and the environment that `hooks.py`
+reads; each line of JSON on standard output has the run's exit code and output.
 """
 
 import io
@@ -20,12 +20,12 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Player:
-    """A process that runs schemathesis."""
+    """A process that runs schemathesis several times."""
 
     process: subprocess.Popen[str]
 
     def run(self, arguments: list[str], **environment: str) -> tuple[int, str]:
-        """Return the exit code and the output of one run."""
+        """Run schemathesis and return its exit code and output."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         print(json.dumps({"arguments": arguments, "environment": environment}), file=self.process.stdin, flush=True)
@@ -36,8 +36,8 @@ class Player:
 
 
 @contextmanager
-def playing(folder: Path) -> Iterator[Player]:
-    """Start a player for the duration of a `with` block; it writes its files to `folder`."""
+def run_player(folder: Path) -> Iterator[Player]:
+    """Start a player during a `with` block; it writes its files to `folder`."""
     with subprocess.Popen(
         [sys.executable, "-m", "tests.reference.player"],
         env=os.environ | {"PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": "tests.reference.hooks"},
@@ -53,7 +53,7 @@ def playing(folder: Path) -> Iterator[Player]:
 
 
 def main() -> None:
-    """Run the commands of standard input until it ends."""
+    """Run schemathesis for each line of standard input until it ends."""
     for line in sys.stdin:
         asked = json.loads(line)
         os.environ |= asked["environment"]
@@ -67,7 +67,7 @@ def _run(arguments: list[str]) -> tuple[Any, str]:
     printed = io.StringIO()
     with redirect_stdout(printed), redirect_stderr(printed):
         try:
-            # Without "standalone mode" click returns the exit code.
+            # Outside "standalone mode" click returns the exit code.
             code = schemathesis.main(args=arguments, standalone_mode=False)
         except SystemExit as ended:
             code = ended.code

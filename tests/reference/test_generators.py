@@ -1,6 +1,6 @@
-"""Client code that generators create from /openapi.json works: it imports, compiles strictly, and calls the server.
+"""Client code that generators create from /openapi.json can be imported, compiles strictly, and calls the server.
 
-The generator for Python is pinned in requirements-dev.txt, those for TypeScript in `generators/`.
+requirements-dev.txt has the version of the Python generator, and `generators/` those of the TypeScript generators.
 """
 
 import json
@@ -58,35 +58,35 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
-    """The API on an engine of its own."""
+    """A server of the API with a database engine that no other module uses."""
     with served(tmp_path_factory.mktemp("api")) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def secret(api: Console) -> str:
-    """A key that may manage keys."""
+    """The secret of a key that may manage keys."""
     return api.key(api.user(), "read", "keys").secret
 
 
 @pytest.fixture(scope="module")
 def python(api: Console, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with the package `generated` by openapi-python-client."""
+    """The folder with the package `generated`, which openapi-python-client has created."""
     folder = tmp_path_factory.mktemp("python")
-    # Its last step would only format the code.
+    # The generator's last step would only format the code.
     (folder / "config.yaml").write_text("post_hooks: []\n")
     program = str(Path(sys.executable).with_name("openapi-python-client"))
     into = ["--output-path", str(folder / "generated"), "--meta", "none", "--config", str(folder / "config.yaml")]
     said = _run(["sh", "-c", '"$@" 2>&1', "sh", program, "generate", "--url", f"{api.url}/openapi.json", *into], folder)
     omitted = re.findall(r"^WARNING parsing (.*) within", said, re.MULTILINE)
-    # The RSS feed isn't JSON; only its response is left out.
+    # The RSS feed isn't JSON, so only its response is left out.
     assert omitted == ["GET /status.rss"], said
     return folder
 
 
 @pytest.fixture(scope="module")
 def typescript(api: Console, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the document, our program, and the compiler."""
+    """A folder with the OpenAPI document, our TypeScript program, and the compiler."""
     folder = tmp_path_factory.mktemp("typescript")
     (folder / "node_modules").symlink_to(pinned.node_modules(HERE, "generators"))
     for name in ("package.json", "program.ts"):
@@ -95,7 +95,7 @@ def typescript(api: Console, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_module_of_a_generated_python_client_imports(python: Path) -> None:
-    """All generated modules can be imported, also those of the OAuth endpoints, whose bodies are forms."""
+    """All generated modules can be imported, including those of the OAuth endpoints, whose bodies are forms."""
     names = json.loads(_run([sys.executable, "-c", EVERY_MODULE], python))
     for endpoint in ("token", "revoke", "introspect", "device_authorization", "register"):
         assert any(name.endswith(f".{endpoint}") for name in names if name.startswith("generated.api.o_auth"))
@@ -103,7 +103,7 @@ def test_every_module_of_a_generated_python_client_imports(python: Path) -> None
 
 
 def test_generated_python_client_calls_the_server(api: Console, secret: str, python: Path) -> None:
-    """Requests with JSON and with forms succeed, and the responses have the documented types."""
+    """Requests with JSON and with forms succeed, and the parsed responses have the documented types."""
     done = json.loads(_run([sys.executable, "-c", CALLS, api.url, secret], python))
     assert done == {
         "made": "Generated",
@@ -116,7 +116,7 @@ def test_generated_python_client_calls_the_server(api: Console, secret: str, pyt
 
 
 def test_typescript_types_compile_strictly_and_match_responses(api: Console, secret: str, typescript: Path) -> None:
-    """With openapi-typescript's types a program compiles under --strict and runs, and wrong use doesn't compile."""
+    """A program with openapi-typescript's types compiles under --strict and runs; wrong use of them doesn't compile."""
     _run([_bin(typescript, "openapi-typescript"), f"{api.url}/openapi.json", "-o", "schema.ts"], typescript)
     _compiled(typescript, "program.ts", "--noEmitOnError")
     done = json.loads(_run(["node", "program.js", api.url, secret], typescript))
@@ -124,7 +124,7 @@ def test_typescript_types_compile_strictly_and_match_responses(api: Console, sec
 
 
 def test_client_by_orval_compiles_strictly(api: Console, typescript: Path) -> None:
-    """The client by orval has one function per operation, and each compiles."""
+    """The client that orval generates has one function for each operation, and compiles strictly."""
     chosen = {"latchkey": {"input": f"{api.url}/openapi.json", "output": {"target": "orval.ts", "client": "fetch"}}}
     (typescript / "orval.config.mjs").write_text(f"export default {json.dumps(chosen)};\n")
     _run([_bin(typescript, "orval"), "--config", "orval.config.mjs"], typescript)
@@ -134,7 +134,7 @@ def test_client_by_orval_compiles_strictly(api: Console, typescript: Path) -> No
 
 
 def test_document_has_an_openapi_version_that_generators_support() -> None:
-    """The document isn't OpenAPI 3.2, which the Python generator and spectral don't support yet."""
+    """The document isn't OpenAPI 3.2, which the Python generator and spectral don't support."""
     assert OPENAPI.startswith("3.1.")
 
 

@@ -17,7 +17,7 @@ LINTERS = {"redocly": linters.of_redocly, "spectral": linters.of_spectral}
 
 @pytest.mark.parametrize("name", LINTERS)
 def test_linter_has_no_findings(name: str, tmp_path: Path) -> None:
-    """The recommended rules have no error and no warning."""
+    """The recommended rules of each linter report no error and no warning."""
     file = tmp_path / "openapi.json"
     file.write_text(json.dumps(document(app.routes, "https://api.latchkey.test")))
     assert LINTERS[name](file) == []
@@ -25,7 +25,7 @@ def test_linter_has_no_findings(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", exhaustive.after(1, [*LINTERS]))
 def test_linter_finds_an_undeclared_parameter(name: str, tmp_path: Path) -> None:
-    """The rules run: an undeclared path parameter is reported."""
+    """An undeclared path parameter is reported, which shows that the rules run."""
     whole = document(app.routes, "https://api.latchkey.test")
     del whole["paths"]["/v1/keys/{key_id}"]["get"]["parameters"]
     file = tmp_path / "openapi.json"

@@ -1,4 +1,4 @@
-"""One server for all runs of a module, and runs against it."""
+"""Fixtures: a server that all tests of a module share, and smoke runs against it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,25 +19,25 @@ from tests.support.harness import stage_key_file
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A running server, and the key of its administrator."""
+    """A running server and the key of its administrator."""
 
     url: str
     admin_key: str
 
     def run(self, *, url: str = "", **more: Any) -> Run:
-        """Return a run against it, or against what is at `url` before it; in its tables unless a `stage` is given."""
+        """Return a smoke run against the server, or against `url`; it may use the tables unless a `stage` is passed."""
         chosen = {"stage": LOCAL, "settings": self.settings, **more}
         return Run(Target(url or self.url, **chosen), Outcomes(Redaction(), lambda _line: None))
 
     @property
     def settings(self) -> settings.Settings:
-        """Return how it is set."""
+        """Return the settings of the server."""
         return settings.Settings(public_url=self.url, stage_key_file=stage_key_file())
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A running server; this process, too, works on its tables."""
+    """A running server, whose tables this process can use as well."""
     database = engine.start(None, say=False)
     log = tmp_path_factory.mktemp("server") / "server.log"
     with pytest.MonkeyPatch.context() as patch:
@@ -53,7 +53,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture
 def quiet_run() -> Callable[..., Run]:
-    """What makes a run against a stage that no request is sent to."""
+    """A function that returns a run against a stage to which no request is sent."""
 
     def made(**more: Any) -> Run:
         chosen = {"stage": "dev", **more}

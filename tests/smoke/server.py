@@ -1,6 +1,6 @@
-"""A whole Latchkey in a process of its own, as `make run` serves it, on the real clock. Run it as a module.
+"""A complete Latchkey in a separate process with the real clock, as `make run` serves it. Run it as a module.
 
-It prints its URL and the key of an administrator, and ends when standard input does.
+It prints its URL and the key of an administrator, and ends when its standard input is closed.
 """
 
 import json
@@ -21,10 +21,10 @@ from tests.support.threaded_server import ENGINE_TIMEOUT_S
 
 
 class Server(server.Server):
-    """The local server, silent: standard output is for its URL."""
+    """The local server without output, because standard output is used for its URL."""
 
     def serve_forever(self, poll_interval: float = 0.05) -> None:
-        """Serve."""
+        """Serve requests with a short poll interval."""
         ThreadingHTTPServer.serve_forever(self, poll_interval)
 
     def report(self, _method: str, _path: str, _status: int, _took_ns: int) -> None:
@@ -32,7 +32,7 @@ class Server(server.Server):
 
 
 def main() -> None:
-    """Serve until standard input ends."""
+    """Serve until standard input is closed."""
     dynamodb.READ_TIMEOUT_S = ENGINE_TIMEOUT_S
     served = Server(app, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{served.server_port}"

@@ -1,4 +1,4 @@
-"""What a run sees in AWS, on moto."""
+"""The checks of a smoke run in AWS, with moto."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -26,15 +26,15 @@ Made = Callable[..., Run]
 
 @pytest.fixture
 def cloud() -> Iterator[None]:
-    """An account without alarms, topics and logs; a process may have more of moto, which isn't emptied with a block."""
+    """An AWS account without alarms, topics and logs. moto keeps those of earlier tests, so they are reset."""
     with mock_aws():
         for service in ("cloudwatch", "logs", "sns"):
             get_backend(service)[DEFAULT_ACCOUNT_ID]["us-east-1"].reset()
         yield
 
 
-def alarmed(topic: dict[str, Any] | None = None, *, subscribed: bool = False) -> None:
-    """Put a stage's alarm up, and its topic."""
+def create_alarm(topic: dict[str, Any] | None = None, *, subscribed: bool = False) -> None:
+    """Create a stage's alarm and its topic."""
     sns = boto3.client("sns")
     arn = sns.create_topic(Name="latchkey-dev-alarms", Attributes=topic or {})["TopicArn"]
     if subscribed:
@@ -52,46 +52,48 @@ def alarmed(topic: dict[str, Any] | None = None, *, subscribed: bool = False) ->
     )
 
 
-def states(run: Run, check: str) -> list[str]:
-    """Return what came of a check."""
+def find_states(run: Run, check: str) -> list[str]:
+    """Return the states that a check has reported."""
     return [each.state for each in run.outcomes.found if each.check == check]
 
 
-def test_topic_with_the_key_of_aws_is_found(cloud: None, quiet_run: Made) -> None:
-    """CloudWatch may not use alias/aws/sns, so no alarm would arrive; that nobody is subscribed is said."""
-    alarmed({"KmsMasterKeyId": "alias/aws/sns"})
+def test_topic_with_the_key_of_sns_is_reported(cloud: None, quiet_run: Made) -> None:
+    """A topic encrypted with alias/aws/sns is reported, because CloudWatch can't use this key, and so is a missing
+    subscription.
+    """
+    create_alarm({"KmsMasterKeyId": "alias/aws/sns"})
     run = quiet_run()
     alarms.check(run)
-    assert states(run, alarms.KEY) == [DIFFERS]
-    assert states(run, alarms.SUBSCRIBED) == [SEEN]
-    assert states(run, alarms.ALARMS) == [OK, SEEN]
+    assert find_states(run, alarms.KEY) == [DIFFERS]
+    assert find_states(run, alarms.SUBSCRIBED) == [SEEN]
+    assert find_states(run, alarms.ALARMS) == [OK, SEEN]
 
 
-def test_topic_without_a_key_and_with_a_reader_is_right(cloud: None, quiet_run: Made) -> None:
-    """As the data stack makes it; moto confirms a subscription at once."""
-    alarmed(subscribed=True)
+def test_topic_without_a_key_and_with_a_subscription_passes(cloud: None, quiet_run: Made) -> None:
+    """A topic as the data stack creates it, with a confirmed subscription, passes."""
+    create_alarm(subscribed=True)
     run = quiet_run()
     alarms.check(run)
-    assert states(run, alarms.KEY) == states(run, alarms.SUBSCRIBED) == [OK]
+    assert find_states(run, alarms.KEY) == find_states(run, alarms.SUBSCRIBED) == [OK]
 
 
-def test_subscription_that_nobody_confirmed_is_found(quiet_run: Made) -> None:
-    """The address that was given gets nothing until its owner has confirmed."""
+def test_unconfirmed_subscription_is_reported(quiet_run: Made) -> None:
+    """A subscription that wasn't confirmed is reported, because its address receives no alarms."""
     run = quiet_run()
     alarms._judge_subscriptions(run, [{"SubscriptionArn": alarms.PENDING}])
-    assert states(run, alarms.SUBSCRIBED) == [DIFFERS]
+    assert find_states(run, alarms.SUBSCRIBED) == [DIFFERS]
 
 
-def test_stage_without_alarms_is_found(cloud: None, quiet_run: Made) -> None:
-    """None at all is no stage whose operator is told."""
+def test_stage_without_alarms_is_reported(cloud: None, quiet_run: Made) -> None:
+    """A stage without alarms is reported, because its operator would not be notified."""
     run = quiet_run()
     alarms.check(run)
-    assert states(run, alarms.ALARMS) == [DIFFERS, SEEN]
+    assert find_states(run, alarms.ALARMS) == [DIFFERS, SEEN]
 
 
 @pytest.mark.parametrize(("line", "state"), [("request-1", OK), ("another", DIFFERS)])
-def test_log_line_of_the_run_is_looked_for(cloud: None, quiet_run: Made, line: str, state: str) -> None:
-    """By the id of a request that the function answered; a stage that writes other lines only is found."""
+def test_log_is_searched_for_a_request_of_the_run(cloud: None, quiet_run: Made, line: str, state: str) -> None:
+    """The log is searched for the id of a request of the run, and a log without this id is reported."""
     client = boto3.client("logs")
     client.create_log_group(logGroupName=GROUP)
     client.create_log_stream(logGroupName=GROUP, logStreamName="s")
@@ -101,20 +103,22 @@ def test_log_line_of_the_run_is_looked_for(cloud: None, quiet_run: Made, line: s
     run.request_ids.append("request-1")
     run.arrives_within_s = 0
     logs.check(run)
-    assert states(run, logs.LOG) == [state]
-    assert states(run, logs.ACCESS_LOG) == [LEFT_OUT]
+    assert find_states(run, logs.LOG) == [state]
+    assert find_states(run, logs.ACCESS_LOG) == [LEFT_OUT]
 
 
-def test_mail_without_a_sender_is_a_fact(quiet_run: Made) -> None:
-    """Nothing leaves, so nobody has to confirm an address: neither right nor wrong, and SES isn't asked."""
+def test_stage_without_a_sender_is_neither_ok_nor_different(quiet_run: Made) -> None:
+    """A stage that sends no email is reported as such, neither ok nor different, and SES isn't called."""
     run = quiet_run()
     mail.check(run)
-    assert states(run, mail.CHECK) == [SEEN]
+    assert find_states(run, mail.CHECK) == [SEEN]
 
 
 @pytest.mark.parametrize(("identity", "state"), [("mail.example.com", OK), ("example.org", DIFFERS)])
-def test_sender_that_ses_does_not_know_is_found(quiet_run: Made, identity: str, state: str) -> None:
-    """Its address, its domain or one above that must be verified; the sandbox is told. Nothing is sent."""
+def test_unverified_sender_is_reported(quiet_run: Made, identity: str, state: str) -> None:
+    """The sender's address, its domain or a parent domain must be verified. The SES sandbox is reported, and no email
+    is sent.
+    """
     client = boto3.client("sesv2")
     run = quiet_run()
     with Stubber(client) as ses:
@@ -126,7 +130,7 @@ def test_sender_that_ses_does_not_know_is_found(quiet_run: Made, identity: str, 
                 ses.add_client_error("get_email_identity", "NotFoundException")
         mail.look(run, client, "Acme <keys@mail.example.com>")
     assert [each.found for each in run.outcomes.of(SEEN)] == ["the account is in SES's sandbox in this region"]
-    assert states(run, "the sender is verified") == [state]
+    assert find_states(run, "the sender is verified") == [state]
 
 
 @pytest.mark.parametrize(
@@ -141,19 +145,21 @@ def test_sender_that_ses_does_not_know_is_found(quiet_run: Made, identity: str, 
         (DynamoDBError("ResourceNotFoundException", "no table for FilterLogEvents", {}), DIFFERS),
     ],
 )
-def test_right_that_is_missing_leaves_a_check_out(quiet_run: Made, error: Exception, state: str) -> None:
-    """By the name of the call; anything else that AWS refuses is a difference."""
+def test_check_without_its_permission_is_left_out(quiet_run: Made, error: Exception, state: str) -> None:
+    """If permission for a call is missing, the check is left out with the call's name; any other AWS error is a
+    difference.
+    """
     run = quiet_run()
     with run.noted("a check"):
         raise error
-    assert states(run, "a check") == [state]
+    assert find_states(run, "a check") == [state]
     assert "FilterLogEvents" in run.outcomes.found[0].found
     assert "ada" not in run.outcomes.found[0].found
 
 
 @pytest.fixture
 def refused(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Credentials that may do nothing: each call is answered as AWS does then. Returns the calls."""
+    """The calls that were made with credentials without permissions; AWS denies each of them."""
     calls: list[str] = []
 
     def refuse(model: Any, **_: object) -> tuple[Any, dict[str, Any]]:
@@ -170,8 +176,10 @@ def refused(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return calls
 
 
-def test_each_right_that_is_missing_is_one_line(quiet_run: Made, refused: list[str]) -> None:
-    """Logs, X-Ray, alarms, SES and the cold start: each check is left out and names the right that it takes."""
+def test_each_missing_permission_is_one_line(quiet_run: Made, refused: list[str]) -> None:
+    """Each check of logs, traces, alarms, SES and cold starts that lacks a permission is left out and names the
+    permission.
+    """
     run = quiet_run(settings=settings.Settings(mail_from="keys@example.com"), is_cold_wanted=True)
     run.request_ids.append("request-1")
     run.is_traced = True
@@ -190,8 +198,8 @@ def test_each_right_that_is_missing_is_one_line(quiet_run: Made, refused: list[s
     assert {each.state for each in run.outcomes.found} == {LEFT_OUT}
 
 
-def test_topics_that_may_not_be_asked_are_left_out(quiet_run: Made, refused: list[str]) -> None:
-    """The alarms may be read and their topic not: each of its two checks is left out."""
+def test_checks_of_unreadable_topics_are_left_out(quiet_run: Made, refused: list[str]) -> None:
+    """If the alarms can be read but not their topics, both checks of topics are left out."""
     run = quiet_run()
     alarms.look_at_topics(run, ["arn:aws:sns:us-east-1:123456789012:alarms"])
     assert {each.check: each.found for each in run.outcomes.of(LEFT_OUT)} == {
@@ -200,10 +208,10 @@ def test_topics_that_may_not_be_asked_are_left_out(quiet_run: Made, refused: lis
     }
 
 
-def test_stage_that_may_not_be_asked_is_one_line(
+def test_unreadable_stage_is_reported_in_one_line(
     refused: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without the right to read the function's settings nothing can be checked; the line names it."""
+    """Without permission to read the function's settings nothing is checked, and the error names the permission."""
     for name in ("URL", "ADMIN_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("STAGE", "dev")
@@ -212,8 +220,8 @@ def test_stage_that_may_not_be_asked_is_one_line(
     assert "not authorized to perform: lambda:GetFunctionConfiguration" in line
 
 
-def test_log_is_not_waited_for_when_no_request_reached_the_function(quiet_run: Made, refused: list[str]) -> None:
-    """There is nothing to look for, so AWS isn't asked."""
+def test_log_is_not_searched_when_no_request_reached_the_function(quiet_run: Made, refused: list[str]) -> None:
+    """If no request of the run has reached the function, AWS isn't called and the checks of logs are left out."""
     run = quiet_run()
     logs.check(run)
     assert {each.check: each.found for each in run.outcomes.of(LEFT_OUT)} == dict.fromkeys(
@@ -223,19 +231,21 @@ def test_log_is_not_waited_for_when_no_request_reached_the_function(quiet_run: M
 
 
 @pytest.mark.parametrize(("moment_s", "apart_s"), [(9.0, -1.0), (10.0, 0.0), (14.0, 0.0), (15.0, 0.0), (19.0, 4.0)])
-def test_slow_answer_is_no_clock_skew(moment_s: float, apart_s: float) -> None:
-    """A moment within the request agrees with this machine's clock; only what is outside of it is apart."""
+def test_slow_response_is_no_clock_skew(moment_s: float, apart_s: float) -> None:
+    """A time within the duration of the request counts as equal to the local clock, and only the rest is a
+    difference.
+    """
     assert clocks.outside(moment_s, 10, 15) == apart_s
 
 
 @pytest.mark.parametrize(("apart_s", "state"), [(0.4, OK), (-3.9, OK), (6.0, DIFFERS), (-6.0, DIFFERS)])
-def test_clock_that_is_too_far_off_is_found(quiet_run: Made, apart_s: float, state: str) -> None:
-    """Three seconds are allowed for, and the rounding of a Date header."""
+def test_clock_skew_is_reported(quiet_run: Made, apart_s: float, state: str) -> None:
+    """A clock may differ by three seconds and the rounding of the Date header."""
     run = quiet_run()
     clocks.judge(run, {"the function": apart_s})
-    assert states(run, f"{clocks.CHECK}: the function") == [state]
+    assert find_states(run, f"{clocks.CHECK}: the function") == [state]
 
 
-def test_date_header_is_read_as_utc() -> None:
-    """Its form is that of RFC 9110 §5.6.7."""
+def test_date_header_is_parsed_as_utc() -> None:
+    """A Date header in the format of RFC 9110 §5.6.7 is parsed as UTC."""
     assert clocks.seconds("Mon, 20 Dec 2021 10:00:00 GMT") == 1_639_994_400

@@ -1,4 +1,4 @@
-"""What a volley comes to, by what the account can run at a time."""
+"""The result of a concurrent volley of requests depends on how many functions the account can run concurrently."""
 
 from collections.abc import Callable
 
@@ -12,8 +12,8 @@ from infra.smoke.run import Run
 NAME = "nothing but 200 and 429 under a burst"
 
 
-def judged(run: Run, statuses: list[int], runs_at_once: int | None) -> list[str]:
-    """Return what came of the check that nothing else was answered."""
+def judge_statuses(run: Run, statuses: list[int], runs_at_once: int | None) -> list[str]:
+    """Return the state of the check that no response has a status other than 200 and 429."""
     burst.judge(run, 1, burst.Volley([Response(status, [], b"") for status in statuses], 2), runs_at_once)
     return [each.state for each in run.outcomes.found if each.check == NAME and each.state in (DIFFERS, LEFT_OUT)]
 
@@ -29,8 +29,10 @@ def judged(run: Run, statuses: list[int], runs_at_once: int | None) -> list[str]
         ([200, 429], 10, []),
     ],
 )
-def test_gateways_errors_are_explained_by_an_account_that_runs_few_functions(
+def test_5xx_responses_are_expected_with_a_low_concurrency_limit(
     quiet_run: Callable[..., Run], statuses: list[int], runs_at_once: int | None, states: list[str]
 ) -> None:
-    """A new account often begins with 10; anything else than a 5xx, and any 5xx where there is room, differs."""
-    assert judged(quiet_run(), statuses, runs_at_once) == states
+    """With a concurrency limit of 10, as in a new account, 5xx responses are expected; otherwise they are a
+    difference.
+    """
+    assert judge_statuses(quiet_run(), statuses, runs_at_once) == states

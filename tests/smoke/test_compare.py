@@ -1,4 +1,4 @@
-"""How an answer differs from the expected one."""
+"""Comparison of a response with the expected one."""
 
 import pytest
 
@@ -21,15 +21,15 @@ EXPECTED = Response(404, [("Content-Type", "application/json"), ("X-RateLimit-Li
         (404, {**dict(EXPECTED.headers), "Retry-After": "1"}, EXPECTED.body, ["header retry-after: expected none"]),
     ],
 )
-def test_each_difference_is_named(status: int, headers: dict[str, str], body: bytes, differences: list[str]) -> None:
-    """Status, body to the byte, and every header of ours, in any letter case; what carriers add isn't judged."""
+def test_each_difference_is_reported(status: int, headers: dict[str, str], body: bytes, differences: list[str]) -> None:
+    """Differences of status, body and our headers are reported; headers that proxies add are ignored."""
     found = compare.differences(EXPECTED, Response(status, list(headers.items()), body))
     assert len(found) == len(differences)
     assert all(each.startswith(start) for each, start in zip(found, differences, strict=True))
 
 
-def test_what_a_request_counts_is_left_open() -> None:
-    """A number may be any whole number, and no text; a header of which any value will do must be there."""
+def test_counted_number_may_have_any_value() -> None:
+    """A counted number may have any value but must be a number; other variable headers must only be present."""
     wanted = {"X-RateLimit-Remaining": compare.NUMBER, "RateLimit": compare.ANY}
     sent = [("X-RateLimit-Remaining", "998"), ("RateLimit", '"burst";r=1;t=1')]
     assert compare.of_headers(wanted, Response(200, list(sent), b"")) == []
@@ -37,17 +37,17 @@ def test_what_a_request_counts_is_left_open() -> None:
 
 
 @pytest.mark.parametrize(("added", "differences"), [([("X-Amz-Cf-Id", "1")], 0), ([], 2)])
-def test_challenge_by_its_own_name_is_right_behind_cloudfront_alone(
-    added: list[tuple[str, str]], differences: int
-) -> None:
-    """There a function takes back what API Gateway renames; where it doesn't, the renamed one is expected."""
+def test_challenge_is_renamed_except_behind_cloudfront(added: list[tuple[str, str]], differences: int) -> None:
+    """Behind CloudFront, a function restores the challenge header that API Gateway renames; elsewhere it stays
+    renamed.
+    """
     wanted = {"x-amzn-Remapped-WWW-Authenticate": "Bearer"}
     came = Response(403, [("WWW-Authenticate", "Bearer"), *added], b"")
     assert len(compare.of_headers(wanted, came)) == differences
     assert compare.of_headers(wanted, Response(403, [*wanted.items(), *added], b"")) == []
 
 
-def test_latency_is_told_by_nearest_rank() -> None:
-    """The 99th percentile of a hundred is the second longest, and of one all are that one."""
+def test_latency_percentiles_use_nearest_rank() -> None:
+    """Percentiles are computed by nearest rank: the 99th of a hundred durations is the second longest."""
     assert by_percentile([float(each) for each in range(100, 0, -1)]) == "p50 50 ms, p90 90 ms, p99 99 ms (n = 100)"
     assert by_percentile([7.0]) == "p50 7 ms, p90 7 ms, p99 7 ms (n = 1)"

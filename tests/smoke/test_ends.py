@@ -1,4 +1,4 @@
-"""What a run ends with when something goes wrong that no check looks for."""
+"""The result of a smoke run in which something fails that no check expects."""
 
 import contextlib
 import json
@@ -28,7 +28,7 @@ Made = Callable[..., Run]
 
 @pytest.fixture
 def silent() -> Iterator[str]:
-    """The URL of what takes a connection and hangs up."""
+    """The URL of a server that closes every connection at once."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def hang_up() -> None:
@@ -43,7 +43,7 @@ def silent() -> Iterator[str]:
 
 @pytest.fixture
 def denied(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A DynamoDB whose tables these credentials may not touch."""
+    """A DynamoDB that denies all access to its tables."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -74,12 +74,12 @@ def denied(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def run_against(url: str) -> Run:
-    """Return a run with an address alone."""
+    """Return a run that has only a URL."""
     return Run(Target(url), Outcomes(Redaction(), lambda _line: None))
 
 
-def test_server_that_hangs_up_is_not_asked_for_ever(silent: str) -> None:
-    """Each check ends in a state of its own: the first ones differ, the rest is left out and says why."""
+def test_run_ends_after_repeated_connection_failures(silent: str) -> None:
+    """After some failures the remaining checks are left out with the reason, so that the run ends soon."""
     run = run_against(silent)
     contract.check(run)
     states = [each.state for each in run.outcomes.found]
@@ -88,10 +88,10 @@ def test_server_that_hangs_up_is_not_asked_for_ever(silent: str) -> None:
     assert len({each.check for each in run.outcomes.found}) == len(states) > 30
 
 
-def test_tables_that_may_not_be_written_leave_out_what_takes_an_account(
-    silent: str, denied: None, tmp_path: Path
-) -> None:
-    """By the right that is missing, in one line; the name of the user who has no such right isn't in it."""
+def test_checks_of_accounts_are_left_out_without_table_permissions(silent: str, denied: None, tmp_path: Path) -> None:
+    """Without permission to write the tables, checks that need an account are left out; the user's name isn't
+    printed.
+    """
     run = Run(Target(silent, LOCAL), Outcomes(Redaction(), lambda _line: None))
     smoke(run, tmp_path / "report.md")
     left_out = {each.check: each.found for each in run.outcomes.of(LEFT_OUT)}
@@ -101,8 +101,8 @@ def test_tables_that_may_not_be_written_leave_out_what_takes_an_account(
     assert "ada" not in (tmp_path / "report.md").read_text()
 
 
-def test_error_that_nobody_expected_is_one_line(quiet_run: Made) -> None:
-    """Such as a body that is JSON of another shape: it is named by its type, and the next check is made."""
+def test_unexpected_error_is_one_line(quiet_run: Made) -> None:
+    """An unexpected error of a check is reported in one line with its type, and the run continues."""
     run = quiet_run()
     with run.noted("first"):
         raise TypeError("list indices must be\nintegers")
@@ -112,8 +112,8 @@ def test_error_that_nobody_expected_is_one_line(quiet_run: Made) -> None:
     assert run.outcomes.found[0].found.endswith("got TypeError: list indices must be integers")
 
 
-def test_report_that_cannot_be_written_is_one_line(silent: str, tmp_path: Path) -> None:
-    """The lines were printed already; the status says that something is wrong."""
+def test_unwritable_report_is_one_line(silent: str, tmp_path: Path) -> None:
+    """If the report can't be written, the run prints one line and fails."""
     said: list[str] = []
     run = run_against(silent)
     run.outcomes.say = said.append
@@ -122,7 +122,12 @@ def test_report_that_cannot_be_written_is_one_line(silent: str, tmp_path: Path) 
     assert "The report can't be written: " in said[-1]
 
 
-def test_volley_says_why_requests_have_no_answer() -> None:
-    """By the kind of error, beside the statuses of the others."""
-    answers = [Response(200, [], b""), Response(429, [], b""), Response(200, [], b""), Response(0, [], b"TimeoutError")]
-    assert Volley(answers, 1).counted() == "2 × 200, 1 × 429, 1 × no answer (TimeoutError)"
+def test_volley_counts_missing_responses_by_error() -> None:
+    """Requests of a volley without a response are counted by error, beside the statuses of the others."""
+    responses = [
+        Response(200, [], b""),
+        Response(429, [], b""),
+        Response(200, [], b""),
+        Response(0, [], b"TimeoutError"),
+    ]
+    assert Volley(responses, 1).counted() == "2 × 200, 1 × 429, 1 × no answer (TimeoutError)"

@@ -1,4 +1,4 @@
-"""What a run reads of the deployed function, and puts back, on moto."""
+"""The settings that a smoke run reads from a deployed function and restores afterwards, with moto."""
 
 import io
 import json
@@ -19,13 +19,13 @@ VARIABLES = {"LATCHKEY_STAGE": "dev", "LATCHKEY_KEY_KIND": "test", "LATCHKEY_PUB
 
 @pytest.fixture
 def functions() -> Iterator[Any]:
-    """Lambda, with the stage's function in it."""
+    """A Lambda client for an account with the function of the stage."""
     with mock_aws(config={"lambda": {"use_docker": False}}):
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w") as written:
             written.writestr("app.py", "")
         trusted = json.dumps({"Version": "2012-10-17", "Statement": []})
-        name = f"api-{secrets.token_hex(4)}"  # roles outlive this block where a process has more of moto
+        name = f"api-{secrets.token_hex(4)}"  # moto keeps the roles of earlier tests, so the name is random.
         role = boto3.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=trusted)["Role"]["Arn"]
         client = boto3.client("lambda")
         code, environment = {"ZipFile": packed.getvalue()}, {"Variables": VARIABLES}
@@ -37,26 +37,28 @@ def functions() -> Iterator[Any]:
 
 
 def variables(functions: Any) -> dict[str, str]:
-    """Return the environment of the function."""
+    """Return the environment variables of the function."""
     found: dict[str, str] = functions.get_function_configuration(FunctionName=NAME)["Environment"]["Variables"]
     return found
 
 
-def test_stage_is_smoked_by_the_settings_of_its_function(functions: Any) -> None:
-    """Not by those of a checkout, which may be another version; its own domain is where it is called."""
+def test_run_uses_the_settings_of_the_deployed_function(functions: Any) -> None:
+    """The run uses the settings of the deployed function, whose URL can be overridden, and not those of the
+    checkout.
+    """
     chosen = target.chosen({"STAGE": "dev"})
     assert (chosen.url, chosen.stage, chosen.settings.stage) == ("https://api.example.com", "dev", "dev")
     assert target.chosen({"STAGE": "dev", "URL": "https://other.example/api/"}).url == "https://other.example/api"
 
 
-def test_stage_that_is_not_deployed_is_told(functions: Any) -> None:
-    """In one sentence with the remedy."""
+def test_missing_stage_is_reported_with_the_fix(functions: Any) -> None:
+    """If the stage isn't deployed, the error has the command that deploys it."""
     with pytest.raises(target.NoTarget, match=r"Nothing is deployed as prod .* make deploy STAGE=prod"):
         target.chosen({"STAGE": "prod"})
 
 
-def test_cold_start_leaves_the_function_as_it_was(functions: Any) -> None:
-    """Its environment is marked only while cold starts are measured, and put back though that is interrupted."""
+def test_cold_start_measurement_restores_the_environment(functions: Any) -> None:
+    """The environment is changed only while cold starts are measured, and is restored even after an interruption."""
     marked = {}
 
     def interrupted() -> None:

@@ -1,4 +1,4 @@
-"""What a report says, and what it must not."""
+"""The report of a smoke run contains no secrets and no identities."""
 
 import pytest
 
@@ -22,13 +22,15 @@ from infra.smoke.redaction import Redaction
         ("expected 429 at 12:40:11, got 1638354000000 ms", "expected 429 at 12:40:11, got 1638354000000 ms"),
     ],
 )
-def test_line_shows_no_secret_and_nobody(text: str, shown: str) -> None:
-    """Secrets, addresses, hosts, ids and accounts are taken out by their form; times and numbers stay."""
+def test_secrets_and_identities_are_redacted(text: str, shown: str) -> None:
+    """Secrets, email and IP addresses, hosts, ids and AWS accounts are redacted by their form; times and numbers
+    aren't.
+    """
     assert Redaction().of(text) == shown
 
 
-def test_hidden_secret_is_shown_nowhere() -> None:
-    """A secret without a form of its own, such as a password, is known by the run, and the longest goes first."""
+def test_hidden_secret_is_redacted() -> None:
+    """A hidden secret without a recognisable form is redacted, and longer secrets are redacted before shorter ones."""
     said: list[str] = []
     redaction = Redaction()
     for secret in ("correct horse", "correct horse battery", ""):
@@ -40,7 +42,7 @@ def test_hidden_secret_is_shown_nowhere() -> None:
 
 
 def test_outcome_has_a_line_for_each_difference() -> None:
-    """A check without one is ok; two differences are two lines."""
+    """A check without a difference is one line with `ok`, and two differences are two lines."""
     said: list[str] = []
     outcomes = Outcomes(Redaction(), said.append)
     outcomes.judge("404", [])

@@ -1,4 +1,4 @@
-"""A run against a server as `make run` serves it, and behind a proxy that breaks the contract."""
+"""Smoke runs against a server as `make run` serves it, and against a proxy that breaks the contract."""
 
 import dataclasses
 import re
@@ -22,7 +22,7 @@ FORBIDDEN = re.compile(r"lk_[a-z]+_[0-9A-Za-z]{36}|@example\.com|127\.0\.0\.1|ac
 
 @pytest.fixture(scope="module")
 def account(served: Served) -> Iterator[throwaway.Account]:
-    """An account that an administrator's key has made, for all wrong servers."""
+    """An account created with an administrator's key, for all tests with a proxy."""
     run = served.run(stage="", admin_key=served.admin_key)
     with settings.override(served.settings):
         with throwaway.account(run) as made:
@@ -30,8 +30,8 @@ def account(served: Served) -> Iterator[throwaway.Account]:
         assert [each.state for each in run.outcomes.found] == [outcomes.OK]
 
 
-def test_whole_run_finds_nothing_and_leaves_nothing(served: Served, tmp_path: Path) -> None:
-    """Against a server that keeps the contract every check holds; the account is deleted, the report is redacted."""
+def test_run_against_a_correct_server_reports_no_difference(served: Served, tmp_path: Path) -> None:
+    """Against a correct server a run reports no difference, deletes its account and redacts its report."""
     with run_receiver() as receiver:
         run = served.run(receiver=receiver.url)
         assert smoke(run, tmp_path / "report.md") == 0, run.outcomes.of(outcomes.DIFFERS)
@@ -46,15 +46,15 @@ def test_whole_run_finds_nothing_and_leaves_nothing(served: Served, tmp_path: Pa
     assert [check for check in left_out if "volley" not in check] == ["cold latency", "mail"]
 
 
-def test_address_alone_is_checked_as_anybody_sees_it(served: Served, tmp_path: Path) -> None:
-    """What takes an account is left out by name, and nothing differs."""
+def test_run_with_a_url_only_leaves_out_checks_of_accounts(served: Served, tmp_path: Path) -> None:
+    """With a URL only, a run reports no difference, and checks that need an account are listed as left out."""
     run = served.run(stage="")
     assert smoke(run, tmp_path / "report.md") == 0
     assert {*OF_ACCOUNT} < {each.check for each in run.outcomes.of(outcomes.LEFT_OUT)}
 
 
-def test_interrupted_run_cleans_up(served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C in the middle of a check ends the account all the same, and the status says that it was interrupted."""
+def test_interrupted_run_deletes_its_account(served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C during a check deletes the account, and the exit status says that the run was interrupted."""
 
     def interrupted(_run: object, account: throwaway.Account) -> None:
         seen.append(account.id)
@@ -70,10 +70,10 @@ def test_interrupted_run_cleans_up(served: Served, tmp_path: Path, monkeypatch: 
     assert [each.check for each in run.outcomes.of(outcomes.OK)] == [throwaway.CLEANUP]
 
 
-def test_account_that_cannot_be_deleted_is_suspended_and_named(
+def test_undeletable_account_is_suspended_and_named(
     served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where its own form refuses, nothing of it works on, and the run says which it left behind: interrupted, too."""
+    """If the account can't be deleted it is suspended, and the run prints its name, even after an interruption."""
 
     def interrupted(_run: object, account: throwaway.Account) -> None:
         made.append(account)
@@ -91,8 +91,8 @@ def test_account_that_cannot_be_deleted_is_suspended_and_named(
     assert f"{made[0].email.partition('@')[0]} at example.com left behind, suspended" in left
 
 
-def test_name_of_the_account_is_shown_whatever_its_digits(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Redaction takes none of it for the number of an AWS account."""
+def test_name_of_the_account_is_not_redacted(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name of the account isn't redacted, even if its digits look like an AWS account id."""
     monkeypatch.setattr("infra.smoke.throwaway.secrets.token_hex", lambda size: ("abcd" + "7" * 12)[: 2 * size])
     run = served.run()
     with settings.override(served.settings), throwaway.account(run) as made:
@@ -101,7 +101,7 @@ def test_name_of_the_account_is_shown_whatever_its_digits(served: Served, monkey
 
 
 def test_account_that_can_be_neither_deleted_nor_suspended_is_named(served: Served) -> None:
-    """The run says so in a line and continues."""
+    """If the account can be neither deleted nor suspended, the run prints a line and continues."""
     run = served.run()
     with settings.override(served.settings), throwaway.account(run) as made:
         made.password, made.id = "another password", "acc_0000000000"
@@ -111,18 +111,22 @@ def test_account_that_can_be_neither_deleted_nor_suspended_is_named(served: Serv
         change.set_tier_and_status(run.account_id, tier=None, status="suspended", actor="operator")
 
 
-def test_account_is_deleted_though_its_burst_is_spent(served: Served) -> None:
-    """A 429 doesn't say whether the key still works: it is asked again when there is a burst again."""
+def test_deletion_is_checked_again_after_a_429(served: Served) -> None:
+    """After a 429, which doesn't tell whether the key is still valid, the check that the account is deleted is
+    repeated.
+    """
     run = served.run()
     with settings.override(served.settings), throwaway.account(run) as made:
         assert burst.fire(run, made.key).admitted < burst.REQUESTS
     assert [(each.state, each.check) for each in run.outcomes.found] == [(outcomes.OK, throwaway.CLEANUP)]
 
 
-def test_key_that_makes_no_account_leaves_out_what_takes_one(
+def test_invalid_admin_key_leaves_out_checks_of_accounts(
     served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One line says why, and each check that needs the account is left out by name."""
+    """If the administrator's key is invalid, one line has the reason, and the checks that need an account are
+    left out.
+    """
     monkeypatch.setattr(contract, "check", lambda _run: None)
     run = served.run(stage="", admin_key="nonsense")
     assert smoke(run, tmp_path / "report.md") == 1
@@ -139,10 +143,10 @@ def test_key_that_makes_no_account_leaves_out_what_takes_one(
         (wrong.exposes_no_challenge, "401 of a malformed key", r"header Access-Control-Expose-Headers: expected .*"),
     ],
 )
-def test_wrong_answer_to_anybody_is_found_and_named(
-    served: Served, mutation: wrong.Mutation, check: str, found: str
-) -> None:
-    """A dropped limit header, another 401, an unexposed challenge: each difference found is that one."""
+def test_wrong_response_is_reported(served: Served, mutation: wrong.Mutation, check: str, found: str) -> None:
+    """A missing limit header, a different 401 and an unexposed challenge are each reported, without other
+    differences.
+    """
     with wrong.before(served.url, mutation) as url, settings.override(served.settings):
         run = served.run(url=url)
         contract.check(run)
@@ -153,8 +157,8 @@ def test_wrong_answer_to_anybody_is_found_and_named(
     assert re.search(found, next(each.found for each in differing if each.check == check))
 
 
-def test_revoked_key_that_passes_once_is_found(served: Served, account: throwaway.Account) -> None:
-    """One request too many after each revocation is counted and named."""
+def test_revoked_key_that_is_accepted_once_is_reported(served: Served, account: throwaway.Account) -> None:
+    """A revoked key that is accepted once more after each revocation is reported with the number of these requests."""
     with wrong.before(served.url, wrong.remembers(401, times=1)) as url, settings.override(served.settings):
         run = served.run(url=url)
         revocation.check(run, dataclasses.replace(account, run=run))
@@ -163,8 +167,8 @@ def test_revoked_key_that_passes_once_is_found(served: Served, account: throwawa
     assert differing.found == f"expected 401 at once, got 200 for {revocation.ROUNDS} requests after it"
 
 
-def test_more_than_the_burst_is_found(served: Served, account: throwaway.Account) -> None:
-    """A gateway that admits everything is told from one that admits the burst in each second."""
+def test_exceeded_burst_is_reported(served: Served, account: throwaway.Account) -> None:
+    """A server that admits all requests is reported; one that admits the burst in each second isn't."""
     with wrong.before(served.url, wrong.remembers(429, times=None)) as url, settings.override(served.settings):
         run = served.run(url=url)
         burst.check(run, dataclasses.replace(account, run=run))

@@ -1,4 +1,4 @@
-"""What a run is pointed at, by what make was given."""
+"""The target of a smoke run, which the variables of `make smoke` choose."""
 
 import pytest
 
@@ -18,10 +18,10 @@ from tests.support.webhook_receiver import run_receiver
         ({"STAGE": "local", "URL": "  "}, "Nothing runs locally: start it with `make run`"),
     ],
 )
-def test_target_that_is_none_is_told_in_one_sentence(
+def test_invalid_target_is_reported_in_one_sentence(
     given: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With what to give, and without a traceback; nothing was called."""
+    """An invalid target prints one sentence that says which value is needed, without the key."""
     monkeypatch.setattr(engine, "running", lambda: None)
     for name in ("STAGE", "URL", "ADMIN_KEY"):
         monkeypatch.delenv(name, raising=False)
@@ -33,10 +33,8 @@ def test_target_that_is_none_is_told_in_one_sentence(
     assert "lk_live_1" not in told
 
 
-def test_address_that_does_not_answer_is_told(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """In one sentence, and the key of the administrator isn't in it."""
+def test_unreachable_url_is_reported(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """If the URL doesn't respond, one sentence says so, without the administrator's key."""
     monkeypatch.setenv("URL", f"http://127.0.0.1:{engine.free_port()}")
     monkeypatch.setenv("ADMIN_KEY", "lk_test_secret")
     assert command.main() == 1
@@ -46,8 +44,10 @@ def test_address_that_does_not_answer_is_told(
 
 
 @pytest.mark.parametrize(("status", "said"), [(404, "No Latchkey answers there"), (503, "")])
-def test_address_of_something_else_is_told_once(status: int, said: str) -> None:
-    """Where /health isn't found, such as without the gateway's stage; a service that is down is checked anyway."""
+def test_url_of_another_service_is_rejected(status: int, said: str) -> None:
+    """A URL whose /health is not found is rejected, as it may lack the gateway's stage; a service that is down is
+    accepted.
+    """
     with run_receiver() as other:
         other.statuses = [status]
         if said:
@@ -66,7 +66,7 @@ def test_address_of_something_else_is_told_once(status: int, said: str) -> None:
         (target.Target("https://a.example", "prod"), True, True),
     ],
 )
-def test_rights_follow_from_what_was_given(given: target.Target, has_accounts: bool, is_deployed: bool) -> None:
-    """An address alone makes no account; AWS is asked about deployed stages only; the key shows in no repr."""
+def test_target_determines_which_checks_run(given: target.Target, has_accounts: bool, is_deployed: bool) -> None:
+    """Accounts need a key or local tables, and AWS is called for deployed stages only; the repr omits the key."""
     assert (given.has_accounts, given.is_deployed) == (has_accounts, is_deployed)
     assert "admin_key" not in repr(given)

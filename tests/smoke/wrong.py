@@ -1,4 +1,4 @@
-"""A proxy before a server that breaks the contract in one way: what `make smoke` must find and name."""
+"""A proxy that breaks the API contract of a server in one way, which `make smoke` must detect."""
 
 import http.client
 import threading
@@ -12,49 +12,49 @@ from infra.local_gateway.response import Response
 from tests.support.threaded_server import ThreadedServer
 
 Mutation = Callable[[str, Response], Response]
-"""Gets the Authorization header of a request and the true answer; returns what is sent."""
+"""A function that gets the Authorization header and the server's response, and returns the response to send."""
 _CARRIED = ("connection", "content-length", "date", "server", "transfer-encoding")
 
 
-def drops_a_limit_header(_authorization: str, answer: Response) -> Response:
-    """Send no X-RateLimit-Reset where there is nothing."""
-    if answer.status == 404:
-        answer.headers = [pair for pair in answer.headers if pair[0] != "X-RateLimit-Reset"]
-    return answer
+def drops_a_limit_header(_authorization: str, response: Response) -> Response:
+    """Remove X-RateLimit-Reset from 404 responses."""
+    if response.status == 404:
+        response.headers = [pair for pair in response.headers if pair[0] != "X-RateLimit-Reset"]
+    return response
 
 
-def says_another_401(_authorization: str, answer: Response) -> Response:
-    """Say what API Gateway would say by itself."""
-    if answer.status == 401 and b"missing_api_key" in answer.body:
-        answer.body = b'{"message":"Unauthorized"}'
-    return answer
+def says_another_401(_authorization: str, response: Response) -> Response:
+    """Replace the body of a 401 with the one that API Gateway sends by default."""
+    if response.status == 401 and b"missing_api_key" in response.body:
+        response.body = b'{"message":"Unauthorized"}'
+    return response
 
 
-def exposes_no_challenge(_authorization: str, answer: Response) -> Response:
-    """Let no page of another origin read WWW-Authenticate."""
-    answer.headers = [(name, value.replace(",WWW-Authenticate", "")) for name, value in answer.headers]
-    return answer
+def exposes_no_challenge(_authorization: str, response: Response) -> Response:
+    """Remove WWW-Authenticate from the headers that CORS exposes."""
+    response.headers = [(name, value.replace(",WWW-Authenticate", "")) for name, value in response.headers]
+    return response
 
 
 def remembers(status: int, *, times: int | None) -> Mutation:
-    """Return what answers with what a credential was once given, where it is now given `status`: so many times."""
+    """Return a mutation that sends a credential's last 200 response in place of `status`, up to `times` times."""
     passed: dict[str, Response] = {}
     left: dict[str, int] = {}
 
-    def mutated(authorization: str, answer: Response) -> Response:
-        if answer.status == 200:
-            passed[authorization] = answer
-        elif answer.status == status and authorization in passed and left.get(authorization, 1):
+    def mutated(authorization: str, response: Response) -> Response:
+        if response.status == 200:
+            passed[authorization] = response
+        elif response.status == status and authorization in passed and left.get(authorization, 1):
             left[authorization] = left.get(authorization, times or 2**31) - 1
             return passed[authorization]
-        return answer
+        return response
 
     return mutated
 
 
 @contextmanager
 def before(url: str, mutation: Mutation) -> Iterator[str]:
-    """Yield the URL of a proxy before `url` for the length of a `with` block."""
+    """Yield the URL of a proxy to the server at `url`, which changes responses by `mutation`."""
     host = urlsplit(url).netloc
 
     class Handler(BaseHTTPRequestHandler):
@@ -72,15 +72,15 @@ def before(url: str, mutation: Mutation) -> Iterator[str]:
             connection.close()
             self.send(mutation(self.headers.get("Authorization", ""), true), came.getheader("Content-Length"))
 
-        def send(self, answer: Response, length: str | None) -> None:
-            self.send_response(answer.status)
-            for name, value in answer.headers:
+        def send(self, response: Response, length: str | None) -> None:
+            self.send_response(response.status)
+            for name, value in response.headers:
                 self.send_header(name, value)
-            if answer.status != 204:
+            if response.status != 204:
                 is_head = self.command == "HEAD" and length is not None
-                self.send_header("Content-Length", str(length if is_head else len(answer.body)))
+                self.send_header("Content-Length", str(length if is_head else len(response.body)))
             self.end_headers()
-            self.wfile.write(answer.body)
+            self.wfile.write(response.body)
 
         def __getattr__(self, name: str) -> Any:
             if name.startswith("do_"):

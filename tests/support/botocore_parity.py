@@ -1,7 +1,7 @@
 """Parity with botocore: our DynamoDB client and botocore must serialize each call and parse each response alike.
 
-A run compares the first call and response of each shape; others differ only in ids, times and counts.
-`make test` enables it for every test on moto, by `TESTS_TWIN=1`; `make test-fast` doesn't.
+The first call and response of each shape are compared; others differ only in ids, times and counts. `make test` enables
+the comparison for every test on moto by `TESTS_TWIN=1`; `make test-fast` doesn't.
 """
 
 import json
@@ -34,7 +34,7 @@ SENT_ALIKE = ("host", "content-type", "x-amz-target", "x-amz-security-token", "c
 
 @lru_cache(maxsize=1)
 def _client() -> Any:
-    """Return botocore's client, which takes longer to create than most tests run."""
+    """Return botocore's client. It is created once, because creating it takes longer than most tests."""
     config = Config(parameter_validation=False, retries={"total_max_attempts": 1, "mode": "standard"})
     return botocore.session.get_session().create_client("dynamodb", config=config)
 
@@ -45,11 +45,11 @@ class _Body(BytesIO):
 
 
 _compared_here: set[object] = set()
-"""The shapes that this process, or another one of the same run, has compared."""
+"""The shapes that this process, or another process of the same run, has compared."""
 
 
 class Parity:
-    """Sends our client's request, has botocore serialize the same call and parse the same response, and compares."""
+    """A sender that makes each call with our client and compares request and response with botocore's."""
 
     def __init__(self, compared: Path) -> None:
         self.compared = compared
@@ -63,7 +63,7 @@ class Parity:
         self.sent, self.answer = b"", HttpResponse(0, {}, b"")
 
     def __call__(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        """Make one call with both clients."""
+        """Make a call with our client, and compare it if its shape is new."""
         with self.lock:
             ours, failed = _outcome(self.caller, operation, request)
             if _is_new((operation, _shape(request), _shape(_compared(ours))), self.compared):
@@ -78,11 +78,11 @@ class Parity:
         return self.answer
 
     def compare(self, request: AWSPreparedRequest, **_rest: Any) -> AWSResponse:
-        """Compare botocore's request with the sent one, and return the response to that."""
+        """Compare botocore's request with ours, and return the response to our request."""
         head, _, body = self.sent.partition(b"\r\n\r\n")
         ours = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:])
         theirs = {name.lower(): _text(value) for name, value in request.headers.items()}
-        # botocore derives the Host header from the URL when it sends.
+        # botocore adds the Host header only when it sends.
         theirs["host"] = request.url.split("/")[2]
         theirs["content-length"] = ours["content-length"]
         assert json.loads(body) == json.loads(str(_text(request.body)))
@@ -91,7 +91,7 @@ class Parity:
 
 
 def _outcome(send: dynamodb.Send, operation: str, request: dict[str, Any]) -> tuple[dict[str, Any], bool]:
-    """Return a response, and whether it is an error."""
+    """Return the response of a call, and whether it is an error."""
     try:
         return send(operation, request), False
     except (codec.Failed, ClientError) as error:
@@ -99,7 +99,7 @@ def _outcome(send: dynamodb.Send, operation: str, request: dict[str, Any]) -> tu
 
 
 def _is_new(shape: object, compared: Path) -> bool:
-    """Return whether no process of this run has compared this shape; record it in a file."""
+    """Return whether no process of this run has compared this shape, and record the shape in a file."""
     if shape in _compared_here:
         return False
     _compared_here.add(shape)
@@ -110,7 +110,7 @@ def _is_new(shape: object, compared: Path) -> bool:
 
 
 def _shape(value: Any) -> object:
-    """Return the shape of a request or response: names and expressions, but only the types of values."""
+    """Return the shape of a request or response: its names and expressions, and only the types of its values."""
     if isinstance(value, dict):
         return tuple((name, name in VALUES or _shape(part)) for name, part in value.items())
     if isinstance(value, list):
@@ -122,10 +122,12 @@ def _text(value: str | bytes) -> str:
     return value.decode() if isinstance(value, bytes) else value
 
 
-def _compared(answer: dict[str, Any]) -> dict[str, Any]:
-    """Omit botocore's response metadata, and table descriptions, whose timestamps botocore parses."""
+def _compared(response: dict[str, Any]) -> dict[str, Any]:
+    """Return a response without the fields that botocore adds or parses: metadata, and table descriptions with
+    timestamps.
+    """
     apart = ("ResponseMetadata", "message", "Message", "Table", "TableDescription")
-    return {name: value for name, value in answer.items() if name not in apart}
+    return {name: value for name, value in response.items() if name not in apart}
 
 
 def is_enabled() -> bool:

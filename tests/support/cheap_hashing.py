@@ -1,7 +1,7 @@
-"""argon2 at the lowest cost, for tests of other things: a hash is unchanged otherwise.
+"""argon2 with the lowest cost, for tests whose subject isn't password hashing.
 
-tests/accounts/test_passwords.py checks the cost parameters, tests/engine/test_time.py the time of each response.
-Browsers and real processes hash at full cost.
+Only the cost of a hash differs. tests/accounts/test_passwords.py checks the cost parameters, and
+tests/engine/test_time.py the response times. Tests with browsers and real processes hash with the full cost.
 """
 
 import re
@@ -15,7 +15,7 @@ CHEAPEST = {"time_cost": 1, "memory_cost": 8, "parallelism": 1}
 
 
 def hash_cheaply(monkeypatch: Any) -> None:
-    """Reduce argon2's work; the stored hash names the requested cost."""
+    """Hash with argon2's lowest cost; the stored hash names the requested cost."""
 
     def hash_secret_cheaply(**asked: Any) -> bytes:
         named = f"$m={asked['memory_cost']},t={asked['time_cost']},p={asked['parallelism']}$"

@@ -1,7 +1,7 @@
-"""Check that a response conforms to its route's declaration: status, headers and body, to the last field.
+"""Check that a response conforms to the declaration of its route: status, headers and body.
 
-Stricter than the OpenAPI document, whose schemas allow additional fields: here an undeclared field is an error.
-It runs after every request that a test sends through the harness, and never in production.
+Stricter than the OpenAPI document, whose schemas allow additional fields: here an undeclared field is an error. The
+check runs after every request that a test sends through the harness, and never in production.
 """
 
 import json
@@ -17,11 +17,11 @@ from infra.local_gateway.response import Response
 
 BASE_URL = "https://api.latchkey.test"
 OF_THE_GATEWAY = (413, 431)
-"""Statuses that API Gateway sends before routing, as the document's introduction says."""
+"""Statuses that API Gateway sends before routing, which the introduction of the OpenAPI document lists."""
 
 
 def check(gateway: Gateway, method: str, target: str, answer: Response) -> None:
-    """Assert that the response of a documented route conforms to its declaration."""
+    """Assert that the response of a documented route conforms to the route's declaration."""
     operation = _operation(gateway, method, target)
     if operation is None or answer.status in OF_THE_GATEWAY:
         return
@@ -44,7 +44,7 @@ def check(gateway: Gateway, method: str, target: str, answer: Response) -> None:
 
 
 def strict(schema: Any) -> Any:
-    """Return a schema that forbids additional properties."""
+    """Return a schema that forbids additional properties at every level."""
     if isinstance(schema, list):
         return [strict(each) for each in schema]
     if not isinstance(schema, dict):

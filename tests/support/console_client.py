@@ -1,7 +1,7 @@
-"""A console client without a browser: keeps cookies, submits the forms of a page, follows redirects.
+"""A console client without a browser, which keeps cookies, submits the forms of a page and follows redirects.
 
-Every path on a page must have the prefix of the deployment, and is sent to the gateway without it, as a
-stage of API Gateway does.
+Every path on a page must have the prefix of the deployment. The prefix is removed before a request is sent to the
+gateway, as API Gateway does with its stage.
 """
 
 import re
@@ -36,7 +36,7 @@ _client_numbers = count()
 
 @lru_cache(maxsize=8)
 def hash_of(password: str) -> str:
-    """Return a password hash that is cheap to verify: the hash contains its cost parameters."""
+    """Return a password hash that is cheap to verify, because a hash contains its cost parameters."""
     return argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(password)
 
 
@@ -62,7 +62,7 @@ def new_account(
 
 @dataclass
 class Form:
-    """A form of a page, with the values that a browser would submit unchanged."""
+    """A form of a page with the values that a browser would submit without user input."""
 
     action: str
     method: str
@@ -70,7 +70,7 @@ class Form:
 
 
 class _Reader(HTMLParser):
-    """Parses a page: forms, URLs, headings, notices, tables."""
+    """A parser of pages, which collects forms, URLs, headings, notices and tables."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -131,24 +131,24 @@ class _Reader(HTMLParser):
 
 @dataclass
 class Page:
-    """A response of the console, parsed."""
+    """A response of the console, parsed when it is first needed."""
 
     answer: Response
     target: str
 
     @property
     def status(self) -> int:
-        """Return the status."""
+        """Return the HTTP status."""
         return self.answer.status
 
     @property
     def html(self) -> str:
-        """Return the source."""
+        """Return the HTML source."""
         return self.answer.body.decode()
 
     @property
     def location(self) -> str:
-        """Return the target of a redirect, "" without one."""
+        """Return the target of a redirect, or "" for any other response."""
         return self.answer.header("Location") or ""
 
     @property
@@ -175,12 +175,12 @@ class Page:
 
     @property
     def notice(self) -> str:
-        """Return the confirmation message, "" without one."""
+        """Return the confirmation message, or ""."""
         return _join(self.content.by_role.get("status", ()))
 
     @property
     def problem(self) -> str:
-        """Return the error message, "" without one."""
+        """Return the error message, or ""."""
         return _join(self.content.by_role.get("alert", ()))
 
     @property
@@ -195,15 +195,15 @@ class Page:
 
     @property
     def rows(self) -> list[list[str]]:
-        """Return the rows of every table, as lists of the cells' texts."""
+        """Return the rows of all tables, each as a list of the cells' texts."""
         return [[" ".join(" ".join(cell).split()) for cell in row] for row in self.content.rows]
 
     def form(self, action: str) -> Form:
-        """Return the form with this action; fail without one."""
+        """Return the form with this action; fail if there is none."""
         return next(form for form in self.content.forms if form.action == action)
 
     def value(self, action: str, name: str) -> str:
-        """Return the value of a field of a form."""
+        """Return the value of a form field."""
         return next(value for field, value in self.form(action).fields if field == name)
 
 
@@ -213,25 +213,25 @@ def _join(texts: Iterable[str]) -> str:
 
 @dataclass
 class ConsoleClient:
-    """One browser, with its own client address."""
+    """A browser with a client address."""
 
     latchkey: TestApp
     origin: str = ORIGIN
     root: str = ""
-    """The path prefix of the pages, "" or a stage like `/api`."""
+    """The path prefix of the pages: "" or a stage like `/api`."""
     ip: str = field(default_factory=lambda: f"198.51.100.{next(_client_numbers) % 256}")
     cookies: dict[str, str] = field(default_factory=dict)
     agent: str = ""
-    """The User-Agent."""
+    """The User-Agent header."""
 
     def open(self, target: str, **headers: str) -> Page:
         """Open a page, without following redirects."""
         return self._exchange("GET", target, {name.replace("_", "-"): value for name, value in headers.items()})
 
     def submit(self, action: str, *, on: str = "", **fields: str | Iterable[str]) -> Page:
-        """Open the page `on` (by default the form's action), and submit its form to `action` with `fields`.
+        """Open the page `on` (by default the form's action), and submit its form for `action` with `fields`.
 
-        If the page only links to a confirmation page, that page's form is submitted.
+        If the page only links to a confirmation page, the form of the confirmation page is submitted.
         """
         page = self._open_confirmation(self.open(on or action), action, fields)
         return self.send(action, self.fill(page, action, fields))
@@ -247,27 +247,27 @@ class ConsoleClient:
         return page if forms or not links else self.open(self.local(links[0]))
 
     def fill(self, page: Page, action: str, fields: Fields) -> dict[str, str | Iterable[str]]:
-        """Return the values of a page's form with `fields` filled in."""
+        """Return the values of a page's form with `fields` filled in; fail if a field doesn't exist."""
         whole: dict[str, str | Iterable[str]] = {}
         for name, value in page.form(self.root + action.partition("?")[0]).fields:
             whole[name] = [*whole.get(name, ()), value]
         return whole | dict(fields)
 
     def send(self, target: str, fields: Fields, *, origin: str | None = "own", body: bytes = b"") -> Page:
-        """Send a form, or the raw `body`; `origin` is the page's own unless another one, or None, is given."""
+        """Send a form or the raw `body`; `origin` is the page's own by default, and None omits the header."""
         headers = {"Content-Type": FORM}
         if origin is not None:
             headers["Origin"] = self.origin if origin == "own" else origin
         return self._exchange("POST", target.partition("?")[0], headers, body or urlencode(fields, doseq=True).encode())
 
     def follow(self, page: Page) -> Page:
-        """Follow all redirects of a page."""
+        """Follow redirects until a page is reached."""
         while page.location:
             page = self.open(self.local(page.location))
         return page
 
     def local(self, path: str) -> str:
-        """Return a path of a page without the prefix, which it must have."""
+        """Return a path of a page without the deployment's prefix; fail if the path lacks the prefix."""
         assert path.startswith(f"{self.root}/"), f"{path} leaves {self.root}/"
         return path.removeprefix(self.root)
 
@@ -277,7 +277,7 @@ class ConsoleClient:
 
     @property
     def session(self) -> str:
-        """Return the session's secret, "" without one."""
+        """Return the session's secret from the cookie, or ""."""
         return self.cookies.get(self.cookie_name("latchkey"), "")
 
     @property
@@ -288,7 +288,7 @@ class ConsoleClient:
         return found.session.id
 
     def cookie_name(self, name: str) -> str:
-        """Return the name of a cookie at this origin."""
+        """Return the name that a cookie has at this origin."""
         return f"__Host-{name}" if self.origin.startswith("https:") else name
 
     def _exchange(self, method: str, target: str, headers: dict[str, str], body: bytes = b"") -> Page:
@@ -302,7 +302,7 @@ class ConsoleClient:
 
 
 def log_in_as(latchkey: TestApp, account: Account, origin: str = ORIGIN) -> ConsoleClient:
-    """Return a client with a new session, from an unknown device."""
+    """Return a client with a new session, from a device that the account hasn't used before."""
     console = ConsoleClient(latchkey, origin)
     console.cookies[console.cookie_name("latchkey")] = sessions.open_session(account)
     return console

@@ -1,6 +1,6 @@
-"""Every parameter of every route, from the routes themselves, so that a new one is tested with the others.
+"""Every parameter of every route, collected from the routes, so that parameters of new routes are tested, too.
 
-Parameters of the API come from the routes' declarations, those of the console from the views' source.
+Parameters of the API come from the routes' declarations, and those of the console from the source of its views.
 """
 
 import ast
@@ -20,7 +20,7 @@ from infra.routes import of_latchkey
 CONSOLE = "chalicelib.api.console"
 IN_QUERY = ("text_or_parameter", "parameter_values", "query")
 IN_FORM = ("text_or_parameter", "text", "check", "form")
-"""Methods and attributes of PageRequest with which a view reads a parameter."""
+"""Methods and attributes of PageRequest by which a view reads a form field; IN_QUERY has those for the query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +30,13 @@ class Parameter:
     method: str
     route: str
     place: str
-    """`path`, `query`, `form`, `json` or `header`."""
+    """The place of the parameter: `path`, `query`, `form`, `json` or `header`."""
     name: str
 
 
 @lru_cache(maxsize=1)
 def all_parameters() -> tuple[Parameter, ...]:
-    """Return every parameter except cookies, parameters of all pages, and the credential."""
+    """Return every parameter, except cookies, the credential, and parameters that all pages have."""
     described = {(each.route.method, each.route.path): each for each in documented(of_latchkey())}
     found = []
     for route, entries in of_latchkey().items():
@@ -69,12 +69,12 @@ def _read_by_page(method: str, route: str) -> Iterator[tuple[str, str]]:
         module, name = view.split(".")
         yield from (("form" if method == "POST" else "query", each) for each in _names(module, name, method))
         if route == "/oauth/authorize":
-            # OAuth's own: parameters of the query, for GET and POST.
+            # The authorization request has its parameters in the query, for GET and for POST.
             yield from (("query", each) for each in AUTHORIZATION_PARAMETERS)
 
 
 def _names(module: str, function: str, method: str) -> list[str]:
-    """Return the names that a view, and the console functions that it calls, read from the query or the form."""
+    """Return the names that a view, and the console functions it calls, read from the query or the form."""
     kinds, found, seen = IN_FORM if method == "POST" else IN_QUERY, [], set()
     left = [(module, function)]
     while left:
@@ -129,5 +129,5 @@ def _functions() -> dict[tuple[str, str], ast.FunctionDef]:
 
 
 def parameters_in(*places: str) -> list[Parameter]:
-    """Return the parameters in some places."""
+    """Return the parameters in any of the places."""
     return [each for each in all_parameters() if each.place in places]

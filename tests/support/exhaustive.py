@@ -1,4 +1,4 @@
-"""Long lists of cases: `make test` runs some of each, `make test ALL=1` runs all of them."""
+"""Long lists of test cases: `make test` runs some of each list, and `make test ALL=1` runs all."""
 
 import os
 from collections.abc import Sequence
@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 IS_ENABLED = bool(os.environ.get("TESTS_EXHAUSTIVE"))
-"""Whether every case of every list runs."""
+"""Whether every case of every list is run."""
 
 
 def after(count: int, cases: Sequence[Any]) -> list[Any]:
-    """Return pytest parameters for the cases; those after the first `count` run only in an exhaustive run."""
+    """Return the cases as pytest parameters; only an exhaustive run includes those after the first `count`."""
     return [*cases[:count], *(_mark(case) for case in cases[count:])]
 
 
 def examples(number: int) -> int:
-    """Return the number of Hypothesis examples, `number` in an exhaustive run."""
+    """Return the number of Hypothesis examples: `number` in an exhaustive run, and fewer otherwise."""
     return number if IS_ENABLED else max(number // 4, 1)
 
 

@@ -1,4 +1,4 @@
-"""An app with one route whose view raises an exception, to test 500 responses."""
+"""An app with a route whose view raises an exception, for tests of 500 responses."""
 
 from chalice.app import Blueprint, Chalice
 
@@ -9,11 +9,11 @@ from infra.local_gateway.gateway import Gateway
 
 
 class Fault(Exception):
-    """An unexpected exception."""
+    """The exception that the view raises."""
 
 
 def gateway_with_fault() -> Gateway:
-    """Return a gateway with GET /v1/fault, whose exception contains the caller's context."""
+    """Return a gateway to an app with GET /v1/fault, whose exception contains the caller's data."""
     blueprint = Blueprint(__name__)
 
     def fail(context: RequestContext) -> None:

@@ -1,6 +1,6 @@
-"""A fake internet: public addresses that are connected to TLS servers on this machine, and nothing else.
+"""A fake internet, in which only chosen public addresses are reachable: each is a TLS server on this machine.
 
-Only `socket.create_connection` is replaced, which records the requested addresses.
+Only `socket.create_connection` is replaced; the replacement records the requested addresses.
 """
 
 import os
@@ -18,7 +18,7 @@ import pytest
 import trustme
 
 Conversation = Callable[[ssl.SSLSocket], None]
-"""Handles a connection after a request was received."""
+"""A function that handles a connection after its request was received."""
 
 NAME = "client.example"
 ADDRESS = "93.184.215.14"
@@ -26,18 +26,18 @@ ADDRESS = "93.184.215.14"
 
 @dataclass
 class Internet:
-    """The reachable addresses, and the recorded connections and requests."""
+    """The reachable addresses, with the recorded connections and requests."""
 
     patch: pytest.MonkeyPatch
     authority: trustme.CA
     ports: dict[tuple[str, int], int] = field(default_factory=dict)
-    """The local port for each public address and port."""
+    """The local port of each reachable public address and port."""
     connected: list[tuple[str, int]] = field(default_factory=list)
     requests: list[bytes] = field(default_factory=list)
     servers: list["Server"] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Replace connections: unknown addresses are unreachable."""
+        """Replace `socket.create_connection`; all addresses are unreachable at first."""
         connect = socket.create_connection
 
         database = urlsplit(os.environ.get("AWS_ENDPOINT_URL_DYNAMODB", ""))
@@ -54,7 +54,7 @@ class Internet:
 
     @cached_property
     def tls(self) -> ssl.SSLContext:
-        """Return a client context that trusts this internet's certificate authority."""
+        """Return a TLS context for clients that trusts the certificate authority of this internet."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self.authority.configure_trust(context)
         return context
@@ -66,7 +66,7 @@ class Internet:
         self.ports[address, port] = server.port
 
     def respond(self, body: bytes, *, status: str = "200 OK", headers: str = "", **place: Any) -> None:
-        """Run a server at an address with the same response to every request."""
+        """Run a server at an address that sends the same response to every request."""
         length = f"Content-Length: {len(body)}\r\n"
         self.serve(lambda talk: talk.sendall(f"HTTP/1.1 {status}\r\n{length}{headers}\r\n".encode() + body), **place)
 
@@ -91,7 +91,7 @@ class Server:
     """A listening port, and a thread that serves one connection at a time."""
 
     def __init__(self, talk: Conversation, context: ssl.SSLContext | None, requests: list[bytes]) -> None:
-        """Listen; without a `context` connections are accepted and ignored."""
+        """Listen for connections; without a `context` they are accepted and ignored."""
         self._talk, self._context, self._requests = talk, context, requests
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listening.getsockname()[1]
@@ -135,9 +135,9 @@ class Server:
 
 
 def drip(head: bytes, drop: bytes, dripped: list[bytes]) -> Conversation:
-    """Return a conversation that sends `head`, and then `drop` every few milliseconds until the client disconnects.
+    """Return a conversation that sends `head`, then `drop` every few milliseconds until the client disconnects.
 
-    `dripped` collects the drops.
+    `dripped` collects the drops that were sent.
     """
     pause = threading.Event()
 
@@ -157,7 +157,7 @@ def stay_silent(connection: ssl.SSLSocket) -> None:
 
 @contextmanager
 def replace_internet() -> Iterator[Internet]:
-    """Replace the internet with an empty one."""
+    """Replace the internet with an empty one during a `with` block."""
     with pytest.MonkeyPatch.context() as patch:
         internet = Internet(patch, _authority())
         yield internet

@@ -1,6 +1,6 @@
 """The harness: a complete Latchkey in one process, with accounts, keys, the local gateway and a test clock.
 
-The clock moves only on request, so that no result depends on how busy the machine is.
+Only tests move the clock, so results don't depend on how busy the machine is.
 """
 
 import atexit
@@ -27,12 +27,12 @@ from infra.local_gateway.response import Response
 from tests.support import conformance
 
 START_MS = 1_639_994_400_000
-"""2021-12-20T10:00:00Z."""
+"""The start time of the test clock, 2021-12-20T10:00:00Z."""
 
 
 @dataclass
 class Clock:
-    """A test clock, which moves only by `forward`."""
+    """A test clock, which only tests move."""
 
     now_ms: int = START_MS
 
@@ -46,9 +46,9 @@ class Clock:
 
 @dataclass
 class TestApp:
-    """The app under test; `secrets` collects every issued secret, so that tests can search for leaks."""
+    """The app under test. `secrets` collects every issued secret, so that tests can search for leaks."""
 
-    __test__ = False  # its name begins with Test, but it is not a test class
+    __test__ = False  # pytest must not collect it as a test class.
 
     clock: Clock
     gateway: Gateway = field(default_factory=lambda: Gateway(app, domain="api.example.com"))
@@ -62,7 +62,7 @@ class TestApp:
         return create_account(email=email, name=name, tier=tier, admin=admin, verified_at_ms=clock.now_ms())
 
     def key(self, account: Account, *scopes: str, expires_in_s: int | None = None) -> Issued:
-        """Create a key, by default with the scopes read, write and keys."""
+        """Create a key with the scopes read, write and keys by default."""
         issued = new_key(
             account.id,
             name="Test key",
@@ -93,13 +93,13 @@ class TestApp:
             body = json.dumps(json_body).encode()
         if body:
             sent.setdefault("Content-Type", "application/json")
-        answer = self.gateway.handle(method, target, sent.items(), body, ip=ip)
-        conformance.check(self.gateway, method, target, answer)
-        self._collect_secrets(answer)
-        return answer
+        response = self.gateway.handle(method, target, sent.items(), body, ip=ip)
+        conformance.check(self.gateway, method, target, response)
+        self._collect_secrets(response)
+        return response
 
     def set_counters(self, subject: str, tier: tiers.Tier, **counters: int) -> None:
-        """Set counters of this hour; `burst` is the counter of this second."""
+        """Set counters of the current hour; `burst` sets the counter of the current second."""
         window = counter_items.window_at(subject, tier, clock.now_ms())
         named = {window.slot if name == "burst" else name: count for name, count in counters.items()}
         dynamodb.call(
@@ -113,7 +113,7 @@ class TestApp:
         )
 
     def counters(self, subject: str, tier: tiers.Tier = tiers.FREE) -> dict[str, int]:
-        """Return the counters and timestamps of this hour's item."""
+        """Return the counters and timestamps of the current hour's item."""
         hour = clock.hour_of(clock.now_s())
         request = {
             "TableName": settings.current().table(counter_items.TABLE),
@@ -124,24 +124,24 @@ class TestApp:
         return {name: int(value["N"]) for name, value in item.items() if "N" in value and name != "hour"}
 
     def forget(self) -> None:
-        """Clear the process's caches, as a cold start does; the gateway's cache stays."""
+        """Clear the caches of this process, as after a cold start; the gateway's cache is kept."""
         process_cache.forget()
 
-    def _collect_secrets(self, answer: Response) -> None:
-        if answer.status == 201:
-            made: dict[str, Any] = answer.json()
+    def _collect_secrets(self, response: Response) -> None:
+        if response.status == 201:
+            made: dict[str, Any] = response.json()
             self.secrets.extend(made[name] for name in ("secret",) if name in made)
             self.secrets.extend(made["set_password_url"].partition("=")[2:] if "set_password_url" in made else ())
 
 
-def error_of(answer: Response) -> tuple[int, str]:
+def error_of(response: Response) -> tuple[int, str]:
     """Return the status and the `error` of an error response."""
-    return answer.status, answer.json()["error"]
+    return response.status, response.json()["error"]
 
 
 @lru_cache(maxsize=1)
 def stage_key_file() -> str:
-    """Return a file with a root key."""
+    """Return the path of a file with a root key."""
     with NamedTemporaryFile("w", prefix="latchkey-test-key-", delete=False) as file:
         file.write(base64.b64encode(bytes(range(32))).decode())
     atexit.register(Path(file.name).unlink, missing_ok=True)

@@ -1,4 +1,4 @@
-"""Interleaving of DynamoDB calls: record them, and run something between two of them. Races without threads."""
+"""Interleaved DynamoDB calls: tests record calls, or run a function between two calls to test races without threads."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -11,7 +11,7 @@ from chalicelib.limits.counter_items import TABLE
 
 @contextmanager
 def record_calls() -> Iterator[list[tuple[str, dynamodb.Json]]]:
-    """Record the operations of a `with` block, each with its request."""
+    """Record the calls of a `with` block, each as its operation and request."""
     calls: list[tuple[str, dynamodb.Json]] = []
     send = dynamodb.sender()
 
@@ -25,7 +25,9 @@ def record_calls() -> Iterator[list[tuple[str, dynamodb.Json]]]:
 
 @contextmanager
 def run_before(operation: str, happens: Callable[[], object], *, times: int = 1) -> Iterator[None]:
-    """Run something right before the first calls of an operation are sent, and so after the reads that they rely on."""
+    """Run a function right before the first calls of an operation are sent, and so after the reads before these
+    calls.
+    """
     send, left = dynamodb.sender(), times
 
     def interrupted(name: str, request: dynamodb.Json) -> dynamodb.Json:
@@ -42,7 +44,7 @@ def run_before(operation: str, happens: Callable[[], object], *, times: int = 1)
 
 @contextmanager
 def run_after(operation: str, happens: Callable[[], object], *, times: int = 1) -> Iterator[None]:
-    """Run something right after the first calls of an operation, also when they fail."""
+    """Run a function right after the first calls of an operation, even if these calls fail."""
     send, left = dynamodb.sender(), times
 
     def followed(name: str, request: dynamodb.Json) -> dynamodb.Json:
@@ -61,7 +63,7 @@ def run_after(operation: str, happens: Callable[[], object], *, times: int = 1) 
 
 @contextmanager
 def fail_calls(operation: str, table: str = "") -> Iterator[None]:
-    """Fail the calls of an operation, optionally on one table, with an error other than a failed condition."""
+    """Make the calls of an operation, optionally on one table, fail with an error other than a failed condition."""
     send, named = dynamodb.sender(), settings.current().table(table)
 
     def losing(name: str, request: dynamodb.Json) -> dynamodb.Json:
@@ -74,13 +76,15 @@ def fail_calls(operation: str, table: str = "") -> Iterator[None]:
 
 
 def fail_marks() -> AbstractContextManager[None]:
-    """Fail all stale marks: the counters table rejects writes."""
+    """Make the writes of all stale marks fail."""
     return fail_calls("UpdateItem", TABLE)
 
 
 @contextmanager
 def cancel_transactions(table: str, item: dynamodb.Json) -> Iterator[list[tuple[str, dynamodb.Json]]]:
-    """Cancel every transaction by the condition of its update of a table; return `item` as the current item."""
+    """Cancel every transaction, as if the condition of its update of `table` had failed with `item` as the current
+    item.
+    """
     calls: list[tuple[str, dynamodb.Json]] = []
     send, named = dynamodb.sender(), settings.current().table(table)
 

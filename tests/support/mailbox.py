@@ -1,4 +1,4 @@
-"""The emails of an app that stores them in a folder."""
+"""The emails of an app that stores them in a folder instead of sending them."""
 
 import re
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from chalicelib.core import settings
 
 @dataclass(frozen=True, slots=True)
 class ReceivedEmail:
-    """One email, parsed."""
+    """A parsed email."""
 
     to: str
     subject: str
@@ -19,23 +19,23 @@ class ReceivedEmail:
 
     @property
     def link(self) -> str:
-        """Return the last URL in the text."""
+        """Return the last URL in the email's text."""
         return str(re.findall(r"https?://\S+", self.text)[-1])
 
     @property
     def target(self) -> str:
-        """Return the path and query of the link."""
+        """Return the path and query of the email's link."""
         return re.sub(r"^https?://[^/]+", "", self.link)
 
     @property
     def token(self) -> str:
-        """Return the link's one-time token."""
+        """Return the one-time token in the email's link."""
         return self.link.partition("ticket=")[2]
 
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    """The folder with the emails."""
+    """The folder in which the app stores its emails."""
 
     folder: Path
 
@@ -48,14 +48,14 @@ class Mailbox:
         return emails
 
     def take_one(self) -> ReceivedEmail:
-        """Return and remove the only email."""
+        """Return and remove the only email; fail if there isn't exactly one."""
         (email,) = self.take()
         return email
 
 
 @contextmanager
 def collect_emails(folder: Path) -> Iterator[Mailbox]:
-    """Store the emails of a `with` block in `folder`."""
+    """Have the app store its emails in `folder` during a `with` block."""
     with settings.override(replace(settings.current(), mail_folder=str(folder))):
         yield Mailbox(folder)
 

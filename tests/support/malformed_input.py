@@ -1,4 +1,4 @@
-"""Malformed input for every place that expects a string: text that breaks parsers, keys or encodings."""
+"""Malformed input for every string that a request may contain: text that breaks parsers, keys or encodings."""
 
 MALFORMED = {
     "nothing": "",
@@ -17,4 +17,4 @@ MALFORMED = {
 }
 
 WRONG_TYPES: tuple[object, ...] = (None, True, -1, 2.5, 10**400, [], ["x", ["x"]], {}, {"x": {"x": None}})
-"""JSON values of wrong types, where a string, a number or a list is expected."""
+"""JSON values of wrong types, for fields that expect a string, a number or a list."""

@@ -1,8 +1,8 @@
-"""Caches for moto, which repeats expensive work at each call: most of the tests' CPU time.
+"""Caches for moto, whose repeated work in each call would take most of the tests' CPU time.
 
-Results are the same. Expressions are parsed once; a transaction doesn't copy all items of its tables for a
-rollback, but an update changes a copy of its item; a query reads one partition; the size of an item is checked
-only near the limit; the class of a node is cached.
+Results are the same. Expressions are parsed once; a transaction doesn't copy all items of its tables for a rollback,
+but an update changes a copy of its item; a query reads one partition; the size of an item is checked only near the
+limit; the class of a node is cached.
 """
 
 import copy
@@ -23,7 +23,7 @@ from moto.dynamodb.models.utilities import bytesize
 from moto.dynamodb.parsing import ast_nodes, expressions, validators
 from moto.utilities import aws_headers
 
-_nodes, _parsers = cast(Any, ast_nodes), cast(Any, expressions)  # moto has no types there
+_nodes, _parsers = cast(Any, ast_nodes), cast(Any, expressions)  # moto declares no types for these modules.
 REQUEST_ID = "A" * 52
 ITEM_BYTES_MAX = 405_000
 _parse, _update = _parsers.UpdateExpressionParser.make, DynamoDBBackend.update_item
@@ -42,7 +42,7 @@ _of_thread = threading.local()
 
 
 def install() -> None:
-    """Patch moto in this process; idempotent."""
+    """Patch moto in this process; repeating it changes nothing."""
     instead: tuple[tuple[Any, str, Any], ...] = (
         (responses, "method_names_from_class", _method_names),
         (aws_headers, "gen_amzn_requestid_long", _request_id),
@@ -75,7 +75,10 @@ def _request_id(headers: dict[str, Any] | None = None) -> str:
 
 
 def _validated(validator: Any) -> Any:
-    """Return an update with the values of its call. Validators of the form alone run once for each form."""
+    """Return a validated update with the values of the call.
+
+    Validators that depend only on the expression and the types of values run once for each combination.
+    """
     values = (validator.expression_attribute_values or {}).items()
     form = (
         validator.node_to_validate.said,
@@ -100,7 +103,7 @@ def _parsed(expression: str) -> bytes:
 
 
 class _Noting(ConditionExpressionParser):
-    """Records the operands with a value of the call."""
+    """A parser that records the operands whose value comes from the call."""
 
     held: list[tuple[Any, str]]
 
@@ -112,7 +115,7 @@ class _Noting(ConditionExpressionParser):
 
 
 def _condition(parser: ConditionExpressionParser) -> Any:
-    """Return a condition. A cached one gets this call's values: a thread uses one condition at a time."""
+    """Return a parsed condition. A cached condition gets the values of the call, so each thread has its own cache."""
     expression, names = parser.condition_expression, parser.expression_attribute_names or {}
     values = parser.expression_attribute_values or {}
     if not expression:
@@ -153,7 +156,7 @@ def _is_node(kind: Any) -> bool:
 
 @functools.cache
 def _taken_as(processor: Any, kinds: tuple[Any, ...], kind: Any) -> Any:
-    """Return the class by which a processor handles a node: the first that matches, as in moto."""
+    """Return the first class by which a processor handles a node, as moto does."""
     return next((each for each in kinds if issubclass(kind, each)), None)
 
 
@@ -188,7 +191,9 @@ def _size(key: str, value: Any) -> int:
 
 
 def _set(attributes: LimitedSizeDict, key: str, value: Any) -> None:
-    """Set an attribute. The item's size is checked only if many attributes, or a long one, could exceed the limit."""
+    """Set an attribute, and check the item's size only if its attributes are many or long enough to exceed the
+    limit.
+    """
     added = _size(key, value)
     if added + len(attributes) > ITEM_BYTES_MAX // 100:
         whole = sum(_size(name, each) for name, each in attributes.items())
@@ -228,7 +233,7 @@ def _with_the_same_items(table: Any) -> Any:
 
 
 def _query_partition(table: Any, hash_key: DynamoType | None, *given: Any, **named: Any) -> Any:
-    """Query a table reduced to the matching partition: moto sorts all items."""
+    """Query a copy of the table that has only the matching partition, because moto sorts all items."""
     few, index_name = copy.copy(table), given[6]
     if index_name:
         few.items = _matching(table, named["hash_key_conditions"])
@@ -248,7 +253,9 @@ def _matching(table: Any, conditions: list[tuple[str, DynamoType]]) -> dict[Any,
 
 
 def _path(resource: Any) -> str:
-    """Return the cached path of an API Gateway resource, which never changes; moto computes it at each lookup."""
+    """Return the cached path of an API Gateway resource, which never changes, but which moto computes at each
+    lookup.
+    """
     if "path" not in vars(resource):
         vars(resource)["path"] = _work_out_path(resource)
     return str(vars(resource)["path"])

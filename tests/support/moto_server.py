@@ -1,4 +1,4 @@
-"""moto's DynamoDB on a socket of this process: clients connect to it as to AWS."""
+"""moto's DynamoDB on a socket of this process, to which clients connect as to AWS."""
 
 import base64
 import io
@@ -29,12 +29,12 @@ from tests.support import moto_cache
 from tests.support.threaded_server import ThreadedServer
 
 URL = "https://dynamodb.us-east-1.amazonaws.com/"
-"""The URL that moto expects of a request."""
+"""The URL of requests that moto expects."""
 RESPONSE_TIMEOUT_S = 30
-"""Long, because moto ignores idempotency tokens: a call that is retried after a timeout counts twice."""
+"""A long timeout, because a call that is retried after a timeout counts twice: moto ignores idempotency tokens."""
 
 SERVER_HEADERS = ("content-length", "date", "server")
-"""Headers that the HTTP server sets."""
+"""Headers that the HTTP server sets, so moto's are removed."""
 JSON = {"Content-Type": "application/x-amz-json-1.0"}
 OF_ITEMS = {
     "BatchGetItem": "batch_get_item",
@@ -50,18 +50,20 @@ OF_ITEMS = {
 }
 """moto's methods for the operations on items."""
 OF_TABLES = ("Table", "TimeToLive", "ContinuousBackups", "Stream", "Tags")
-"""Words in the names of operations that need moto's serializer, for names and timestamps."""
+"""Parts of the names of operations whose timestamps and names need moto's serializer."""
 
 KEY_BYTES_MAX = {"HASH": 2_048, "RANGE": 1_024}
-"""DynamoDB's limits of key attributes, which moto doesn't check in all operations."""
+"""DynamoDB's maximum sizes of key attributes, which moto doesn't check in all operations."""
 
 _one_at_a_time = threading.Lock()
-"""moto isn't thread-safe: it loses updates, and fails when a table changes while it is read."""
+"""A lock around all calls, because moto isn't thread-safe: it loses updates, and fails if a table changes while it is
+read.
+"""
 
 
 class _Dynamo(DynamoHandler):
     def serialized(self, action_result: ActionResult) -> Any:
-        """Serialize a response with items directly; moto walks its service model for each attribute."""
+        """Serialize a response of items directly, because moto looks up each attribute in its service model."""
         action, result = self._get_action(), action_result.result
         if not isinstance(result, dict) or any(word in action for word in OF_TABLES):
             return super().serialized(action_result)
@@ -83,7 +85,7 @@ def _base64(value: bytes) -> str:
 
 
 def _dispatch(headers: Message, body: bytes) -> Any:
-    """Return moto's response: of a successful operation on items without moto's dispatching."""
+    """Return moto's response. Successful operations on items skip moto's dispatching, which is slow."""
     operation = headers["X-Amz-Target"].rpartition(".")[2]
     if operation in OF_ITEMS and b'"B"' not in body:
         handler = _Dynamo()
@@ -97,7 +99,7 @@ def _dispatch(headers: Message, body: bytes) -> Any:
 
 
 def _respond(headers: Message, body: bytes) -> tuple[int, dict[str, str], bytes]:
-    """Return moto's response: status, headers, body."""
+    """Return moto's response as status, headers and body."""
     with _one_at_a_time:
         refused = _over_long_key(body) if len(body) > min(KEY_BYTES_MAX.values()) else None
         status, headers_given, text = refused or _dispatch(headers, body)
@@ -124,17 +126,17 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class _Direct:
-    """A connection to moto in the caller's own thread: switching threads is half of the time of a call.
+    """A connection to moto in the caller's thread, because switching threads takes half of the time of a call.
 
-    The client sends and receives the same bytes.
+    The client sends and receives the same bytes as over a socket.
     """
 
     def __init__(self) -> None:
-        """Start without a response."""
+        """Start without a buffered response."""
         self._waiting, self._timeout_s = io.BytesIO(), 0.0
 
     def sendall(self, request: bytes) -> None:
-        """Process one complete request, and buffer its response."""
+        """Process a complete request and buffer its response."""
         head, _, body = request.partition(b"\r\n\r\n")
         headers = Message()
         for line in head.decode("latin-1").split("\r\n")[1:]:
@@ -149,7 +151,7 @@ class _Direct:
         return self._waiting.read(most)
 
     def settimeout(self, timeout_s: float) -> None:
-        """Store the timeout; nothing blocks."""
+        """Store the timeout, which has no effect."""
         self._timeout_s = timeout_s
 
     def gettimeout(self) -> float:
@@ -160,17 +162,17 @@ class _Direct:
         """Ignore socket options."""
 
     def close(self) -> None:
-        """Do nothing."""
+        """Do nothing, because there is no socket."""
 
 
 def _over_long_key(body: bytes) -> tuple[int, dict[str, str], str] | None:
-    """Return DynamoDB's ValidationException for an oversized key, None if the keys are valid."""
+    """Return DynamoDB's ValidationException for an oversized key, or None if the keys are valid."""
     tables = dynamodb_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].tables
     call = json.loads(body)
     for name, key in _keys(call):
         for attribute in _schema(tables[name], call.get("IndexName")) if name in tables else ():
             most, attribute_name = KEY_BYTES_MAX[attribute["KeyType"]], attribute["AttributeName"]
-            texts = [key.get(attribute_name, {}).get("S", ""), *_asked_for(call, attribute_name)]
+            texts = [key.get(attribute_name, {}).get("S", ""), *_compared_keys(call, attribute_name)]
             if max(len(text.encode()) for text in texts) > most:
                 error = {"__type": "com.amazon.coral.validate#ValidationException", "message": f"over {most} bytes"}
                 return 400, JSON, json.dumps(error)
@@ -183,13 +185,13 @@ def _schema(table: Any, index: str | None) -> list[dict[str, str]]:
     return schema
 
 
-def _asked_for(call: dict[str, Any], attribute: str) -> Iterator[str]:
-    """Return the strings that a query's condition compares a key with."""
+def _compared_keys(call: dict[str, Any], attribute: str) -> Iterator[str]:
+    """Return the strings with which a query's condition compares a key."""
     aliases = call.get("ExpressionAttributeNames", {}).items()
     names = [attribute, *(alias for alias, name in aliases if name == attribute)]
     condition, values = call.get("KeyConditionExpression", ""), call.get("ExpressionAttributeValues", {})
     for name in names:
-        # `a = :b`, `a BETWEEN :b AND :c`, `begins_with (a, :b)`.
+        # Matches `a = :b`, `a BETWEEN :b AND :c` and `begins_with (a, :b)`.
         for found in re.findall(rf"(?<![\w#]){re.escape(name)}\b[^:#]*(:\w+)(?: AND (:\w+))?", condition):
             yield from (values[each].get("S", "") for each in found if each)
 
@@ -201,7 +203,7 @@ def _keys(call: dict[str, Any]) -> Iterator[tuple[str, dict[str, dict[str, str]]
     for deed in single + written:
         yield deed["TableName"], deed.get("Key") or deed.get("Item") or {}
     for table, wanted in call.get("RequestItems", {}).items():
-        if isinstance(wanted, list):  # of a BatchWriteItem
+        if isinstance(wanted, list):  # A BatchWriteItem has a list of requests for each table.
             yield from ((table, deed.get("Key") or deed["Item"]) for each in wanted for deed in each.values())
         else:
             yield from ((table, key) for key in wanted["Keys"])
@@ -209,7 +211,7 @@ def _keys(call: dict[str, Any]) -> Iterator[tuple[str, dict[str, dict[str, str]]
 
 @contextmanager
 def serve_moto() -> Iterator[str]:
-    """Serve moto's tables for the duration of a `with` block; return the URL. Our own client is connected directly."""
+    """Serve moto's tables during a `with` block, and yield the URL. Our own client is connected without a socket."""
     moto_cache.install()
     connect = ConnectionPool._connect
     with ThreadedServer(("127.0.0.1", 0), _Handler) as front, pytest.MonkeyPatch.context() as patch:

@@ -1,4 +1,4 @@
-"""A DNS server on this machine whose answer changes between queries, and a resolver for it."""
+"""A DNS server on this machine whose answer changes between queries, and a resolver that queries it."""
 
 import socket
 import struct
@@ -13,14 +13,14 @@ _A, _AAAA = 1, 28
 
 @dataclass
 class NameServer:
-    """The answers to consecutive queries, the last one forever."""
+    """The answers to consecutive queries; the last answer is repeated."""
 
     answers: list[list[str]]
     port: int = 0
     asked: list[str] = field(default_factory=list)
 
     def resolve(self, host: str, _port: int) -> list[str]:
-        """Resolve a name over UDP (RFC 1035 §4)."""
+        """Resolve a name with a query over UDP (RFC 1035 §4)."""
         labels = b"".join(bytes([len(label)]) + label.encode() for label in host.split("."))
         query = struct.pack(">6H", 7, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">2H", _A, 1)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
@@ -29,7 +29,7 @@ class NameServer:
             return list(_addresses(asking.recv(4096), len(query)))
 
     def answer(self, query: bytes) -> bytes:
-        """Return the answer to a query, for any name."""
+        """Return the answer to a query for any name."""
         self.asked.append(_name(query))
         addresses = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         records = b"".join(_record(ip_address(address)) for address in addresses)
@@ -38,7 +38,7 @@ class NameServer:
 
 @contextmanager
 def run_name_server(*answers: list[str]) -> Iterator[NameServer]:
-    """Run a DNS server for the duration of a `with` block."""
+    """Run a DNS server during a `with` block."""
     server = NameServer(list(answers))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listening:
         listening.bind(("127.0.0.1", 0))
@@ -69,7 +69,7 @@ def _name(query: bytes) -> str:
 
 def _record(address: IPv4Address | IPv6Address) -> bytes:
     kind = _A if isinstance(address, IPv4Address) else _AAAA
-    # The name is a pointer to that of the question; TTL 0 forbids caching.
+    # The name is a pointer to the name in the question, and a TTL of 0 forbids caching.
     return struct.pack(">HHHIH", 0xC00C, kind, 1, 0, len(address.packed)) + address.packed
 
 

@@ -1,6 +1,6 @@
 """Checks of the items that a test has stored: events have all documented fields, and no item is deleted early.
 
-They run after every test that uses the app on moto.
+The checks run after every test that uses the app on moto.
 """
 
 import re
@@ -13,16 +13,16 @@ from infra.webhook_events import EXAMPLES
 
 GUIDE = Path(__file__).parents[2] / "docs" / "authentication.md"
 WORDS_FOR_VALUES = ("told", "narrowed", "revoked", "account", "gone", "failing", "reason")
-"""Other code spans in the guide's table of events."""
+"""Values that the guide's table of events has in code spans beside the names of fields."""
 NOT_ALWAYS = {
     "account.standing_changed": {"tier", "status", "admin"},
     "key.leaked": {"url", "source"},
     "anomaly.new_network": {"known"},
 }
-"""Optional fields."""
+"""Fields that an event type may omit."""
 ONE_OF = ({"key", "token"}, {"key", "application"})
 OF_ANY_FORM = {"name", "host", "url", "source"}
-"""Fields with arbitrary text."""
+"""Fields whose text may have any form."""
 ENDS = ("expires_at", "retires_at", "revoked_at")
 
 
@@ -36,7 +36,7 @@ def documented() -> dict[str, list[str]]:
 
 
 def check(tables: Iterable[Any], *, made_up: bool = False) -> None:
-    """Check all items of moto's `tables`; events that a test has `made_up` are exempt."""
+    """Check all items in moto's `tables`; `made_up` exempts events, because the test itself has stored them."""
     for table in tables:
         for item in table.all_items():
             stored = {name: value.value for name, value in item.attrs.items()}
@@ -61,7 +61,7 @@ def _field_faults(event: dict[str, Any]) -> Iterator[str]:
 
 
 def _unlike_its_example(kind: str, recorded: dict[str, Any]) -> Iterator[str]:
-    """Return the fields whose form differs from the example in docs/webhook-events.md."""
+    """Return the fields whose form differs from that in docs/webhook-events.md."""
     shown = EXAMPLES[kind][1]
     for name in sorted(recorded.keys() & shown.keys() - OF_ANY_FORM):
         value = getattr(recorded[name], "value", recorded[name])
@@ -71,13 +71,13 @@ def _unlike_its_example(kind: str, recorded: dict[str, Any]) -> Iterator[str]:
 
 
 def form_of(text: str) -> str:
-    """Return the form of a value: the prefix of an id, `time`, `number` or `text`."""
+    """Return the form of a value: the prefix of an id, or `time`, `number` or `text`."""
     found = re.fullmatch(r"([a-z]{3}_)[0-9A-Za-z]+|(\d{4}-\d\d-\d\dT[\d:]{8}Z)|(\d+)", text)
     return found[1] or ("time" if found[2] else "number") if found else "text"
 
 
 def _early_deletion(item: dict[str, Any]) -> Iterator[str]:
-    """Return whether DynamoDB may delete an item before its expiry."""
+    """Return a fault if DynamoDB may delete an item before the item expires."""
     ends = [int(item[name]) for name in ENDS if name in item]
     if "dies_at" in item and ends and int(item["dies_at"]) < min(ends) // 1000:
         yield f"may be deleted at {item['dies_at']}, before {min(ends)}"

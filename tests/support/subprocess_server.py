@@ -1,4 +1,4 @@
-"""A server in a subprocess: it prints a line of JSON when it is ready, and answers each line with one."""
+"""A server in a subprocess, which prints a line of JSON when it is ready and for each line that it reads."""
 
 import json
 import os
@@ -15,7 +15,9 @@ Program = subprocess.Popen[str]
 
 @contextmanager
 def run_module(module: str, log: Path, **environment: str) -> Iterator[Program]:
-    """Run a module for the duration of a `with` block, with additional `environment`; it writes its log to `log`."""
+    """Run a module during a `with` block, with additional `environment` variables; the module writes its log to
+    `log`.
+    """
     with subprocess.Popen(
         [sys.executable, "-m", module, str(log)],
         env={**os.environ, **environment},
@@ -31,16 +33,16 @@ def run_module(module: str, log: Path, **environment: str) -> Iterator[Program]:
 
 
 def send_command(process: Program, **command: Any) -> dict[str, Any]:
-    """Send a command and return the answer."""
+    """Send a command to the server and return its parsed response."""
     assert process.stdin is not None
     print(json.dumps(command), file=process.stdin, flush=True)
     return read_line(process)
 
 
 def read_line(process: Program) -> dict[str, Any]:
-    """Return the next line of a program's output, parsed."""
+    """Return the parsed next line of a program's output."""
     assert process.stdout is not None
     line = process.stdout.readline()
     assert line, "The server has ended; see its traceback above."
-    answer: dict[str, Any] = json.loads(line)
-    return answer
+    response: dict[str, Any] = json.loads(line)
+    return response

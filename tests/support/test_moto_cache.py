@@ -1,4 +1,4 @@
-"""The cached moto gives the same results: rollbacks of transactions, the order of items, size limits."""
+"""The cached moto gives the same results as moto: rollbacks, the order of items, and size limits."""
 
 import pytest
 
@@ -10,20 +10,20 @@ TABLE, OTHER = "latchkey-test-events", "latchkey-test-emails"
 
 
 def item(account: str, at: str, **more: str) -> dict[str, dict[str, str]]:
-    """Return an event item."""
+    """Return the item of an event."""
     return {"account_id": {"S": account}, "id": {"S": at}, **{name: {"S": value} for name, value in more.items()}}
 
 
 @pytest.fixture
 def there(latchkey: TestApp) -> None:
-    """Two events of one account and one of another."""
+    """Store two events of one account and one event of another."""
     assert latchkey
     for account, at in (("a", "2"), ("b", "1"), ("a", "1")):
         dynamodb.call("PutItem", {"TableName": TABLE, "Item": item(account, at, kind="first")})
 
 
 def of_account(account: str) -> list[tuple[str, str]]:
-    """Return the id and kind of an account's events."""
+    """Return id and kind of each event of an account."""
     asked = {
         "TableName": TABLE,
         "KeyConditionExpression": "account_id = :a",
@@ -34,7 +34,7 @@ def of_account(account: str) -> list[tuple[str, str]]:
 
 @pytest.mark.usefixtures("there")
 def test_failed_transaction_changes_nothing() -> None:
-    """A cancelled transaction rolls back its update and its put; a successful one applies both."""
+    """A cancelled transaction changes nothing, and a successful one applies both its update and its put."""
     key = {"account_id": {"S": "a"}, "id": {"S": "1"}}
     update = {
         "TableName": TABLE,
@@ -56,7 +56,7 @@ def test_failed_transaction_changes_nothing() -> None:
 
 @pytest.mark.usefixtures("there")
 def test_oversized_item_is_rejected() -> None:
-    """One long attribute exceeds DynamoDB's item limit."""
+    """An item is rejected if one long attribute makes it exceed DynamoDB's limit."""
     with pytest.raises(DynamoDBError):
         dynamodb.call("PutItem", {"TableName": TABLE, "Item": item("a", "1", kind="x" * 400_000, more="y" * 10_000)})
 
@@ -81,7 +81,7 @@ def test_cached_condition_uses_the_values_of_its_call() -> None:
 
 @pytest.mark.usefixtures("there")
 def test_validated_update_is_validated_again_with_other_names() -> None:
-    """The same expression is rejected when its names refer to a key or repeat a path."""
+    """A cached update expression is rejected when its names refer to a key or repeat a path."""
     asked = {
         "TableName": TABLE,
         "Key": {"account_id": {"S": "a"}, "id": {"S": "1"}},

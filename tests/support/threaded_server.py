@@ -1,13 +1,13 @@
-"""A threaded server with a longer accept queue, and the timeout of the local engine, for busy machines."""
+"""A threaded server with a long queue of connections, and the database timeout for tests on busy machines."""
 
 from http.server import ThreadingHTTPServer
 
 ENGINE_TIMEOUT_S = 60
-"""Long, because a call that is retried after a timeout counts twice."""
+"""A long timeout, because a call that is retried after a timeout counts twice."""
 
 
 class ThreadedServer(ThreadingHTTPServer):
-    """A thread for each connection, and a queue for simultaneous connections."""
+    """A server with a thread for each connection, and a queue for simultaneous connections."""
 
     request_queue_size = 128
-    """With the default of five, a connection that finds the queue full is retried a second later."""
+    """If the queue is full a connection is retried only after a second, and the default length is five."""

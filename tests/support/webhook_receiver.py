@@ -1,4 +1,4 @@
-"""A webhook receiver on this machine, with configurable responses, which records the requests."""
+"""A webhook receiver on this machine, which records requests and sends configurable responses."""
 
 import threading
 import time
@@ -11,12 +11,12 @@ from typing import Any
 from tests.support.threaded_server import ThreadedServer
 
 PUBLIC_URL = "http://127.0.0.1:8000"
-"""The URL of a local run, which alone may send to a receiver on the same machine."""
+"""The public URL of a local run; an app with this URL may send to receivers on the same machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReceivedRequest:
-    """One request."""
+    """A request that the receiver got."""
 
     headers: dict[str, str]
     body: bytes
@@ -30,7 +30,7 @@ class ReceivedRequest:
 
 @dataclass
 class Receiver:
-    """The received requests, and the responses: each of `statuses` once, then the last one forever."""
+    """The received requests and the responses: each of `statuses` is sent once, and the last one repeatedly."""
 
     url: str
     statuses: list[int] = field(default_factory=lambda: [204])
@@ -38,29 +38,29 @@ class Receiver:
     headers: dict[str, str] = field(default_factory=dict)
     received: list[ReceivedRequest] = field(default_factory=list)
     failures_first: int = 0
-    """How often each message gets a 503 first."""
+    """The number of 503 responses that each message gets before any other."""
     delay_s: float = 0
-    """The delay before a response."""
+    """The delay in seconds before each response."""
     get_paths: list[str] = field(default_factory=list)
     """The paths of GET requests."""
     may_respond: threading.Event = field(default_factory=threading.Event)
-    """Clear it to hold back responses."""
+    """An event whose clearing holds back all responses."""
 
     def status(self, message_id: str) -> int:
-        """Return the status of the response to a message that was just received."""
+        """Return the status of the response to a message that has just been received."""
         if self.ids.count(message_id) <= self.failures_first:
             return 503
         return self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
 
     @property
     def ids(self) -> list[str]:
-        """Return the message ids in the order of arrival."""
+        """Return the message ids in order of arrival."""
         return [each.id for each in self.received]
 
 
 @contextmanager
 def run_receiver() -> Iterator[Receiver]:
-    """Run a receiver for the duration of a `with` block."""
+    """Run a receiver during a `with` block."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

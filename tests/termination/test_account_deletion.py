@@ -1,4 +1,4 @@
-"""The data of a deleted account is deleted, partly in the request, even if any run is killed."""
+"""Deletion of an account's data: the request deletes a part, later runs the rest, even if any run is killed."""
 
 import json
 from collections.abc import Iterator
@@ -25,12 +25,12 @@ NAME = "Ada Augusta Byron"
 
 
 class Killed(BaseException):
-    """The function was killed."""
+    """An exception that stops the code like a killed function."""
 
 
 @pytest.fixture
 def deleted(latchkey: TestApp) -> User:
-    """Return an account with one of everything, deleted a minute ago."""
+    """Return a deleted account that had one record of every type, a minute after the deletion."""
     ada = new_user(latchkey)
     latchkey.key(ada.account)
     ada.grant(register_client(latchkey))
@@ -51,7 +51,7 @@ def deleted(latchkey: TestApp) -> User:
 
 
 def count_items(account_id: str) -> dict[str, int]:
-    """Count the items that have the account's id or its name, by table."""
+    """Count the items that contain the account's id or name, by table."""
     found = {}
     for name in data.tables(settings.current().stage):
         items = dynamodb.call("Scan", {"TableName": name, "ConsistentRead": True})["Items"]
@@ -67,12 +67,12 @@ def run_pending() -> None:
 
 
 def count_kept(account_id: str) -> dict[str, int]:
-    """Return what is left besides the account item and its counters."""
+    """Count the account's items by table, except the account item and its counters."""
     return {name: count for name, count in count_items(account_id).items() if name not in ("accounts", "windows")}
 
 
 def test_deletion_leaves_only_the_account_item_its_counters_and_the_deletion_event(deleted: User) -> None:
-    """No name, address, URI, key, grant, consent, session or delivery is left, also of a deleted webhook."""
+    """No name, address, URI, key, grant, consent, session or delivery is left, not even of a deleted webhook."""
     run_pending()
     assert count_kept(deleted.account.id) == {"events": 1}
     assert [event.type for event in record.newest_first(deleted.account.id, 10)] == [kinds.ACCOUNT_DELETED]
@@ -80,7 +80,7 @@ def test_deletion_leaves_only_the_account_item_its_counters_and_the_deletion_eve
 
 
 def test_killed_deletion_is_resumed(deleted: User) -> None:
-    """After any number of database calls, the next run continues."""
+    """If the function is killed after any database call, the next run finishes the deletion."""
     sender, calls = dynamodb.sender(), 0
 
     def until_killed(operation: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def test_killed_deletion_is_resumed(deleted: User) -> None:
 
 
 def test_deletion_revokes_grants_to_the_accounts_applications(latchkey: TestApp) -> None:
-    """Their tokens are invalid, and the revocation is recorded for their accounts."""
+    """Tokens of the account's applications are invalid, and the accounts that consented get an event."""
     owner, ada = new_user(latchkey), new_user(latchkey, "User")
     app = register_client(latchkey, owner=owner.account)
     token, _ = ada.grant(app)
@@ -116,7 +116,7 @@ def test_deletion_revokes_grants_to_the_accounts_applications(latchkey: TestApp)
 
 
 def test_deletion_in_the_request_is_bounded(latchkey: TestApp) -> None:
-    """The request deletes one slice, the minute's function the rest."""
+    """The request deletes one slice of the data, and the function that runs every minute deletes the rest."""
     ada = new_user(latchkey)
     app = register_client(latchkey)
     for _ in range(pending_terminations.SLICE + 1):
@@ -130,7 +130,7 @@ def test_deletion_in_the_request_is_bounded(latchkey: TestApp) -> None:
 
 @pytest.fixture
 def lost_marks(latchkey: TestApp) -> Iterator[None]:
-    """Make every write of a mark fail."""
+    """Make every write of an invalidation mark fail."""
     sender = dynamodb.sender()
 
     def send(operation: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -143,7 +143,7 @@ def lost_marks(latchkey: TestApp) -> Iterator[None]:
 
 
 def test_deletion_with_a_lost_mark_is_503_and_is_finished(latchkey: TestApp, lost_marks: None) -> None:
-    """The message says that keys may be accepted for some minutes; all data is deleted."""
+    """The error says that keys may be accepted for some minutes; a later run deletes all data."""
     ada = new_user(latchkey)
     page = ada.submit("/settings/account/delete", on="/settings/account", password=PASSWORD)
     assert page.status == 503

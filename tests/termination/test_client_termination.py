@@ -1,4 +1,4 @@
-"""Clients are active only while the account that registered them is, and admins and the operator can delete any."""
+"""A client is active only while its account is, and admins and the operator can delete any client."""
 
 from collections.abc import Callable
 
@@ -35,7 +35,7 @@ End = Callable[[TestApp, App], None]
 
 @ENDS
 def test_tokens_of_a_deactivated_client_are_invalid_at_the_next_request(latchkey: TestApp, end: End) -> None:
-    """Users' tokens and the client's own are rejected although API Gateway has them cached."""
+    """Tokens of users and of the client itself are rejected, although API Gateway has cached their policies."""
     app, ada = register_client(latchkey), new_user(latchkey)
     token, _ = ada.grant(app)
     own = app.ask(CLIENT).json()["access_token"]
@@ -43,18 +43,19 @@ def test_tokens_of_a_deactivated_client_are_invalid_at_the_next_request(latchkey
     assert is_accepted(latchkey, own)
     end(latchkey, app)
     assert not is_accepted(latchkey, token)
-    assert not is_accepted(latchkey, own) or end is _delete  # Its own token is counted for the account it had.
+    # The client's own token still counts against its suspended account.
+    assert not is_accepted(latchkey, own) or end is _delete
 
 
 @ENDS
 def test_deactivated_client_gets_no_token(latchkey: TestApp, end: End) -> None:
-    """No refresh, code exchange, client credentials, device flow or introspection."""
+    """Refresh, code exchange, client credentials, device flow and introspection are rejected."""
     app, ada = register_client(latchkey), new_user(latchkey)
     _, refresh = ada.grant(app)
     code = ada.code(app)
     device = app.post("/oauth/device_authorization", scope="read").json()["device_code"]
     end(latchkey, app)
-    answers = [
+    responses = [
         app.refresh(refresh),
         app.redeem(code),
         app.ask(CLIENT),
@@ -62,12 +63,14 @@ def test_deactivated_client_gets_no_token(latchkey: TestApp, end: End) -> None:
         app.post("/oauth/device_authorization", scope="read"),
         app.post("/oauth/introspect", token=refresh),
     ]
-    assert [(answer.status, answer.json()["error"]) for answer in answers] == [(401, "invalid_client")] * 6
+    assert [(answer.status, answer.json()["error"]) for answer in responses] == [(401, "invalid_client")] * 6
 
 
 @ENDS
 def test_deactivated_client_gets_no_consent(latchkey: TestApp, end: End) -> None:
-    """Its authorization request is an error without a redirect, despite a remembered consent; so is its device code."""
+    """An authorization request shows an error without a redirect, despite a remembered consent; a device code is
+    unknown.
+    """
     app, ada = register_client(latchkey), new_user(latchkey)
     ada.grant(app)
     typed = app.post("/oauth/device_authorization", scope="read").json()["user_code"]
@@ -78,7 +81,7 @@ def test_deactivated_client_gets_no_consent(latchkey: TestApp, end: End) -> None
 
 
 def test_client_of_a_reinstated_account_works_again(latchkey: TestApp) -> None:
-    """Earlier tokens are valid again once no cache has the denial, and new ones are issued."""
+    """After reinstatement and the expiry of cached denials, earlier tokens are valid again and new ones are issued."""
     app, ada = register_client(latchkey), new_user(latchkey)
     token, refresh = ada.grant(app)
     _suspend(latchkey, app)
@@ -90,7 +93,7 @@ def test_client_of_a_reinstated_account_works_again(latchkey: TestApp) -> None:
 
 
 def test_suspended_account_registers_no_client(latchkey: TestApp) -> None:
-    """Also when the registration was checked before the suspension."""
+    """A registration that was checked before the suspension and is written after it fails."""
     owner = latchkey.account()
     change.set_tier_and_status(owner.id, tier=None, status=states.SUSPENDED, actor="operator")
     with pytest.raises(errors.NotFound):
@@ -98,7 +101,7 @@ def test_suspended_account_registers_no_client(latchkey: TestApp) -> None:
 
 
 def test_client_missing_in_the_index_is_deactivated_by_the_next_run(latchkey: TestApp) -> None:
-    """The index of an account's clients may lag behind."""
+    """A client that the account's index doesn't contain yet is deactivated by the next run."""
     app = register_client(latchkey)
     _suspend(latchkey, app)
     Client(app.id).update(actions=[Client.owner_suspended_at.remove()])
@@ -106,7 +109,7 @@ def test_client_missing_in_the_index_is_deactivated_by_the_next_run(latchkey: Te
     assert clients.find(app.id) is None
 
 
-def _given(app: App, count: int, latchkey: TestApp) -> list[Grant]:
+def _grant(app: App, count: int, latchkey: TestApp) -> list[Grant]:
     made = []
     for _ in range(count):
         grant = grants.new(latchkey.account().id, app.id, scopes={"read"}, resources=set())
@@ -117,9 +120,9 @@ def _given(app: App, count: int, latchkey: TestApp) -> list[Grant]:
 
 @pytest.mark.parametrize("what", ["suspension", "end"])
 def test_termination_of_a_client_with_many_users_is_bounded_and_resumed(latchkey: TestApp, what: str) -> None:
-    """The request reaches one slice of them; the minute's function continues, then deletes the termination."""
+    """The request revokes one slice of grants; the function that runs every minute revokes the rest."""
     app = register_client(latchkey)
-    given = _given(app, SLICE + 3, latchkey)
+    given = _grant(app, SLICE + 3, latchkey)
     if what == "suspension":
         _suspend(latchkey, app)
     else:
@@ -135,13 +138,15 @@ def test_termination_of_a_client_with_many_users_is_bounded_and_resumed(latchkey
 
 @pytest.mark.parametrize("what", ["end", "deletion of its owner"])
 def test_consents_to_a_deleted_client_are_deleted(latchkey: TestApp, what: str) -> None:
-    """Also those without an active grant: one slice in the request, the rest by the minute's function."""
+    """The request deletes one slice of consents, with or without grants; the function of the minute deletes the
+    others.
+    """
     owner, other = new_user(latchkey), register_client(latchkey)
     app = register_client(latchkey, owner=owner.account)
     for number in range(SLICE + 3):
         Consent(f"acc_{number}", app.id, allowed={f"{CALLBACK}  read"}, given_at=clock.now_ms()).save()
     Consent("acc_0", other.id, allowed={f"{CALLBACK}  read"}, given_at=clock.now_ms()).save()
-    _given(app, 2, latchkey)
+    _grant(app, 2, latchkey)
     if what == "end":
         delete_client.delete(app.client)
     else:
@@ -155,7 +160,7 @@ def test_consents_to_a_deleted_client_are_deleted(latchkey: TestApp, what: str) 
 
 
 def test_restarted_termination_is_not_deleted_with_the_old_one(latchkey: TestApp) -> None:
-    """A slice that finishes after the restart keeps the new termination."""
+    """A slice of the old termination that finishes after the restart doesn't delete the new termination."""
     app = register_client(latchkey)
     _suspend(latchkey, app)
     (old,) = pending_terminations.all_pending()
@@ -166,11 +171,11 @@ def test_restarted_termination_is_not_deleted_with_the_old_one(latchkey: TestApp
 
 
 def test_failing_termination_doesnt_block_others(latchkey: TestApp) -> None:
-    """An item that can't be processed is left for later runs."""
+    """A pending termination that fails is left for later runs, and the others are processed."""
     broken = pending_terminations.new("nonsense", "x")
     broken.save()
     app = register_client(latchkey)
-    _given(app, SLICE + 1, latchkey)
+    _grant(app, SLICE + 1, latchkey)
     delete_client.delete(app.client)
     latchkey.clock.forward(SETTLED_MS / 1000)
     finish.run_all_pending(clock.now_ms() + LATER_MS)
@@ -178,7 +183,9 @@ def test_failing_termination_doesnt_block_others(latchkey: TestApp) -> None:
 
 
 def test_operator_deletes_a_client_that_registered_itself(latchkey: TestApp) -> None:
-    """It has no account to suspend; its tokens are invalid, it gets none, and it can't manage its registration."""
+    """A self-registered client has no account to suspend, so the operator deletes it; its registration token is
+    invalid, too.
+    """
     body = as_json(
         latchkey, "/oauth/register", {"redirect_uris": [CALLBACK], "grant_types": ["authorization_code"]}
     ).json()
@@ -195,7 +202,9 @@ def test_operator_deletes_a_client_that_registered_itself(latchkey: TestApp) -> 
 
 
 def test_deleted_client_document_is_not_fetched_again(latchkey: TestApp) -> None:
-    """Whether known or not, its URL identifies no client any more."""
+    """A document's URL that was deleted, before or after its first use, is never fetched or accepted as a
+    client again.
+    """
     url = "https://client.example.com/metadata.json"
     for _ in range(2):
         ended = delete_any_client.delete(url, actor="operator")
@@ -207,7 +216,7 @@ def test_deleted_client_document_is_not_fetched_again(latchkey: TestApp) -> None
 
 
 def test_deletion_of_an_unknown_client_is_not_found(latchkey: TestApp) -> None:
-    """A misspelled id deletes and stores nothing."""
+    """Deleting a misspelled id stores nothing."""
     for client_id in ("app_nonsense", "app_00000000000000000000", "https://client.example.com", "http://a.example/x"):
         with pytest.raises(errors.NotFound):
             delete_any_client.delete(client_id, actor="operator")
@@ -215,7 +224,7 @@ def test_deletion_of_an_unknown_client_is_not_found(latchkey: TestApp) -> None:
 
 
 def test_deletion_of_a_client_is_recorded_once_for_its_account(latchkey: TestApp) -> None:
-    """With actor and reason; a repeated deletion records nothing."""
+    """The event has actor and reason, and a repeated deletion records no event."""
     app = register_client(latchkey)
     for _ in range(2):
         delete_any_client.delete(app.id, actor="operator", reason="Phishing")

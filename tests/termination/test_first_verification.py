@@ -1,4 +1,4 @@
-"""Everything from before the first verification of an address is deleted, even if the function is killed."""
+"""The first verification of an address deletes everything from before it, even if the function is killed."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ PASSWORD = "harmonica wolverine custard"
 
 @pytest.fixture
 def squatter(latchkey: TestApp) -> User:
-    """Return an account with an unverified address and one of everything."""
+    """Return an account with an unverified address and one record of every type."""
     eve = new_user(latchkey, "Eve", verified=False)
     latchkey.key(eve.account)
     endpoints.create(eve.account.id, url="https://example.com/", name="Spy", types=None)
@@ -32,14 +32,14 @@ def squatter(latchkey: TestApp) -> User:
 
 
 def count_active(account_id: str) -> tuple[int, int, int]:
-    """Count the keys, webhooks and applications that are active."""
+    """Count the active keys, webhooks and applications."""
     keys = [key for key in find.keys_of(account_id) if key.is_live()]
     hooks = list(Endpoint.query(account_id, Endpoint.id.startswith("whk_")))
     return len(keys), len(hooks), len(list(clients.list_of_account(account_id)))
 
 
 def verify(latchkey: TestApp, owner: User) -> None:
-    """Open the link in another browser, and set a password there."""
+    """Open the verification link in another browser and set a password there."""
     ticket = email_links.new_link(
         owner.account.id, email_links.VERIFY_EMAIL, email=owner.account.email, epoch=owner.account.session_epoch
     )
@@ -47,7 +47,7 @@ def verify(latchkey: TestApp, owner: User) -> None:
 
 
 def test_first_verification_deletes_everything_from_before_it(latchkey: TestApp, squatter: User) -> None:
-    """In the same request."""
+    """Keys, webhooks and applications from before the verification are deleted in the same request."""
     assert count_active(squatter.account.id) == (1, 1, 1)
     verify(latchkey, squatter)
     assert count_active(squatter.account.id) == (0, 0, 0)
@@ -57,17 +57,19 @@ def test_first_verification_deletes_everything_from_before_it(latchkey: TestApp,
 def test_killed_first_verification_is_finished_by_the_minutes_function(
     latchkey: TestApp, squatter: User, after: int
 ) -> None:
-    """After any number of calls from its transaction on; a key created afterwards stays."""
+    """A function killed after its transaction is finished by a later run, and keys created after the
+    verification stay.
+    """
     sender, calls = dynamodb.sender(), -1
 
     def until_killed(operation: str, request: dict[str, Any]) -> dict[str, Any]:
         nonlocal calls
         if calls == after:
             raise Killed
-        answer = sender(operation, request)
+        response = sender(operation, request)
         is_proof = operation == "TransactWriteItems" and "credentials_since" in str(request)
         calls += is_proof or calls >= 0
-        return answer
+        return response
 
     with dynamodb.use_sender(until_killed), pytest.raises(Killed):
         verify(latchkey, squatter)
@@ -84,7 +86,9 @@ def test_killed_first_verification_is_finished_by_the_minutes_function(
 
 @pytest.mark.parametrize("by", ["proof", "link"])
 def test_termination_of_many_applications_reaches_the_users_of_three(latchkey: TestApp, by: str) -> None:
-    """All are deleted immediately; the minute's function marks the users of the others."""
+    """All applications are deleted at once; the grants of the first three are revoked at once, and the rest by a later
+    run.
+    """
     owner = new_user(latchkey, "Eve", verified=by == "link")
     owned = [register_client(latchkey, owner=owner.account) for _ in range(delete_client.IMMEDIATE_MAX + 2)]
     given = [grants.new(latchkey.account().id, app.id, scopes={"read"}, resources=set()) for app in owned]

@@ -1,4 +1,4 @@
-"""Check results and the public status, for the tests of this package."""
+"""Helpers of the uptime tests: check results and the public status."""
 
 from typing import Any
 
@@ -29,13 +29,13 @@ def read_cached_status(latchkey: TestApp) -> dict[str, Any]:
     return body
 
 
-def states(latchkey: TestApp) -> dict[str, str]:
-    """Return the state of each component."""
+def read_states(latchkey: TestApp) -> dict[str, str]:
+    """Return the state of each component by its name."""
     return {each["id"]: each["state"] for each in read_status(latchkey)["components"]}
 
 
 def store_check(**found: str) -> None:
-    """Store check results for the current minute, by default up."""
+    """Store check results for the current minute; components are up by default."""
     days.write(clock.now_ms() // 60_000, dict.fromkeys(words.COMPONENTS, "up") | found)
 
 

@@ -1,4 +1,4 @@
-"""The minutely checks of the components."""
+"""Checks of the components, which run every minute."""
 
 from dataclasses import replace
 from itertools import count
@@ -13,7 +13,7 @@ from tests.uptime.status_page import no_overdue_delivery, read_status
 
 
 def test_check_requests_public_url(latchkey: TestApp, receiver: Receiver) -> None:
-    """No response or a wrong one is down; without a public URL the state is unknown."""
+    """A component with no response or a wrong one is down; without a public URL its state is unknown."""
     for url, found in (
         ("http://127.0.0.1:9", "down"),
         (receiver.url, "down"),
@@ -29,7 +29,9 @@ def test_check_requests_public_url(latchkey: TestApp, receiver: Receiver) -> Non
 
 
 def test_component_that_is_up_is_requested_every_five_minutes(latchkey: TestApp, receiver: Receiver) -> None:
-    """Others are requested every minute, because API Gateway charges for requests."""
+    """API Gateway charges for requests, so a component that is up is requested every five minutes, and others every
+    minute.
+    """
     receiver.statuses = [200]
     with settings.override(replace(settings.current(), public_url=receiver.url.removesuffix("/hooks"))):
         for _ in range(10):
@@ -52,7 +54,7 @@ def test_component_that_is_up_is_requested_every_five_minutes(latchkey: TestApp,
 def test_200_is_up_429_is_degraded_and_others_are_down(
     latchkey: TestApp, receiver: Receiver, status: int, found: str
 ) -> None:
-    """Responses of API Gateway for a failing or missing function count as minutes down."""
+    """Every other status counts as down, including API Gateway's responses for a failing or missing function."""
     receiver.statuses = [status]
     with settings.override(replace(settings.current(), public_url=receiver.url.removesuffix("/hooks"))):
         checks.check(no_overdue_delivery)
@@ -66,14 +68,14 @@ def test_200_is_up_429_is_degraded_and_others_are_down(
     ("late_ms", "found"), [(None, "up"), (300_000, "up"), (300_001, "degraded"), (1_800_001, "down")]
 )
 def test_overdue_delivery_makes_webhooks_degraded_or_down(latchkey: TestApp, late_ms: int | None, found: str) -> None:
-    """Five minutes are normal; half an hour is down."""
+    """Webhooks are degraded if a delivery is overdue by more than five minutes, and down after half an hour."""
     with settings.override(replace(settings.current(), public_url="")):
         assert checks.check(lambda _: late_ms)["webhooks"] == found
 
 
 @pytest.mark.parametrize(("takes_ms", "found"), [(1_000, "up"), (1_001, "degraded")])
 def test_database_slower_than_a_second_is_degraded(latchkey: TestApp, takes_ms: int, found: str) -> None:
-    """It responds, but too slowly."""
+    """A database that responds after more than a second is degraded."""
     times_ns = count(0, takes_ms * 1_000_000)
     with (
         settings.override(replace(settings.current(), public_url="")),

@@ -1,4 +1,4 @@
-"""The counting of check results by day."""
+"""Daily counts of check results."""
 
 from chalicelib.core.dynamodb import client as dynamodb
 from tests.support.harness import TestApp
@@ -8,7 +8,7 @@ DAY_S = 86_400
 
 
 def test_minute_is_counted_once(latchkey: TestApp) -> None:
-    """By whichever of two functions, and despite a retry."""
+    """A minute is counted once, although two functions check it or a write is retried."""
     store_check(api="down")
     store_check(api="down")
     latchkey.clock.forward(60)
@@ -18,7 +18,7 @@ def test_minute_is_counted_once(latchkey: TestApp) -> None:
 
 
 def test_clock_set_back_counts_no_minute_twice(latchkey: TestApp) -> None:
-    """Minutes that were counted already are skipped."""
+    """If the clock is set back, minutes that were already counted are skipped."""
     for _ in range(3):
         store_check()
         latchkey.clock.forward(60)
@@ -28,7 +28,7 @@ def test_clock_set_back_counts_no_minute_twice(latchkey: TestApp) -> None:
 
 
 def test_days_show_minutes_down_and_checked(latchkey: TestApp) -> None:
-    """The last 90 days are listed, oldest first; a day without checks has no data."""
+    """The last 90 days are listed with minutes down and checked, oldest first; a day without checks has no data."""
     for _ in range(10):
         store_check(database="down")
         latchkey.clock.forward(60)
@@ -44,7 +44,9 @@ def test_days_show_minutes_down_and_checked(latchkey: TestApp) -> None:
 
 
 def test_unwritten_checks_are_written_with_next_check(latchkey: TestApp) -> None:
-    """As minutes in which the database was down."""
+    """Check results that couldn't be written are written with the next check, with the database down in these
+    minutes.
+    """
     store_check()
     send = dynamodb.sender()
     with dynamodb.use_sender(fail_request):

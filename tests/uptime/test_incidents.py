@@ -1,4 +1,4 @@
-"""Incidents: the command of the operator, the page and the feed."""
+"""Incidents: the operator's command, the status page and the feed."""
 
 import re
 from email.utils import parsedate_to_datetime
@@ -17,7 +17,7 @@ from tests.uptime.status_page import read_status
 
 
 def test_incident_is_opened_updated_and_closed(latchkey: TestApp, capsys: pytest.CaptureFixture[str]) -> None:
-    """With the operator's command; each step appears on the page and in the feed."""
+    """Each step of the operator's command appears on the page and in the feed."""
     run_incident_command(
         "--title", "Slow <b>answers</b>", "--text", "Looking & seeing.", "--components", "api,database"
     )
@@ -44,7 +44,7 @@ def test_incident_is_opened_updated_and_closed(latchkey: TestApp, capsys: pytest
 
 
 def test_feed_is_valid_rss(latchkey: TestApp) -> None:
-    """RSS 2.0 with a link to itself, ids that are not links, and RFC 822 dates."""
+    """The feed is RSS 2.0 with a link to itself, ids that aren't links, and RFC 822 dates."""
     empty = ElementTree.fromstring(latchkey.call("GET", "/status.rss").body)  # noqa: S314 - our own
     assert empty.find("./channel/lastBuildDate") is None
     first = incidents.open_incident("Slow", "Looking.", [])
@@ -76,7 +76,7 @@ def test_feed_is_valid_rss(latchkey: TestApp) -> None:
 
 
 def test_incident_text_may_contain_lines_and_unicode(latchkey: TestApp) -> None:
-    """The feed stays well-formed."""
+    """The feed stays well-formed with line breaks and any Unicode characters in an incident's text."""
     text = 'First line.\nZweite Zeile: <5\u00a0s & "schnell" – 日本 🎉'
     run_incident_command("--title", "Langsam & träge", "--text", text)
     (shown,) = read_status(latchkey)["incidents"]
@@ -86,7 +86,7 @@ def test_incident_text_may_contain_lines_and_unicode(latchkey: TestApp) -> None:
 
 
 def test_closed_incident_cannot_be_updated(latchkey: TestApp) -> None:
-    """Nor can one that does not exist."""
+    """Updating a closed or unknown incident is an error."""
     incident = incidents.open_incident("Slow", "Looking.", [])
     incidents.update(incident.at, "Mended.", words.RESOLVED)
     for incident_id in (incident.at, "inc_" + "0" * 20):
@@ -114,13 +114,13 @@ def test_closed_incident_cannot_be_updated(latchkey: TestApp) -> None:
     ],
 )
 def test_invalid_incident_command_is_rejected_with_reason(latchkey: TestApp, words: list[str], problem: str) -> None:
-    """No incident is opened."""
+    """An invalid command prints the reason and opens no incident."""
     with pytest.raises(Mistake, match=problem):
         run_incident_command(*words)
     assert read_status(latchkey)["incidents"] == []
 
 
 def run_incident_command(*words: str) -> None:
-    """Run the operator's command."""
+    """Run the operator's incident command."""
     options = manage.parsed(["incident", *words])
     options.run(options)

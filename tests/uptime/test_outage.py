@@ -11,7 +11,7 @@ from tests.uptime.status_page import fail_request, read_cached_status, store_che
 
 
 def test_page_is_readable_while_database_is_down(latchkey: TestApp) -> None:
-    """As HTML, JSON and RSS, with the last known history and a notice."""
+    """The HTML, JSON and RSS pages show the history that was last read, and a notice."""
     store_check()
     incidents.open_incident("Slow answers", "We are looking into it.", ["api"])
     assert "Slow answers" in ConsoleClient(latchkey).open("/status").text
@@ -28,7 +28,7 @@ def test_page_is_readable_while_database_is_down(latchkey: TestApp) -> None:
 
 
 def test_new_process_without_database_has_no_history(latchkey: TestApp) -> None:
-    """The page says that the history cannot be read."""
+    """A process that never reached the database says that the history can't be read."""
     latchkey.forget()
     with dynamodb.use_sender(fail_request):
         page = ConsoleClient(latchkey).open("/status")
@@ -60,7 +60,7 @@ FAULTS = {
 @pytest.mark.parametrize("fails", ["every call", "only the incidents"])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_page_is_readable_after_any_database_error(latchkey: TestApp, fault: str, fails: str, path: str) -> None:
-    """Timeouts, denied access, missing tables or keys and throttling, as HTML, JSON and RSS."""
+    """The HTML, JSON and RSS pages survive timeouts, denied access, missing tables or keys, and throttling."""
     store_check()
     real = dynamodb.sender()
 
@@ -78,7 +78,7 @@ def test_page_is_readable_after_any_database_error(latchkey: TestApp, fault: str
 
 
 def test_one_request_in_five_seconds_waits_for_unreachable_database(latchkey: TestApp) -> None:
-    """The others get the cached outage, and recovery shows within 5 seconds."""
+    """One request waits for the unreachable database every five seconds; the others get the cached outage."""
     asked: list[str] = []
 
     def silent(operation: str, request: dynamodb.Json) -> dynamodb.Json:

@@ -1,4 +1,4 @@
-"""The report on the status page: states, headline and caching."""
+"""The report on the status page: component states, headline and caching."""
 
 import pytest
 
@@ -9,16 +9,16 @@ from chalicelib.uptime import incidents
 from chalicelib.uptime import states as words
 from tests.support.console_client import ConsoleClient
 from tests.support.harness import TestApp
-from tests.uptime.status_page import fail_request, read_status, states, store_check
+from tests.uptime.status_page import fail_request, read_states, read_status, store_check
 
 
 def test_state_without_recent_check_is_unknown(latchkey: TestApp) -> None:
-    """Before the first check, and five minutes after the last."""
-    assert set(states(latchkey).values()) == {"unknown"}
+    """A component's state is unknown before the first check, and from five minutes after the last check."""
+    assert set(read_states(latchkey).values()) == {"unknown"}
     store_check(oauth="degraded")
-    assert states(latchkey) == {"api": "up", "oauth": "degraded", "webhooks": "up", "database": "up"}
+    assert read_states(latchkey) == {"api": "up", "oauth": "degraded", "webhooks": "up", "database": "up"}
     latchkey.clock.forward(6 * 60)
-    assert set(states(latchkey).values()) == {"unknown"}
+    assert set(read_states(latchkey).values()) == {"unknown"}
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_state_without_recent_check_is_unknown(latchkey: TestApp) -> None:
     ],
 )
 def test_overall_state_is_the_worst_known(latchkey: TestApp, found: dict[str, str], whole: str, headline: str) -> None:
-    """Without a public URL the API is not checked, so the overall state is not up."""
+    """Without a public URL the API isn't checked, so the overall state isn't `up`."""
     store_check(**found)
     assert read_status(latchkey)["state"] == whole
     page = ConsoleClient(latchkey).open("/status").text
@@ -45,7 +45,7 @@ def test_overall_state_is_the_worst_known(latchkey: TestApp, found: dict[str, st
 
 
 def test_page_states_check_intervals(latchkey: TestApp) -> None:
-    """The API and the authorization server are checked less often while they are up."""
+    """The page says that the API and the authorization server are checked less often while they are up."""
     store_check()
     page = ConsoleClient(latchkey).open("/status").text
     assert (
@@ -55,7 +55,7 @@ def test_page_states_check_intervals(latchkey: TestApp) -> None:
 
 
 def test_page_counts_checked_days_only(latchkey: TestApp) -> None:
-    """A new service does not claim 90 days."""
+    """The uptime counts only days with checks, so a new service doesn't claim 90 days."""
     store_check(api="up")
     assert "100% uptime since 2021-12-20" in ConsoleClient(latchkey).open("/status").text
     assert "last 90 days" not in ConsoleClient(latchkey).open("/status").text
@@ -66,14 +66,14 @@ def test_page_counts_checked_days_only(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("api", ["up", "unknown"])
 def test_open_incident_determines_headline(latchkey: TestApp, api: str) -> None:
-    """The page does not say that everything is up above an open incident."""
+    """While an incident is open, the headline doesn't say that everything is up."""
     store_check(api=api)
     incidents.open_incident("Slow answers", "We are looking into it.", ["api"])
     assert "All systems operational; ongoing incident below." in ConsoleClient(latchkey).open("/status").text
 
 
 def test_status_page_is_not_rate_limited(latchkey: TestApp) -> None:
-    """Counting would need the database, so the request is neither counted nor rejected."""
+    """Requests for the status page are neither counted nor rejected, because counting would need the database."""
     latchkey.set_counters("ip_203.0.113.7", tiers.ANONYMOUS, used=3600)
     for path in ("/status", "/status.json", "/status.rss"):
         response = latchkey.call("GET", path)
@@ -84,7 +84,7 @@ def test_status_page_is_not_rate_limited(latchkey: TestApp) -> None:
 
 
 def test_status_is_read_once_in_15_seconds(latchkey: TestApp) -> None:
-    """The two reads are shared by all requests."""
+    """All requests within 15 seconds share two database reads."""
     assert latchkey.call("GET", "/status.json").status == 200
     with dynamodb.use_sender(fail_request):
         assert latchkey.call("GET", "/status.json").json()["history"] == "read"

@@ -1,4 +1,4 @@
-"""Attempts that send nothing, with simulated durations, and pending deliveries for them."""
+"""Attempts that send nothing and have simulated durations, and pending deliveries for them."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -29,10 +29,10 @@ SWEEP_MS = 45_000
 
 
 class ThreadClock(Clock):
-    """A clock that each thread moves for itself; a thread that joins others continues at the latest time."""
+    """A clock that each thread moves separately; a thread that joins others continues at their latest time."""
 
     def __init__(self, now_ms: int) -> None:
-        """Start with the current thread, which joins all others."""
+        """Start with the current thread, which joins all other threads."""
         super().__init__(now_ms)
         self.waits, self.own, self.latest_ms = threading.current_thread(), threading.local(), now_ms
 
@@ -43,7 +43,7 @@ class ThreadClock(Clock):
         return self.now_ms
 
     def forward(self, seconds: float) -> None:
-        """Move the clock of this thread."""
+        """Move the clock of the current thread forward."""
         now_ms = self() + round(seconds * 1000)
         if threading.current_thread() is self.waits:
             self.now_ms = now_ms
@@ -53,10 +53,10 @@ class ThreadClock(Clock):
 
 
 class Sent:
-    """Replaces attempts: records messages by endpoint, with a configured duration for each."""
+    """A replacement of attempts that records messages by endpoint and takes a configured time for each."""
 
     def __init__(self, latchkey: TestApp) -> None:
-        """Respond within a moment by default; DEAD never responds."""
+        """Respond at once by default; the URL DEAD never responds."""
         self.latchkey, self.took_s = latchkey, 0.005
         self.messages: list[tuple[Endpoint, str]] = []
         self.before: Callable[[], None] = lambda: None
@@ -80,7 +80,7 @@ class Sent:
 
 @pytest.fixture
 def sent(local: TestApp, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sent]:
-    """Replace attempts, with one thread for healthy endpoints and one for others instead of sixteen each."""
+    """Replace attempts; one thread sends to healthy endpoints and one to others, instead of sixteen each."""
     local.clock = ThreadClock(local.clock.now_ms)
     made = Sent(local)
     monkeypatch.setattr(send_delivery, "send", made.send)
@@ -95,7 +95,7 @@ def create_dead_endpoints(account: Account, number: int) -> list[Endpoint]:
 
 
 def put(account: Account) -> None:
-    """Create the deliveries of an account without sending them."""
+    """Create the deliveries of an account's events without sending them."""
     fan_out.enqueue(Event.from_raw_data(image) for image in images(account.id))
 
 
@@ -107,7 +107,7 @@ def queue_events(latchkey: TestApp, account: Account, number: int) -> list[str]:
 
 
 def queue_for_healthy_endpoint(latchkey: TestApp, receiver: Receiver) -> tuple[Endpoint, str]:
-    """Create a delivery to a healthy endpoint of another account; return both."""
+    """Create a delivery to a healthy endpoint of another account, and return endpoint and delivery."""
     bob = latchkey.account(name="Bob")
     endpoint = endpoint_of(bob, receiver)
     (event_id,) = queue_events(latchkey, bob, 1)

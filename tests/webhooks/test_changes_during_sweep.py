@@ -27,7 +27,7 @@ __all__ = ["sent"]
 
 
 def test_no_event_overtakes_another_without_failures(local: TestApp, sent: Sent, receiver: Receiver) -> None:
-    """Events during a backlog are left to the sweep until the backlog is cleared."""
+    """While an endpoint has a backlog, new events are left to the sweep, so they arrive in order."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
     sent.took_s = 0.3
@@ -44,7 +44,7 @@ def test_no_event_overtakes_another_without_failures(local: TestApp, sent: Sent,
 
 
 def test_event_during_sending_is_left_to_sweep(local: TestApp, sent: Sent, receiver: Receiver) -> None:
-    """Later events are left to it too."""
+    """An event that is recorded while a function sends to the endpoint, and any later event, is sent by the sweep."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
     first = happens(local, ada, "Ada 1")
@@ -61,7 +61,7 @@ def test_event_during_sending_is_left_to_sweep(local: TestApp, sent: Sent, recei
 
 @pytest.mark.parametrize("how", ["disabled", "deleted", "elsewhere"])
 def test_change_of_endpoint_applies_to_running_sweep(local: TestApp, sent: Sent, receiver: Receiver, how: str) -> None:
-    """From the next message on."""
+    """Disabling, deleting or changing an endpoint takes effect at the next message of a running sweep."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
     for number in range(5):
@@ -83,7 +83,9 @@ def test_change_of_endpoint_applies_to_running_sweep(local: TestApp, sent: Sent,
 
 
 def test_delivery_pending_while_disabled_is_not_sent_automatically(local: TestApp, receiver: Receiver) -> None:
-    """It can be resent manually, and is then retried like any other."""
+    """A delivery that was pending when its endpoint was disabled is sent only by a manual resend, with the usual
+    retries.
+    """
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
     receiver.statuses = [503, 200]
@@ -108,7 +110,7 @@ def test_delivery_pending_while_disabled_is_not_sent_automatically(local: TestAp
 def test_manual_resend_survives_concurrent_drop(
     local: TestApp, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A resend during the drop of a sweep is retried after a failure."""
+    """A manual resend while a sweep drops the delivery stays pending after a failure."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
     queued_ids = [happens(local, ada, f"Ada {number}") for number in range(3)]
@@ -130,7 +132,7 @@ def test_manual_resend_survives_concurrent_drop(
 
 
 def test_response_of_old_url_does_not_disable_new_url(local: TestApp, sent: Sent, receiver: Receiver) -> None:
-    """The attempt was under way when the URL was changed."""
+    """A 410 of the old URL doesn't disable an endpoint whose URL was changed during the attempt."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
     endpoints.change(reload(endpoint), url="http://127.0.0.1:1/new", name=None, types=None)
@@ -139,7 +141,7 @@ def test_response_of_old_url_does_not_disable_new_url(local: TestApp, sent: Sent
 
 
 def test_concurrent_manual_sends_are_rejected(local: TestApp, receiver: Receiver) -> None:
-    """A second request is rejected immediately and occupies no function."""
+    """A second manual send is rejected immediately, so it doesn't occupy a function."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
     event_id = happens(local, ada)
@@ -159,7 +161,7 @@ def test_concurrent_manual_sends_are_rejected(local: TestApp, receiver: Receiver
 
 
 def test_actor_of_disabling_after_410_is_the_service(local: TestApp, receiver: Receiver) -> None:
-    """The event names Latchkey as the actor."""
+    """The event of an endpoint that was disabled after a 410 names Latchkey as the actor."""
     ada = local.account()
     endpoint_of(ada, receiver)
     receiver.statuses = [410]
@@ -170,7 +172,7 @@ def test_actor_of_disabling_after_410_is_the_service(local: TestApp, receiver: R
 
 
 def test_failure_period_starts_with_first_consecutive_failure(local: TestApp, receiver: Receiver) -> None:
-    """Ten failures disable the endpoint exactly a day after the first."""
+    """Consecutive failures disable an endpoint exactly one day after the first failure."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
     message = fan_out.new_delivery(endpoint, ids.new("evt"), states.TEST, "{}", due_at=clock.now_ms())

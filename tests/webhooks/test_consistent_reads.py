@@ -1,4 +1,4 @@
-"""Reads that decisions depend on are strongly consistent."""
+"""Strongly consistent reads where a decision depends on the result."""
 
 from collections.abc import Callable
 
@@ -24,7 +24,7 @@ READS: dict[str, Callable[[Endpoint], object]] = {
 
 @pytest.mark.parametrize("what", READS)
 def test_decisive_reads_are_strongly_consistent(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
-    """Every such read of one or several items is strongly consistent."""
+    """Every read of items on which a decision depends is strongly consistent."""
     monkeypatch.setattr(send_delivery, "send", lambda *_, **__: Outcome(clock.now_ms(), 5, 200))
     endpoint = endpoints.create(latchkey.account().id, url="https://example.com/", name="A", types=None)
     fan_out.new_delivery(endpoint, "evt_" + "0" * 20, "key.created", "{}", due_at=0).save()

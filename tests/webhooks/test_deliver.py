@@ -1,4 +1,4 @@
-"""Delivery of webhooks: once, in order, and again after a crash or manually."""
+"""Delivery of webhooks: once, in order, and again after a crash or by a manual resend."""
 
 import socket
 import threading
@@ -26,7 +26,7 @@ DAY_S = 86_400
 
 
 def test_event_is_delivered_once_despite_repeated_stream_records(local: TestApp, receiver: Receiver) -> None:
-    """A delivery is keyed by endpoint and event."""
+    """A repeated stream record causes no second delivery, because deliveries are keyed by endpoint and event."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
     event_id = happens(local, ada)
@@ -64,7 +64,9 @@ def test_only_subscribed_types_since_creation_are_delivered(local: TestApp, rece
 
 
 def test_slow_endpoint_is_sent_to_by_sweep_only(local: TestApp, receiver: Receiver) -> None:
-    """A response after more than two seconds leaves the endpoint to the sweep until it responds faster."""
+    """After a response that takes longer than two seconds, only the sweep sends to the endpoint, until it responds
+    faster.
+    """
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
     event_ids = [happens(local, ada, "1")]
@@ -81,7 +83,7 @@ def test_slow_endpoint_is_sent_to_by_sweep_only(local: TestApp, receiver: Receiv
 
 
 def test_enabled_endpoint_receives_later_events_only(local: TestApp, receiver: Receiver) -> None:
-    """Events from while it was disabled are not sent automatically."""
+    """Events that were recorded while an endpoint was disabled aren't sent automatically."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
     endpoints.disable(endpoint, states.BY_ACCOUNT)
@@ -96,7 +98,7 @@ def test_enabled_endpoint_receives_later_events_only(local: TestApp, receiver: R
 
 
 def test_delivery_is_sent_again_after_crash_before_result(local: TestApp, receiver: Receiver) -> None:
-    """The claim of a crashed function expires after a minute: delivery is at least once."""
+    """If a function crashes, its claim expires after a minute and the delivery is sent again (at least once)."""
     ada = local.account()
     endpoint_of(ada, receiver)
     event_id = happens(local, ada)
@@ -115,7 +117,7 @@ def test_delivery_is_sent_again_after_crash_before_result(local: TestApp, receiv
 
 
 def test_event_lost_by_stream_is_delivered_within_an_hour(local: TestApp, receiver: Receiver) -> None:
-    """The hourly run compares events with deliveries."""
+    """The hourly run compares events with deliveries and sends those that the stream lost."""
     ada = local.account()
     endpoint_of(ada, receiver)
     event_ids = [happens(local, ada, f"Ada {number}") for number in range(3)]
@@ -125,7 +127,7 @@ def test_event_lost_by_stream_is_delivered_within_an_hour(local: TestApp, receiv
 
 
 def test_delivery_claimed_by_another_function_is_not_sent(local: TestApp, receiver: Receiver) -> None:
-    """Of two functions that see a delivery due, one sends it."""
+    """Of two functions that find the same delivery due, one sends it."""
     ada = local.account()
     endpoint_of(ada, receiver)
     receiver.may_respond.clear()
@@ -142,7 +144,7 @@ def test_delivery_claimed_by_another_function_is_not_sent(local: TestApp, receiv
 
 
 def test_unreachable_endpoint_is_tried_with_oldest_delivery_only(local: TestApp, receiver: Receiver) -> None:
-    """Its other deliveries are postponed, and other endpoints are not delayed."""
+    """A sweep tries only the oldest delivery of an unreachable endpoint and postpones the others."""
     ada = local.account()
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -158,7 +160,7 @@ def test_unreachable_endpoint_is_tried_with_oldest_delivery_only(local: TestApp,
 
 
 def test_resend_repeats_delivery_in_any_state(local: TestApp, receiver: Receiver) -> None:
-    """A resend is immediate and keeps the id."""
+    """A resend is sent immediately with the same id, whatever the state of the delivery."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
     event_id = happens(local, ada)
@@ -169,7 +171,7 @@ def test_resend_repeats_delivery_in_any_state(local: TestApp, receiver: Receiver
 
 
 def test_deleted_account_receives_deletion_event_last(local: TestApp, receiver: Receiver) -> None:
-    """The deletion is delivered, then the endpoints are deleted."""
+    """The event of the account's deletion is delivered before its endpoints are deleted."""
     ada = local.account()
     endpoint_of(ada, receiver, [kinds.ACCOUNT_DELETED])
     local.clock.forward(1)
@@ -180,7 +182,7 @@ def test_deleted_account_receives_deletion_event_last(local: TestApp, receiver: 
 
 
 def test_expired_deliveries_are_not_listed(local: TestApp, receiver: Receiver) -> None:
-    """Deliveries expire with events, whether or not DynamoDB has deleted them."""
+    """A delivery expires with its event, whether or not DynamoDB has deleted it."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
     event_id = happens(local, ada)
@@ -192,7 +194,7 @@ def test_expired_deliveries_are_not_listed(local: TestApp, receiver: Receiver) -
 
 
 def test_longest_overdue_delivery_is_measured(local: TestApp, receiver: Receiver) -> None:
-    """The status page shows for how long the oldest delivery has been due."""
+    """The time for which the oldest delivery has been due is measured for the status page."""
     ada = local.account()
     endpoint_of(ada, receiver)
     assert delivery_queue.oldest_overdue_ms(clock.now_ms()) is None

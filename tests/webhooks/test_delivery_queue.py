@@ -1,4 +1,4 @@
-"""The queue of due deliveries: reading, lateness, and the order of endpoints."""
+"""The queue of due deliveries: reading it, lateness, and the order of endpoints."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +12,7 @@ from chalicelib.webhooks.tables import Delivery, Endpoint
 from tests.support.harness import TestApp
 
 
-def endpoint(account_id: str = "acc_a", endpoint_id: str = "whk_1", **fields: Any) -> Endpoint:
+def build_endpoint(account_id: str = "acc_a", endpoint_id: str = "whk_1", **fields: Any) -> Endpoint:
     """Return an endpoint without storing it."""
     return Endpoint(account_id, endpoint_id, url="https://example.com/", name="x", created_at=0, enabled_at=0, **fields)
 
@@ -20,12 +20,12 @@ def endpoint(account_id: str = "acc_a", endpoint_id: str = "whk_1", **fields: An
 def queue_delivery(endpoint_id: str, number: int, due_at: int, account_id: str = "acc_a") -> str:
     """Store a pending delivery and return its id."""
     message_id = f"evt_{number:020}"
-    fan_out.new_delivery(endpoint(account_id, endpoint_id), message_id, "key.created", "{}", due_at=due_at).save()
+    fan_out.new_delivery(build_endpoint(account_id, endpoint_id), message_id, "key.created", "{}", due_at=due_at).save()
     return message_id
 
 
-def in_lane(lane: str, skip: int = 0) -> str:
-    """Return the id of an endpoint whose deliveries are in a lane."""
+def find_id_in_lane(lane: str, skip: int = 0) -> str:
+    """Return the id of an endpoint whose deliveries are in the given lane."""
     return [each for each in map("whk_{}".format, range(999)) if fan_out.lane_of(each) == lane][skip]
 
 
@@ -42,8 +42,11 @@ def in_lane(lane: str, skip: int = 0) -> str:
 def test_endpoint_is_up_to_date_if_healthy_without_backlog(
     fields: dict[str, Any], well: bool, up_to_date: bool
 ) -> None:
-    """A deleted endpoint is not up to date."""
-    assert (delivery_queue.is_healthy(endpoint(**fields)), delivery_queue.is_up_to_date(endpoint(**fields))) == (
+    """A healthy endpoint without a backlog is up to date; a deleted endpoint isn't."""
+    assert (
+        delivery_queue.is_healthy(build_endpoint(**fields)),
+        delivery_queue.is_up_to_date(build_endpoint(**fields)),
+    ) == (
         well,
         up_to_date,
     )
@@ -51,7 +54,7 @@ def test_endpoint_is_up_to_date_if_healthy_without_backlog(
 
 
 def test_queue_groups_deliveries_by_endpoint(latchkey: TestApp) -> None:
-    """Endpoints of different accounts are different, even with the same id."""
+    """Endpoints of different accounts are separate groups, even if they have the same id."""
     for number, account_id in enumerate(("acc_a", "acc_b", "acc_a")):
         queue_delivery("whk_1", number, 0, account_id)
     found = [Delivery.get("whk_1", f"evt_{number:020}") for number in range(3)]
@@ -62,12 +65,12 @@ def test_queue_groups_deliveries_by_endpoint(latchkey: TestApp) -> None:
 
 
 def test_due_deliveries_of_all_lanes_are_read_oldest_first(latchkey: TestApp) -> None:
-    """A delivery due one millisecond later is not read."""
+    """The due deliveries of each lane are read oldest first; one that is due a millisecond later isn't read."""
     now_ms = clock.now_ms()
     expected = []
     for lane in "0123":
         for number, due_at in ((1, now_ms), (2, now_ms - 5), (3, now_ms + 1)):
-            queue_delivery(in_lane(lane), number, due_at)
+            queue_delivery(find_id_in_lane(lane), number, due_at)
         expected += [f"evt_{number:020}" for number in (2, 1)]
     assert now_ms // 60_000 % 2 == 0
     assert [each.id for each in delivery_queue.read_due(now_ms)] == expected
@@ -79,14 +82,16 @@ def test_due_deliveries_of_all_lanes_are_read_oldest_first(latchkey: TestApp) ->
 def test_newest_due_deliveries_come_first_every_other_minute(
     latchkey: TestApp, after_s: float, is_turned: bool
 ) -> None:
-    """Deliveries behind the backlog of one endpoint are thus read first."""
-    made = [queue_delivery(in_lane("0"), number, clock.now_ms() - 3 + number) for number in range(3)]
+    """In every other minute the newest deliveries are read first, so the backlog of one endpoint doesn't hide later
+    ones.
+    """
+    made = [queue_delivery(find_id_in_lane("0"), number, clock.now_ms() - 3 + number) for number in range(3)]
     latchkey.clock.forward(after_s)
     assert [each.id for each in delivery_queue.read_due(clock.now_ms())] == (made[::-1] if is_turned else made)
 
 
 def let_reading_take(seconds: float, latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the reading of each delivery take this long."""
+    """Make the reading of each delivery take this many seconds."""
     query = Delivery.by_due.query
 
     def slowly(*arguments: Any, **named: Any) -> Iterator[Delivery]:
@@ -98,17 +103,17 @@ def let_reading_take(seconds: float, latchkey: TestApp, monkeypatch: pytest.Monk
 
 
 def test_each_lane_has_its_share_of_read_time(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each lane is read for 2.5 s, however long the others are."""
+    """Each lane is read for 2.5 s, however many deliveries the other lanes have."""
     now_ms = clock.now_ms()
     for lane in "02":
         for number in range(9):
-            queue_delivery(in_lane(lane), number, now_ms - 9 + number)
+            queue_delivery(find_id_in_lane(lane), number, now_ms - 9 + number)
     let_reading_take(0.5, latchkey, monkeypatch)
     assert [each.lane for each in delivery_queue.read_due(now_ms)] == ["0"] * 5 + ["2"] * 5
 
 
 def test_lateness_counts_healthy_endpoints_only(latchkey: TestApp) -> None:
-    """The oldest delivery of any lane counts, unless its receiver causes the delay."""
+    """Lateness is that of the oldest due delivery in any lane, without deliveries whose receiver causes the delay."""
     account = latchkey.account()
     now_ms = clock.now_ms()
     assert delivery_queue.oldest_overdue_ms(now_ms) is None
@@ -117,22 +122,22 @@ def test_lateness_counts_healthy_endpoints_only(latchkey: TestApp) -> None:
         *(("2", 1_000, {}), ("3", 8_000, {"slow": True})),
     ]
     for number, (lane, late_ms, field) in enumerate(waiting_there):
-        key = in_lane(lane, skip=number)
-        endpoint(account.id, key, **field).save()
+        key = find_id_in_lane(lane, skip=number)
+        build_endpoint(account.id, key, **field).save()
         queue_delivery(key, number, now_ms - late_ms, account.id)
-    queue_delivery(in_lane("3", skip=9), 9, now_ms - 9_000, "acc_gone")
+    queue_delivery(find_id_in_lane("3", skip=9), 9, now_ms - 9_000, "acc_gone")
     assert delivery_queue.oldest_overdue_ms(now_ms) == 5_000
-    Endpoint(account.id, in_lane("1", skip=2)).delete()
+    Endpoint(account.id, find_id_in_lane("1", skip=2)).delete()
     assert delivery_queue.oldest_overdue_ms(now_ms) == 3_000
     assert delivery_queue.oldest_overdue_ms(now_ms - 3_001) is None
 
 
 def test_lateness_search_reads_batches_within_time_limit(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A healthy delivery is found behind many of a failing endpoint within half a second."""
+    """Lateness is found within half a second, although many deliveries of a failing endpoint are older."""
     account, now_ms = latchkey.account(), clock.now_ms()
-    dead, well = in_lane("0"), in_lane("0", skip=1)
-    endpoint(account.id, dead, failures=1).save()
-    endpoint(account.id, well).save()
+    dead, well = find_id_in_lane("0"), find_id_in_lane("0", skip=1)
+    build_endpoint(account.id, dead, failures=1).save()
+    build_endpoint(account.id, well).save()
     for number in range(100):
         queue_delivery(dead, number, now_ms - 200 + number, account.id)
     queue_delivery(well, 100, now_ms - 50, account.id)
@@ -143,7 +148,7 @@ def test_lateness_search_reads_batches_within_time_limit(latchkey: TestApp, monk
 
 
 def test_endpoints_are_read_by_account_and_id(latchkey: TestApp) -> None:
-    """A deleted endpoint is absent."""
+    """Endpoints are read by account and id, and deleted endpoints are missing in the result."""
     account = latchkey.account()
     made = endpoints.create(account.id, url="https://example.com/", name="A", types=None)
     endpoints.disable(made, states.BY_ACCOUNT)
@@ -155,12 +160,14 @@ def test_endpoints_are_read_by_account_and_id(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize(("quiet_after_ms", "has_a_turn"), [(-1, True), (0, True), (1, False)])
 def test_healthy_endpoints_are_separated_from_others(quiet_after_ms: int, has_a_turn: bool) -> None:
-    """Endpoints in back-off are omitted; disabled and deleted ones are included, to drop their deliveries."""
+    """Endpoints in back-off are omitted; disabled and deleted ones are included, so that their deliveries are
+    dropped.
+    """
     stored = {
-        ("acc_a", "whk_1"): endpoint(),
-        ("acc_a", "whk_2"): endpoint(failures=1, quiet_until=1_000 + quiet_after_ms),
-        ("acc_a", "whk_3"): endpoint(status=DISABLED),
-        ("acc_a", "whk_4"): endpoint(slow=True, status=ENABLED),
+        ("acc_a", "whk_1"): build_endpoint(),
+        ("acc_a", "whk_2"): build_endpoint(failures=1, quiet_until=1_000 + quiet_after_ms),
+        ("acc_a", "whk_3"): build_endpoint(status=DISABLED),
+        ("acc_a", "whk_4"): build_endpoint(slow=True, status=ENABLED),
     }
     keys = [*stored, ("acc_a", "whk_gone")]
     well, others = delivery_queue.order_by_health(keys, stored, 1_000)
@@ -169,9 +176,9 @@ def test_healthy_endpoints_are_separated_from_others(quiet_after_ms: int, has_a_
 
 
 def test_endpoint_order_is_random() -> None:
-    """No endpoint always comes first."""
+    """The order of endpoints is random, so no endpoint is always first."""
     keys = [("acc_a", f"whk_{number}") for number in range(20)]
-    stored = {key: endpoint() for key in keys[:10]}
+    stored = {key: build_endpoint() for key in keys[:10]}
     orders = [delivery_queue.order_by_health(keys, stored, 0) for _ in range(2)]
     assert orders[0] != orders[1]
     assert {len(each) for order in orders for each in order} == {10}

@@ -1,4 +1,6 @@
-"""Endpoints from before verification receive nothing; where email is enabled, none is created before verification."""
+"""Endpoints from before the email verification receive nothing; if emails are enabled, they can't be created
+before it.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,12 +23,12 @@ MAIL = "latchkey@example.com"
 
 
 def test_endpoint_from_before_verification_receives_nothing(local: TestApp, receiver: Receiver) -> None:
-    """It receives neither later events nor pending deliveries, and is not listed."""
+    """An endpoint from before the verification receives no pending and no later events, and isn't listed."""
     eve = new_user(local, "Eve", verified=False)
     hook = endpoints.create(eve.account.id, url=receiver.url, name="Spy", types=None)
     fan_out.enqueue(record.since(eve.account.id, "evt_"))
     local.clock.forward(1)
-    # As after a crash before its deletion.
+    # The endpoint still exists, as after a crash before its deletion.
     eve.account.update(actions=[type(eve.account).credentials_since.set(clock.now_ms())])
     assert fan_out.enqueue(record.since(eve.account.id, "evt_")) == []
     deliver.sweep(clock.now_ms() + 60_000)
@@ -39,7 +41,7 @@ def test_endpoint_from_before_verification_receives_nothing(local: TestApp, rece
 
 
 def test_endpoint_of_suspended_account_receives_nothing(local: TestApp, receiver: Receiver) -> None:
-    """Events from the suspension are never sent; events after the reinstatement are."""
+    """Events recorded during a suspension are never sent; events after the reinstatement are sent."""
     account = new_user(local).account
     hook = endpoints.create(account.id, url=receiver.url, name="Ledger", types=["account.renamed"])
     happens(local, account)
@@ -72,7 +74,7 @@ def test_deletion_of_suspended_account_is_delivered(local: TestApp, receiver: Re
 
 
 def test_verification_deletes_earlier_endpoints_and_clients(latchkey: TestApp) -> None:
-    """The owner sees their deletion in Activity, and the tokens of the client stop working."""
+    """The deletion of endpoints and clients is recorded for the account, and the client can't authenticate any more."""
     eve = new_user(latchkey, "Eve", verified=False)
     app = register_client(latchkey, owner=eve.account)
     hook = endpoints.create(eve.account.id, url="https://example.com/", name="Spy", types=None)
@@ -96,7 +98,7 @@ DEEDS: dict[str, Callable[[Endpoint], object]] = {
 
 @pytest.mark.parametrize("deed", DEEDS)
 def test_unverified_account_may_only_disable_and_delete(latchkey: TestApp, deed: str) -> None:
-    """Other changes raise Conflict with the reason while the address is unverified."""
+    """While the address is unverified, every other change of an endpoint raises Conflict with the reason."""
     account = new_user(latchkey, verified=False).account
     hook = endpoints.create(account.id, url="https://example.com/", name="A", types=None)
     with settings.override(replace(settings.current(), mail_from=MAIL)):
@@ -107,7 +109,7 @@ def test_unverified_account_may_only_disable_and_delete(latchkey: TestApp, deed:
 
 
 def test_account_has_one_manual_send_at_a_time(local: TestApp, receiver: Receiver) -> None:
-    """While one endpoint is tested, the test of another is rejected; afterwards it is accepted."""
+    """During a manual send to one endpoint, a test of another endpoint of the account is rejected."""
     account = new_user(local).account
     first, second = (endpoints.create(account.id, url=receiver.url, name=name, types=None) for name in "AB")
     with endpoint_lock.hold_for_manual_send(first), pytest.raises(errors.Conflict):
@@ -116,7 +118,7 @@ def test_account_has_one_manual_send_at_a_time(local: TestApp, receiver: Receive
 
 
 def test_manual_sends_are_limited_by_network(local: TestApp, receiver: Receiver) -> None:
-    """Several accounts do not raise the limit of one network."""
+    """The limit of a network for manual sends doesn't grow with the number of accounts."""
     statuses = []
     for _ in range(3):
         account = new_user(local).account
@@ -132,7 +134,7 @@ def test_manual_sends_are_limited_by_network(local: TestApp, receiver: Receiver)
 def test_sendable_since_depends_on_verification_and_suspension(
     latchkey: TestApp, status: str, since_ms: int, sent_since_ms: int | None
 ) -> None:
-    """None while the account is suspended, and 0 when it does not exist."""
+    """`sendable_since` is None while the account is suspended, and 0 if the account doesn't exist."""
     account = latchkey.account()
     account.update(actions=[Account.status.set(status), Account.credentials_since.set(5)])
     assert (eligibility.eligible_since_ms(account.id), eligibility.sendable_since_ms(account.id)) == (
@@ -148,7 +150,7 @@ def test_sendable_since_depends_on_verification_and_suspension(
 
 
 def test_missing_account_cannot_have_endpoints(latchkey: TestApp) -> None:
-    """No endpoint can be created for it either."""
+    """No endpoint can be created for an account that doesn't exist."""
     with pytest.raises(errors.NotFound, match="no such user"):
         eligibility.check_verified("acc_00000000000000000000")
     eligibility.check_verified(latchkey.account().id)

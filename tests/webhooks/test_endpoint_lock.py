@@ -1,4 +1,4 @@
-"""The lock on an endpoint: acquired by one function, for a limited time, and released."""
+"""The lock of an endpoint, which one function holds for a limited time."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def endpoint(latchkey: TestApp) -> Endpoint:
 
 
 def test_lock_is_held_by_one_function_for_a_minute(endpoint: Endpoint) -> None:
-    """The holder gets the current endpoint, and a released lock can be acquired again."""
+    """The function that acquires the lock gets the current endpoint; others can acquire it after the release."""
     taken = endpoint_lock.acquire(endpoint.account_id, endpoint.id)
     assert taken is not None
     assert (taken.url, taken.busy_until) == (endpoint.url, clock.now_ms() + 60_000)
@@ -29,7 +29,7 @@ def test_lock_is_held_by_one_function_for_a_minute(endpoint: Endpoint) -> None:
 
 @pytest.mark.parametrize(("quiet_after_ms", "is_taken"), [(-1, True), (0, True), (1, False)])
 def test_lock_is_unavailable_during_back_off(endpoint: Endpoint, quiet_after_ms: int, is_taken: bool) -> None:
-    """A manual send can acquire it all the same."""
+    """During a back-off only a manual send can acquire the lock."""
     endpoint.update(actions=[Endpoint.quiet_until.set(clock.now_ms() + quiet_after_ms)])
     taken = endpoint_lock.acquire(endpoint.account_id, endpoint.id)
     assert (taken is not None) is is_taken
@@ -41,7 +41,7 @@ def test_lock_is_unavailable_during_back_off(endpoint: Endpoint, quiet_after_ms:
 
 @pytest.mark.parametrize("how", ["disabled", "suspended", "from_before", "deleted"])
 def test_lock_of_blocked_endpoint_cannot_be_acquired(latchkey: TestApp, endpoint: Endpoint, how: str) -> None:
-    """Neither automatically nor manually; a deleted endpoint is not recreated."""
+    """No function can lock a disabled, suspended or ineligible endpoint, and a deleted one isn't recreated."""
     account = Account.get(endpoint.account_id)
     if how == "disabled":
         endpoints.disable(endpoint, states.BY_ACCOUNT)
@@ -58,7 +58,7 @@ def test_lock_of_blocked_endpoint_cannot_be_acquired(latchkey: TestApp, endpoint
 
 
 def test_endpoint_from_millisecond_of_verification_is_eligible(endpoint: Endpoint) -> None:
-    """An endpoint created in the same millisecond does not count as earlier."""
+    """An endpoint created in the millisecond of the verification doesn't count as earlier."""
     Account(endpoint.account_id).update(actions=[Account.credentials_since.set(endpoint.created_at)])
     assert endpoint_lock.acquire(endpoint.account_id, endpoint.id) is not None
 
@@ -67,7 +67,7 @@ def test_endpoint_from_millisecond_of_verification_is_eligible(endpoint: Endpoin
 def test_manual_send_locks_account_for_15_seconds(
     latchkey: TestApp, endpoint: Endpoint, after_s: float, is_free: bool
 ) -> None:
-    """After a crash the lock of the account expires, whichever endpoint is next."""
+    """A manual send locks all endpoints of its account; after a crash the lock expires."""
     other = endpoints.create(endpoint.account_id, url="https://example.com/", name="Other", types=None)
     with endpoint_lock.hold_for_manual_send(endpoint):
         latchkey.clock.forward(after_s)
@@ -83,7 +83,7 @@ def test_manual_send_locks_account_for_15_seconds(
 
 
 def test_manual_send_releases_locks_after_error(endpoint: Endpoint) -> None:
-    """Both the lock of the account and that of the endpoint are released."""
+    """After an error in a manual send, the locks of account and endpoint are both released."""
     for _ in range(2):
         with pytest.raises(LookupError), endpoint_lock.hold_for_manual_send(endpoint):
             raise LookupError
@@ -91,7 +91,7 @@ def test_manual_send_releases_locks_after_error(endpoint: Endpoint) -> None:
 
 
 def test_late_release_does_not_free_lock_of_another(latchkey: TestApp, endpoint: Endpoint) -> None:
-    """A function whose lock has expired cannot release the lock of its successor."""
+    """A function whose lock has expired can't release the lock of the next function."""
     slow = endpoint_lock.acquire(endpoint.account_id, endpoint.id)
     latchkey.clock.forward(60)
     quick = endpoint_lock.acquire(endpoint.account_id, endpoint.id)
@@ -103,7 +103,7 @@ def test_late_release_does_not_free_lock_of_another(latchkey: TestApp, endpoint:
 
 
 def test_lock_is_lost_when_endpoint_is_disabled_or_deleted(endpoint: Endpoint) -> None:
-    """The holder notices before its next attempt."""
+    """A function that holds the lock detects before its next attempt that the endpoint is disabled or deleted."""
     taken = endpoint_lock.acquire(endpoint.account_id, endpoint.id)
     assert taken is not None
     assert endpoint_lock.reload_if_held(taken) is not None
@@ -114,7 +114,7 @@ def test_lock_is_lost_when_endpoint_is_disabled_or_deleted(endpoint: Endpoint) -
 
 
 def test_backlog_is_cleared_unless_marked_again(latchkey: TestApp, endpoint: Endpoint) -> None:
-    """A newer mark stays, and a deleted endpoint is not recreated."""
+    """Clearing a backlog keeps a newer mark and doesn't recreate a deleted endpoint."""
     endpoint_lock.mark_backlogged(endpoint)
     seen = reload(endpoint)
     assert seen.behind_since == clock.now_ms()

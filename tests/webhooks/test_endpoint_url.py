@@ -1,4 +1,4 @@
-"""Acceptable URLs of endpoints, as far as they are checked before an attempt."""
+"""URLs of endpoints: the checks made before any attempt."""
 
 import pytest
 
@@ -14,7 +14,7 @@ NOT_PUBLIC = "url must point to a public address."
 
 
 def rejection(url: str) -> str:
-    """Return the error message for a URL, "" when it is acceptable."""
+    """Return the error message for a URL, or "" if the URL is acceptable."""
     try:
         endpoint_url.check(url)
     except errors.InvalidRequest as refused:
@@ -31,7 +31,7 @@ def rejection(url: str) -> str:
     ],
 )
 def test_acceptable_url_is_accepted(latchkey: TestApp, url: str) -> None:
-    """The addresses of the host name are checked at each attempt."""
+    """A URL is accepted without resolving its host name, whose addresses are checked at each attempt."""
     assert rejection(url) == ""
 
 
@@ -54,12 +54,12 @@ def test_acceptable_url_is_accepted(latchkey: TestApp, url: str) -> None:
     ],
 )
 def test_unacceptable_url_is_rejected_with_reason(latchkey: TestApp, url: str, why: str) -> None:
-    """The message says what to change."""
+    """The message for an unacceptable URL says what to change."""
     assert rejection(url).startswith(f"url: {why}")
 
 
 def test_local_run_accepts_loopback_url(local: TestApp) -> None:
-    """Over http, and only under the name of the run itself."""
+    """A local run accepts http URLs on loopback, but only with the host name of its own URL."""
     assert [rejection(url) for url in ("http://127.0.0.1:9000/", "http://localhost:9000/hooks")] == ["", ""]
     assert rejection("http://example.com/") == f"url: {NOT_HTTPS}"
     assert rejection("https://127.0.0.1/") == f"url: {NOT_PUBLIC}"

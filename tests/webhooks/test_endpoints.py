@@ -1,4 +1,4 @@
-"""Manage an account's endpoints: stored fields, changes and their events."""
+"""Managing an account's endpoints: stored fields, changes and recorded events."""
 
 from collections.abc import Callable
 
@@ -41,7 +41,7 @@ def stored_count(account_id: str) -> int:
 
 
 def test_new_endpoint_is_stored_counted_and_recorded(latchkey: TestApp) -> None:
-    """The secret is stored nowhere, and the event contains only the host of the URL."""
+    """The endpoint is stored without its secret, and the event has only the host of the URL."""
     account = latchkey.account()
     endpoint = reload(new_endpoint(account, types=["key.created", "key.revoked"]))
     assert (endpoint.url, endpoint.name, endpoint.types) == (URL, "Ledger", {"key.created", "key.revoked"})
@@ -56,7 +56,7 @@ def test_new_endpoint_is_stored_counted_and_recorded(latchkey: TestApp) -> None:
 
 
 def test_form_creates_one_endpoint(latchkey: TestApp) -> None:
-    """A second submission creates nothing and points to the list."""
+    """A form submitted twice creates one endpoint; the error says that it is in the list."""
     account = latchkey.account()
     new_endpoint(account, form="ticket")
     with pytest.raises(errors.Conflict, match="Its webhook is in the list"):
@@ -65,7 +65,7 @@ def test_form_creates_one_endpoint(latchkey: TestApp) -> None:
 
 
 def test_account_has_at_most_ten_endpoints(latchkey: TestApp) -> None:
-    """A deletion makes room for one, however often it is repeated; other accounts do not count."""
+    """A deletion, even if repeated, makes room for one endpoint; endpoints of other accounts don't count."""
     account, other = latchkey.account(), latchkey.account()
     ten = [new_endpoint(account) for _ in range(10)]
     for form in (None, "ticket"):
@@ -81,7 +81,7 @@ def test_account_has_at_most_ten_endpoints(latchkey: TestApp) -> None:
 
 
 def test_deletion_is_recorded_once_with_actor(latchkey: TestApp) -> None:
-    """The actor is the given one or the current one."""
+    """A deletion is recorded once; its actor is the argument, or by default the current actor."""
     account = latchkey.account()
     for actor, shown in (("latchkey", "latchkey"), ("", "operator")):
         endpoint = new_endpoint(account)
@@ -93,7 +93,7 @@ def test_deletion_is_recorded_once_with_actor(latchkey: TestApp) -> None:
 
 
 def test_endpoints_are_listed_oldest_first_after_id(latchkey: TestApp) -> None:
-    """At most the limit, without the count item and without endpoints from before verification."""
+    """The list starts after an id, has at most `limit` endpoints, and omits those from before the verification."""
     account = latchkey.account()
     old = new_endpoint(account)
     ids = []
@@ -115,7 +115,7 @@ def test_endpoints_are_listed_oldest_first_after_id(latchkey: TestApp) -> None:
 
 
 def test_change_sets_given_fields_and_records_result(latchkey: TestApp) -> None:
-    """None keeps a value, and an empty list of types means all from now on."""
+    """In a change, None keeps a value, and an empty list of types subscribes to all types."""
     account = latchkey.account()
     endpoint = new_endpoint(account, types=["key.created"])
     latchkey.clock.forward(1)
@@ -138,7 +138,7 @@ def test_change_sets_given_fields_and_records_result(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize(("url", "is_new"), [(URL, False), ("https://other.example/", True)])
 def test_new_url_resets_health(latchkey: TestApp, url: str, is_new: bool) -> None:
-    """Failures are reset and pending deliveries come first; the same URL changes nothing."""
+    """A new URL resets failures and back-off and marks a backlog; the same URL changes nothing."""
     endpoint = new_endpoint(latchkey.account())
     failed: list[Action] = [Endpoint.failures.set(3), Endpoint.failing_since.set(5), Endpoint.quiet_until.set(7)]
     endpoint.update(actions=failed)
@@ -150,7 +150,7 @@ def test_new_url_resets_health(latchkey: TestApp, url: str, is_new: bool) -> Non
 
 
 def test_secret_is_rotated_at_most_once_in_24_hours(latchkey: TestApp) -> None:
-    """Both secrets sign during that time, and of two concurrent rotations one succeeds."""
+    """For 24 hours messages are signed with both secrets; of two concurrent rotations one succeeds."""
     account = latchkey.account()
     endpoint = new_endpoint(account)
     old = signing.secret_of(endpoint)
@@ -173,7 +173,9 @@ def test_secret_is_rotated_at_most_once_in_24_hours(latchkey: TestApp) -> None:
 
 
 def test_first_reason_for_disabling_is_kept(latchkey: TestApp) -> None:
-    """It is recorded once, with the service as the actor unless the account disabled it."""
+    """Only the first reason is stored and recorded; the actor is the service, unless the account disabled the
+    endpoint.
+    """
     account = latchkey.account()
     for because, actor in ((GONE, "latchkey"), (FAILING, "latchkey"), (BY_ACCOUNT, "operator")):
         endpoint = new_endpoint(account)
@@ -189,7 +191,7 @@ def test_first_reason_for_disabling_is_kept(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize(("because", "status"), [(GONE, ENABLED), (FAILING, ENABLED), (BY_ACCOUNT, DISABLED)])
 def test_response_of_old_url_does_not_disable_new_url(latchkey: TestApp, because: str, status: str) -> None:
-    """The account can disable it whatever URL it had read."""
+    """A 410 of the old URL doesn't disable the endpoint; the account can disable it whatever URL it has read."""
     endpoint = new_endpoint(latchkey.account())
     endpoints.change(reload(endpoint), url="https://other.example/", name=None, types=None)
     endpoints.disable(endpoint, because)
@@ -197,7 +199,7 @@ def test_response_of_old_url_does_not_disable_new_url(latchkey: TestApp, because
 
 
 def test_enabling_resets_endpoint(latchkey: TestApp) -> None:
-    """Failures and backlog are cleared, and one event is recorded."""
+    """Enabling clears failures and backlog and records one event."""
     account = latchkey.account()
     endpoint = new_endpoint(account)
     marks = [Endpoint.failures.set(3), Endpoint.failing_since.set(5), Endpoint.quiet_until.set(7)]
@@ -226,7 +228,7 @@ DEEDS: dict[str, Callable[[Endpoint], object]] = {
 
 @pytest.mark.parametrize("deed", DEEDS)
 def test_deleted_endpoint_is_not_recreated_by_change(latchkey: TestApp, deed: str) -> None:
-    """Changes that matter to the caller raise NotFound."""
+    """No change recreates a deleted endpoint; a change by a user raises NotFound."""
     endpoint = new_endpoint(latchkey.account())
     endpoints.delete(endpoint)
     endpoint.status = DISABLED if deed == "enabled" else ENABLED
@@ -241,7 +243,7 @@ def test_deleted_endpoint_is_not_recreated_by_change(latchkey: TestApp, deed: st
 
 @pytest.mark.parametrize("deed", [*DEEDS, "added"])
 def test_database_error_is_not_reported_as_conflict(latchkey: TestApp, deed: str) -> None:
-    """A failed write is not explained as a concurrent change."""
+    """A database error is raised unchanged, and not as a concurrent change."""
     endpoint = new_endpoint(latchkey.account())
     if deed == "enabled":
         endpoints.disable(endpoint, BY_ACCOUNT)

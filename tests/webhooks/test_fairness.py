@@ -1,4 +1,4 @@
-"""No endpoint delays another: slow, unreachable or backlogged ones are sent to separately."""
+"""Slow, unreachable or backlogged endpoints don't delay deliveries to others."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ __all__ = ["sent"]
 
 
 def test_unreachable_endpoints_do_not_delay_others(local: TestApp, sent: Sent, receiver: Receiver) -> None:
-    """Each is tried, with a growing back-off."""
+    """Unreachable endpoints are tried with a growing back-off, and deliveries to others aren't delayed."""
     ada, bob = local.account(), local.account()
     dead = create_dead_endpoints(ada, 8)
     for number in range(5):
@@ -57,7 +57,7 @@ def test_unreachable_endpoints_do_not_delay_others(local: TestApp, sent: Sent, r
 
 
 def test_slow_endpoint_with_long_queue_does_not_delay_others(local: TestApp, sent: Sent, receiver: Receiver) -> None:
-    """Healthy endpoints have threads of their own."""
+    """Healthy endpoints have separate threads, so a slow endpoint with a long queue doesn't delay them."""
     ada = local.account()
     slow = endpoint_of(ada, receiver)
     Endpoint(ada.id, slow.id).update(actions=[Endpoint.slow.set(True)])
@@ -69,7 +69,7 @@ def test_slow_endpoint_with_long_queue_does_not_delay_others(local: TestApp, sen
 
 
 def test_long_queues_of_healthy_endpoints_do_not_delay_others(local: TestApp, sent: Sent, receiver: Receiver) -> None:
-    """The time for each endpoint is limited while others need its thread."""
+    """While other endpoints wait for a thread, the time for one endpoint is limited."""
     ada = local.account()
     for _ in range(8):
         endpoint_of(ada, receiver)
@@ -78,7 +78,7 @@ def test_long_queues_of_healthy_endpoints_do_not_delay_others(local: TestApp, se
     sent.took_s = 1.9
     sweep_each_minute(local, 1)
     assert len({endpoint.id for endpoint, _ in sent.messages}) >= SWEEP_MS // deliver.SLOT_MS
-    # The order of endpoints is random.
+    # The first endpoint isn't known, because the order is random.
     for _ in range(15):
         sweep_each_minute(local, 1)
         if delivery(good, event_id).state == DELIVERED:
@@ -89,7 +89,7 @@ def test_long_queues_of_healthy_endpoints_do_not_delay_others(local: TestApp, se
 def test_backlog_beyond_read_limit_does_not_hide_others(
     local: TestApp, sent: Sent, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The sweep reads from the other end every other minute, and lateness is measured all the same."""
+    """A backlog that is longer than a sweep can read doesn't hide other deliveries, and lateness is still measured."""
     monkeypatch.setattr(fan_out, "LANES", ("0",))
     monkeypatch.setattr(delivery_queue, "LANES", ("0",))
     ada, bob = local.account(), local.account()
@@ -116,7 +116,9 @@ def test_backlog_beyond_read_limit_does_not_hide_others(
 
 
 def test_dead_receiver_does_not_count_as_late(local: TestApp, sent: Sent) -> None:
-    """The status page shows only delays of the service itself."""
+    """An unreachable receiver doesn't make deliveries late, because the status page shows only the service's own
+    delays.
+    """
     ada = local.account()
     create_dead_endpoints(ada, 1)
     for number in range(40):
@@ -131,7 +133,7 @@ def test_dead_receiver_does_not_count_as_late(local: TestApp, sent: Sent) -> Non
 
 
 def test_deliveries_of_disabled_endpoint_are_dropped_in_one_sweep(local: TestApp, receiver: Receiver) -> None:
-    """However many they are, they delay no one and do not count as late."""
+    """Deliveries of a disabled endpoint, however many, are dropped in one sweep and don't count as late."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
     for number in range(60):

@@ -1,4 +1,4 @@
-"""Webhooks created or rotated under an Idempotency-Key."""
+"""Creating and rotating webhooks with an Idempotency-Key."""
 
 from collections.abc import Callable
 
@@ -15,8 +15,8 @@ from tests.webhooks.told import reload
 URL = "https://example.com/hooks"
 
 
-def recorded(account_id: str, content: bytes = b"") -> Recording[Endpoint]:
-    """Return the recording of a request under the only key."""
+def build_recording(account_id: str, content: bytes = b"") -> Recording[Endpoint]:
+    """Return the idempotency recording of a request with the one key that the tests use."""
     once = record.once(
         account_id=account_id, lineage="x", place="POST /x", key="key", content=content, secret="lk_live_x"
     )
@@ -24,21 +24,21 @@ def recorded(account_id: str, content: bytes = b"") -> Recording[Endpoint]:
 
 
 def create(account_id: str, content: bytes = b"") -> Endpoint:
-    """Create an endpoint."""
-    return endpoints.create(account_id, url=URL, name="A", types=None, once=recorded(account_id, content))
+    """Create an endpoint with an Idempotency-Key."""
+    return endpoints.create(account_id, url=URL, name="A", types=None, once=build_recording(account_id, content))
 
 
 def rotate(account_id: str, content: bytes = b"") -> Endpoint:
-    """Rotate the secret of the only endpoint."""
+    """Rotate the secret of the only endpoint with an Idempotency-Key."""
     (endpoint,) = endpoints.of_account(account_id)
-    return endpoints.rotate_secret(endpoint, recorded(account_id, content))
+    return endpoints.rotate_secret(endpoint, build_recording(account_id, content))
 
 
 @pytest.mark.parametrize(("deed", "made", "version"), [(create, 1, 1), (rotate, 1, 2)], ids=["added", "rotated"])
 def test_repeated_request_gets_first_response_and_changes_nothing(
     latchkey: TestApp, deed: Callable[..., Endpoint], made: int, version: int
 ) -> None:
-    """A different request under the same key is rejected."""
+    """A repeated request gets the first response; a different request with the same key is rejected."""
     account_id = latchkey.account().id
     if deed is rotate:
         endpoints.create(account_id, url=URL, name="A", types=None)
@@ -53,12 +53,12 @@ def test_repeated_request_gets_first_response_and_changes_nothing(
 
 
 def test_other_conflicts_keep_their_message(latchkey: TestApp) -> None:
-    """With or without a key, the limit of ten endpoints and of one rotation a day are reported as such."""
+    """The limits of ten endpoints and of one rotation a day have the same error with and without a key."""
     account_id = latchkey.account().id
     endpoint = endpoints.create(account_id, url=URL, name="A", types=None)
     endpoints.rotate_secret(endpoint)
     with pytest.raises(errors.Conflict, match="rotated within the last 24 hours"):
-        endpoints.rotate_secret(reload(endpoint), recorded(account_id))
+        endpoints.rotate_secret(reload(endpoint), build_recording(account_id))
     for _ in range(9):
         endpoints.create(account_id, url=URL, name="A", types=None)
     with pytest.raises(errors.Conflict, match="at most 10 webhooks"):

@@ -1,4 +1,4 @@
-"""The hourly search for events that the stream lost."""
+"""The hourly search for events that the stream has lost."""
 
 from chalicelib.api import background
 from chalicelib.core import clock
@@ -13,7 +13,7 @@ from tests.webhooks.told import endpoint_of, happens, reload, streamed
 
 
 def test_change_of_types_brings_no_earlier_events(local: TestApp, receiver: Receiver) -> None:
-    """The hourly search does not take earlier events for lost."""
+    """Events of types to which an endpoint subscribed later don't count as lost."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver, [kinds.KEY_CREATED])
     for number in range(3):
@@ -28,7 +28,7 @@ def test_change_of_types_brings_no_earlier_events(local: TestApp, receiver: Rece
 
 
 def test_hourly_search_for_lost_events_ends_in_time(local: TestApp, receiver: Receiver) -> None:
-    """An interruption is logged."""
+    """A search that runs out of time is interrupted and logged."""
     ada = local.account()
     endpoint_of(ada, receiver)
     happens(local, ada)
@@ -37,7 +37,7 @@ def test_hourly_search_for_lost_events_ends_in_time(local: TestApp, receiver: Re
 
 
 def test_event_lost_two_days_ago_is_found_within_a_day(local: TestApp, receiver: Receiver) -> None:
-    """One run a day searches three days, the others three hours."""
+    """Every run searches the last three hours, and one run a day the last three days."""
     ada = local.account()
     endpoint_of(ada, receiver)
     event_id = happens(local, ada)

@@ -25,7 +25,7 @@ def endpoint(latchkey: TestApp) -> Endpoint:
 
 @pytest.fixture
 def deadlines(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Replace the attempt by a success and record its deadline."""
+    """The deadlines of attempts, which are replaced by successes."""
     asked: list[float] = []
 
     def send(_endpoint: Endpoint, _delivery: Delivery, *, deadline_s: float) -> Outcome:
@@ -38,7 +38,7 @@ def deadlines(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture
 def killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the function crash during the attempt."""
+    """Make every attempt raise an exception that stops the code like a killed function."""
 
     def send(*_: Any, **__: Any) -> Outcome:
         raise LookupError("killed")
@@ -46,8 +46,8 @@ def killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(send_delivery, "send", send)
 
 
-def stored(endpoint: Endpoint, **fields: Any) -> Delivery:
-    """Store a failed delivery, with the given fields replaced."""
+def store_delivery(endpoint: Endpoint, **fields: Any) -> Delivery:
+    """Store a failed delivery with some fields replaced."""
     made = fan_out.new_delivery(endpoint, ids.new("evt"), "key.created", "{}", due_at=1)
     chosen = {"state": FAILED, "lane": None, "due_at": None, "tries": 10} | fields
     for name, value in chosen.items():
@@ -57,7 +57,7 @@ def stored(endpoint: Endpoint, **fields: Any) -> Delivery:
 
 
 def test_test_message_is_claimed_for_a_minute(endpoint: Endpoint, killed: None) -> None:
-    """If the function crashes, the message is due again after a minute, and the lock is released."""
+    """A test message is claimed for a minute, so that after a crash it is due again; the lock is released."""
     with pytest.raises(LookupError):
         deliver.send_test(endpoint)
     (found,) = Delivery.query(endpoint.id)
@@ -72,8 +72,8 @@ def test_test_message_is_claimed_for_a_minute(endpoint: Endpoint, killed: None) 
 
 
 def test_resend_restarts_retry_schedule(latchkey: TestApp, endpoint: Endpoint, killed: None) -> None:
-    """A resend queues the delivery now and claims it for a minute."""
-    given_up = stored(endpoint)
+    """A resend starts the retry schedule again and claims the delivery for a minute."""
+    given_up = store_delivery(endpoint)
     latchkey.clock.forward(60)
     with pytest.raises(LookupError):
         deliver.resend(endpoint, given_up.id)
@@ -85,8 +85,8 @@ def test_resend_restarts_retry_schedule(latchkey: TestApp, endpoint: Endpoint, k
 
 @pytest.mark.parametrize("how", ["test", "resend"])
 def test_manual_send_has_five_seconds_and_returns_outcome(endpoint: Endpoint, deadlines: list[float], how: str) -> None:
-    """A manual send has a deadline of five seconds because a user waits for it."""
-    sent = deliver.send_test(endpoint) if how == "test" else deliver.resend(endpoint, stored(endpoint).id)
+    """A manual send has a deadline of five seconds, because a user waits for it, and returns the outcome."""
+    sent = deliver.send_test(endpoint) if how == "test" else deliver.resend(endpoint, store_delivery(endpoint).id)
     assert (sent.state, sent.tries, [each.status for each in sent.attempts]) == (DELIVERED, 1, [200])
     assert deadlines == [5]
     assert reload(endpoint).busy_until is None
@@ -96,8 +96,8 @@ def test_manual_send_has_five_seconds_and_returns_outcome(endpoint: Endpoint, de
 def test_claimed_delivery_is_not_resent(
     endpoint: Endpoint, deadlines: list[float], after_ms: int, is_busy: bool
 ) -> None:
-    """A delivery cannot be resent before its claim of one minute has expired."""
-    held = stored(endpoint, claimed_until=clock.now_ms() + after_ms)
+    """A delivery can't be resent before its claim of one minute has expired."""
+    held = store_delivery(endpoint, claimed_until=clock.now_ms() + after_ms)
     if is_busy:
         with pytest.raises(errors.Conflict, match="being sent right now"):
             deliver.resend(endpoint, held.id)
@@ -108,7 +108,7 @@ def test_claimed_delivery_is_not_resent(
 
 def test_concurrently_deleted_delivery_is_not_recreated(endpoint: Endpoint, deadlines: list[float]) -> None:
     """A deleted delivery is neither stored again nor sent."""
-    pending = stored(endpoint)
+    pending = store_delivery(endpoint)
     with run_before("UpdateItem", Delivery(endpoint.id, pending.id).delete), pytest.raises(errors.Conflict):
         deliver.resend(endpoint, pending.id)
     assert (Delivery.count(endpoint.id), deadlines) == (0, [])
@@ -116,19 +116,19 @@ def test_concurrently_deleted_delivery_is_not_recreated(endpoint: Endpoint, dead
 
 @pytest.mark.parametrize("message_id", ["nonsense", "key_00000000000000000000", ""])
 def test_malformed_message_id_is_not_found_without_read(endpoint: Endpoint, message_id: str) -> None:
-    """A malformed id is not found, without a database call."""
+    """A malformed message id is not found, and causes no database call."""
     with telemetry.record_calls() as calls, pytest.raises(errors.NotFound, match="no such delivery"):
         deliver.find_delivery(endpoint, message_id)
     assert calls.made == []
     with pytest.raises(errors.NotFound):
         deliver.find_delivery(endpoint, "evt_" + "0" * 20)
-    pending = stored(endpoint)
+    pending = store_delivery(endpoint)
     assert deliver.find_delivery(endpoint, pending.id).id == pending.id
 
 
 DEEDS: list[Callable[[Endpoint], Delivery]] = [
     deliver.send_test,
-    lambda endpoint: deliver.resend(endpoint, stored(endpoint).id),
+    lambda endpoint: deliver.resend(endpoint, store_delivery(endpoint).id),
 ]
 
 
@@ -136,7 +136,7 @@ DEEDS: list[Callable[[Endpoint], Delivery]] = [
 def test_manual_send_to_disabled_endpoint_is_rejected(
     endpoint: Endpoint, deadlines: list[float], deed: Callable[[Endpoint], Delivery]
 ) -> None:
-    """The error says to enable the endpoint; it is busy if disabled concurrently or its account is suspended."""
+    """The error says to enable the endpoint, or that it is busy if it was disabled concurrently or is suspended."""
     read = reload(endpoint)
     endpoints.disable(endpoint, states.BY_ACCOUNT)
     with pytest.raises(errors.Conflict, match="Enable it first"):

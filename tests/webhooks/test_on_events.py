@@ -1,4 +1,4 @@
-"""Processing of events: webhooks, missing invalidation marks and the endpoints of deleted accounts."""
+"""Processing of events: webhooks, missing invalidation marks, and the endpoints of deleted accounts."""
 
 import io
 import json
@@ -21,7 +21,7 @@ from tests.support.webhook_receiver import Receiver
 from tests.webhooks.told import delivery, endpoint_of, happens, images, reload
 
 
-def recorded_event(account: Account, kind: str, **changed: str) -> dynamodb.Json:
+def record_event(account: Account, kind: str, **changed: str) -> dynamodb.Json:
     """Record an event without a mark and return its item."""
     with models.transaction() as write:
         record.add_to(write, account.id, kind, changed)
@@ -32,9 +32,9 @@ def recorded_event(account: Account, kind: str, **changed: str) -> dynamodb.Json
 def test_missing_mark_is_restored_while_decisions_are_cached(
     latchkey: TestApp, after_s: float, is_marked: bool
 ) -> None:
-    """For 400 s, because API Gateway caches policies for 300 s."""
+    """A missing mark is set for events of the last 400 s, because API Gateway caches policies for 300 s."""
     ada = latchkey.account()
-    image = recorded_event(ada, kinds.STANDING_CHANGED, tier="pro")
+    image = record_event(ada, kinds.STANDING_CHANGED, tier="pro")
     at_ms = clock.now_ms()
     latchkey.clock.forward(after_s)
     on_events.process([image])
@@ -42,23 +42,25 @@ def test_missing_mark_is_restored_while_decisions_are_cached(
 
 
 def test_event_without_effect_on_decisions_sets_no_mark(latchkey: TestApp) -> None:
-    """A new account name does not change what a credential may do."""
+    """No mark is set for a new account name, which doesn't change what a credential may do."""
     ada = latchkey.account()
-    on_events.process([recorded_event(ada, kinds.ACCOUNT_RENAMED, name="B")])
+    on_events.process([record_event(ada, kinds.ACCOUNT_RENAMED, name="B")])
     assert not stale_marks.is_marked(ada.id, clock.now_ms())
 
 
 def test_failed_mark_is_retried_by_stream(latchkey: TestApp) -> None:
-    """The exception makes the stream bring the event again."""
-    image = recorded_event(latchkey.account(), kinds.STANDING_CHANGED, tier="pro")
+    """A mark that can't be written raises an exception, so that the stream sends the event again."""
+    image = record_event(latchkey.account(), kinds.STANDING_CHANGED, tier="pro")
     with fail_calls("UpdateItem"), pytest.raises(Unreachable):
         on_events.process([image])
 
 
 def test_unreadable_event_is_skipped_and_counted(latchkey: TestApp) -> None:
-    """Other items of the table are not counted, and the remaining events are processed."""
+    """An unreadable event is skipped and counted, and the remaining events are processed; other items aren't
+    counted.
+    """
     ada = latchkey.account()
-    image = recorded_event(ada, kinds.STANDING_CHANGED, tier="pro")
+    image = record_event(ada, kinds.STANDING_CHANGED, tier="pro")
     unreadable = [{**image, "type": {"S": "account.eaten"}}, {**image, "at": {"N": "soon"}}, {"id": {"S": None}}, {}]
     stream = io.StringIO()
     telemetry.write_to(stream)
@@ -75,7 +77,9 @@ def test_unreadable_event_is_skipped_and_counted(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("why", ["failures", "slow", "behind_since"])
 def test_event_for_failing_endpoint_is_left_to_sweep(local: TestApp, receiver: Receiver, why: str) -> None:
-    """The endpoint is marked as backlogged; another endpoint of the account is sent to immediately."""
+    """A failing, slow or backlogged endpoint is left to the sweep, and the account's other endpoint gets the event at
+    once.
+    """
     ada = local.account()
     left, prompt = endpoint_of(ada, receiver), endpoint_of(ada, receiver)
     value = {"failures": Endpoint.failures.set(1), "slow": Endpoint.slow.set(True)}
@@ -88,7 +92,7 @@ def test_event_for_failing_endpoint_is_left_to_sweep(local: TestApp, receiver: R
 
 
 def test_immediate_sending_ends_after_five_seconds(local: TestApp, receiver: Receiver) -> None:
-    """The rest is left to the sweep."""
+    """After five seconds, the remaining deliveries are left to the sweep."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
     for number in range(9):
@@ -101,15 +105,13 @@ def test_immediate_sending_ends_after_five_seconds(local: TestApp, receiver: Rec
 
 
 def test_endpoints_of_deleted_account_are_deleted_after_its_event(local: TestApp, receiver: Receiver) -> None:
-    """The service is the actor, and the endpoints of other accounts stay."""
+    """The endpoints of a deleted account are deleted with the service as actor; other accounts' endpoints stay."""
     ada, bob = local.account(), local.account(name="Bob")
     for _ in range(2):
         endpoint_of(ada, receiver, [kinds.ACCOUNT_DELETED])
     other = endpoint_of(bob, receiver)
     local.clock.forward(1)
-    on_events.process(
-        [recorded_event(ada, kinds.ACCOUNT_DELETED), recorded_event(bob, kinds.ACCOUNT_RENAMED, name="B")]
-    )
+    on_events.process([record_event(ada, kinds.ACCOUNT_DELETED), record_event(bob, kinds.ACCOUNT_RENAMED, name="B")])
     assert list(endpoints.of_account(ada.id)) == []
     assert reload(other).id == other.id
     assert [event.actor for event in record.newest_first(ada.id, 2)] == ["latchkey", "latchkey"]

@@ -1,4 +1,6 @@
-"""Events are delivered in order while no attempt fails, despite concurrent functions and internal errors."""
+"""Order of delivery: events arrive in order while no attempt fails, despite concurrent functions and internal
+errors.
+"""
 
 from typing import Any
 
@@ -18,7 +20,7 @@ from tests.webhooks.told import endpoint_of, happens, reload, streamed
 __all__ = ["sent"]
 
 
-def fails_at(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, turn_of: int) -> None:
+def fail_at(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, turn_of: int) -> None:
     """Make one call of a function raise a database error."""
     real, calls = getattr(owner, name), []
 
@@ -32,7 +34,7 @@ def fails_at(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, turn_of: in
 
 
 def test_sweep_sends_deliveries_created_after_it_read_queue(local: TestApp, sent: Sent, receiver: Receiver) -> None:
-    """The backlog is cleared only then."""
+    """A delivery created after the sweep has read the queue is sent before the backlog is cleared."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
     event_ids = [happens(local, ada, "1")]
@@ -55,7 +57,7 @@ def test_sweep_sends_deliveries_created_after_it_read_queue(local: TestApp, sent
 
 @pytest.mark.parametrize("how", ["slow", "failing"])
 def test_backlog_is_sent_before_newer_events(local: TestApp, receiver: Receiver, how: str) -> None:
-    """Even when a successful test message shows in between that the endpoint works again."""
+    """Events of a backlog are sent before newer ones, even after a successful test message."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
     if how == "slow":
@@ -74,7 +76,7 @@ def test_backlog_is_sent_before_newer_events(local: TestApp, receiver: Receiver,
 
 
 def test_delivery_created_by_hourly_run_is_sent_by_stream(local: TestApp, receiver: Receiver) -> None:
-    """The hourly run may create a delivery before the stream brings its event."""
+    """The stream sends a delivery even if the hourly run has already created it."""
     ada = local.account()
     endpoint_of(ada, receiver)
     event_ids = []
@@ -93,11 +95,11 @@ def test_delivery_created_by_hourly_run_is_sent_by_stream(local: TestApp, receiv
 def test_single_database_error_keeps_order(
     local: TestApp, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, turn_of: int
 ) -> None:
-    """For the repeated stream records and for later events."""
+    """After a database error, repeated stream records and later events are still sent in order."""
     ada = local.account()
     endpoint_of(ada, receiver)
     event_ids = [happens(local, ada, str(number)) for number in range(4)]
-    fails_at(monkeypatch, owner, name, turn_of)
+    fail_at(monkeypatch, owner, name, turn_of)
     try:
         streamed(ada)
     except DynamoDBError:
@@ -107,12 +109,12 @@ def test_single_database_error_keeps_order(
     for _ in range(2):
         local.clock.forward(61)
         background.every_minute()
-    # A sent delivery whose result was not stored is sent again.
+    # A message is sent again if its result couldn't be stored.
     assert list(dict.fromkeys(receiver.ids)) == event_ids
 
 
 def test_busy_endpoint_clears_backlog_within_time_limit(local: TestApp, sent: Sent, receiver: Receiver) -> None:
-    """Only time limits the work on an endpoint; afterwards events are sent immediately again."""
+    """Only the time limit of a sweep bounds the backlog that it sends; later events are then sent immediately again."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
     endpoint_lock.mark_backlogged(endpoint)
@@ -128,7 +130,7 @@ def test_busy_endpoint_clears_backlog_within_time_limit(local: TestApp, sent: Se
 
 
 def test_new_url_receives_pending_deliveries_first(local: TestApp, sent: Sent, receiver: Receiver) -> None:
-    """Back-off and failures of the old URL do not apply to it."""
+    """A new URL gets the pending deliveries first, without the back-off and failures of the old URL."""
     ada = local.account()
     endpoint = endpoints.create(ada.id, url="http://127.0.0.1:9/", name="Ledger", types=["account.renamed"])
     event_ids = [happens(local, ada, "1")]

@@ -1,4 +1,4 @@
-"""An endpoint is not sent its own creation, and can verify the event of its own rotation."""
+"""An endpoint isn't sent the event of its own creation, and can verify the event of its own rotation."""
 
 import base64
 import hashlib
@@ -13,7 +13,7 @@ from tests.webhooks.told import endpoint_of, streamed
 
 
 def test_endpoint_is_not_sent_its_own_creation(local: TestApp, receiver: Receiver) -> None:
-    """Its secret is in the response that creates it, so that first message could not be verified."""
+    """The event isn't sent, because the endpoint's receiver may not have the secret yet to verify it."""
     account = local.account()
     endpoint = endpoint_of(account, receiver, [kinds.WEBHOOK_CREATED])
     streamed(account)
@@ -22,7 +22,7 @@ def test_endpoint_is_not_sent_its_own_creation(local: TestApp, receiver: Receive
 
 
 def test_search_for_lost_events_skips_own_creation(local: TestApp, receiver: Receiver) -> None:
-    """The event does not count as lost."""
+    """The event of an endpoint's own creation doesn't count as lost."""
     endpoint = endpoint_of(local.account(), receiver, [kinds.WEBHOOK_CREATED])
     local.clock.forward(1)
     assert fan_out.enqueue_missing(clock.now_ms(), clock.now_ms() + 10_000) == 0
@@ -30,7 +30,7 @@ def test_search_for_lost_events_skips_own_creation(local: TestApp, receiver: Rec
 
 
 def test_other_endpoints_are_sent_the_creation(local: TestApp, receiver: Receiver) -> None:
-    """Other endpoints of the account report an added endpoint."""
+    """Other endpoints of the account get the event of the creation."""
     account = local.account()
     endpoint_of(account, receiver, [kinds.WEBHOOK_CREATED])
     local.clock.forward(1)
@@ -42,7 +42,7 @@ def test_other_endpoints_are_sent_the_creation(local: TestApp, receiver: Receive
 
 
 def test_own_rotation_is_signed_with_old_secret_too(local: TestApp, receiver: Receiver) -> None:
-    """`webhook.secret_rotated` carries a signature with the old secret, which the receiver still has."""
+    """`webhook.secret_rotated` is also signed with the old secret, which the receiver still has."""
     account = local.account()
     endpoint = endpoint_of(account, receiver, [kinds.WEBHOOK_SECRET_ROTATED])
     old = base64.b64decode(signing.secret_of(endpoint).removeprefix(signing.PREFIX))

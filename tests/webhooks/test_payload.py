@@ -1,4 +1,4 @@
-"""The body of a message in the Standard Webhooks format, byte for byte."""
+"""The body of a message in the format of Standard Webhooks, byte for byte."""
 
 import json
 
@@ -11,7 +11,7 @@ from tests.webhooks.told import happens
 
 
 def test_message_contains_type_timestamp_and_event(latchkey: TestApp) -> None:
-    """Compact JSON with unescaped Unicode."""
+    """The body is compact JSON with unescaped Unicode."""
     ada = latchkey.account()
     happens(latchkey, ada, "Zoë")
     latchkey.clock.forward(60)
@@ -24,14 +24,14 @@ def test_message_contains_type_timestamp_and_event(latchkey: TestApp) -> None:
 
 
 def test_stored_body_is_sent_unchanged(latchkey: TestApp) -> None:
-    """To the byte, including whitespace and bodies without data."""
+    """A stored body is sent byte for byte with its whitespace, even if it has no data."""
     endpoint = Endpoint("acc_x", "whk_x", url="https://example.com/", name="x", created_at=0, enabled_at=0)
     for body in ('{"type": "x",  "data": {"type": "key.created", "actor": "key_x", "reason": null}}', '{"type":"x"}'):
         assert payload.body_of(fan_out.new_delivery(endpoint, "evt_x", "x", body, due_at=0)) == body
 
 
 def test_test_message_contains_time_and_endpoint(latchkey: TestApp) -> None:
-    """It names the endpoint and says that it is a test."""
+    """The test message contains the time and the endpoint, and says that it is a test."""
     assert json.loads(payload.of_test("whk_x", "evt_x")) == {
         "type": "webhook.test",
         "timestamp": "2021-12-20T10:00:00Z",

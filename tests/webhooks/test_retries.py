@@ -1,4 +1,4 @@
-"""Retries of failed deliveries, Retry-After, and the end of retries."""
+"""Retries of failed deliveries: the schedule, Retry-After, and the last attempt."""
 
 from datetime import UTC, datetime
 
@@ -22,7 +22,7 @@ DAY_S = 86_400
 
 
 def test_failed_delivery_is_retried_until_it_succeeds(local: TestApp, receiver: Receiver) -> None:
-    """Retries follow the schedule with the same id and body, and never come early."""
+    """Retries follow the schedule, are never early, and have the same id and body."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
     receiver.statuses = [500, 404, 302, 200]
@@ -51,7 +51,7 @@ def test_failed_delivery_is_retried_until_it_succeeds(local: TestApp, receiver: 
 @pytest.mark.parametrize("status", [429, 503, 500, 301])
 @pytest.mark.parametrize("form", ["7200", "Mon, 20 Dec 2021 %H:%M:%S GMT"])
 def test_retry_after_postpones_retry(local: TestApp, receiver: Receiver, status: int, form: str) -> None:
-    """Retry-After in seconds or as a date postpones the retry (RFC 9110 §10.2.3)."""
+    """A retry isn't made before the time in Retry-After, in seconds or as a date (RFC 9110 §10.2.3)."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
     event_id = happens(local, ada)
@@ -70,7 +70,7 @@ def test_retry_after_postpones_retry(local: TestApp, receiver: Receiver, status:
 
 
 def test_retry_after_cannot_exceed_schedule(local: TestApp, receiver: Receiver) -> None:
-    """The last attempt is at most three days after the event, whatever Retry-After says."""
+    """Even with Retry-After, the last attempt is at most three days after the event."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
     event_id = happens(local, ada)
@@ -93,7 +93,7 @@ def test_retry_after_cannot_exceed_schedule(local: TestApp, receiver: Receiver) 
     ],
 )
 def test_malformed_retry_after_is_ignored(nonsense: str) -> None:
-    """A malformed Retry-After leaves the schedule as it is."""
+    """A malformed Retry-After doesn't change the schedule."""
     now_ms = 1_640_000_000_000
     asked_ms = retry_schedule.parse_retry_after_ms(nonsense, now_ms)
     assert asked_ms <= now_ms
@@ -104,19 +104,19 @@ def test_malformed_retry_after_is_ignored(nonsense: str) -> None:
     "date", ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"]
 )
 def test_retry_after_accepts_all_http_date_formats(date: str) -> None:
-    """All three date formats are accepted (RFC 9110 §5.6.7)."""
+    """All three date formats of RFC 9110 §5.6.7 are accepted."""
     assert retry_schedule.parse_retry_after_ms(date, 0) == 784_111_777_000
 
 
 def test_delivery_fails_after_ten_attempts_in_three_days(local: TestApp, receiver: Receiver) -> None:
-    """The delivery is then marked as failed, and a day of failures has disabled the endpoint with an event."""
+    """After ten attempts the delivery is failed, and a day of failures has disabled the endpoint with an event."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
     receiver.statuses = [503]
     event_id = happens(local, ada)
     began_ms = clock.now_ms()
     streamed(ada)
-    # A success of another delivery keeps the endpoint enabled.
+    # Another delivery succeeds, so the endpoint isn't disabled.
     while (found := delivery(endpoint, event_id)).state == PENDING:
         local.clock.now_ms = found.due_at or 0
         background.every_minute()
@@ -129,7 +129,7 @@ def test_delivery_fails_after_ten_attempts_in_three_days(local: TestApp, receive
 
 
 def test_ten_consecutive_failures_over_a_day_disable_endpoint(local: TestApp, receiver: Receiver) -> None:
-    """Ten failures within an hour do not disable it, so that a receiver can be repaired."""
+    """Ten failures disable an endpoint only after a day, so that a receiver can be repaired before."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
     receiver.statuses = [500]
@@ -154,7 +154,7 @@ def test_ten_consecutive_failures_over_a_day_disable_endpoint(local: TestApp, re
 
 
 def test_410_disables_endpoint(local: TestApp, receiver: Receiver) -> None:
-    """One 410 response disables the endpoint."""
+    """A single 410 response disables the endpoint."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
     receiver.statuses = [410]

@@ -1,4 +1,4 @@
-"""The retry schedule and the conditions for disabling an endpoint, with the numbers in the guide."""
+"""The retry schedule and the conditions for disabling an endpoint equal those in the guide."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ GUIDE = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text()
 
 @pytest.mark.parametrize(("tries", "wait_ms"), list(enumerate(DELAYS_MS, start=1)))
 def test_each_delay_is_that_of_guide_with_jitter(tries: int, wait_ms: int) -> None:
-    """Jitter is up to a tenth in both directions."""
+    """Each delay is the one in the guide, plus or minus up to a tenth (jitter)."""
     assert "about 1, 5 and 30 minutes, 2, 5, 10, 14, 18 and 22 hours" in GUIDE
     assert "each a tenth\n  sooner or later" in GUIDE
     for drawn, factor in ((lambda _: 0, 0.9), (lambda bound: bound // 2, 1), (lambda bound: bound - 1, 1.1)):
@@ -28,7 +28,7 @@ def test_each_delay_is_that_of_guide_with_jitter(tries: int, wait_ms: int) -> No
 
 
 def test_tenth_attempt_is_the_last() -> None:
-    """The delays add up to about three days."""
+    """There are ten attempts, whose delays add up to about three days."""
     assert "up to ten" in GUIDE
     assert retry_schedule.next_attempt_at_ms(9, NOW_MS) is not None
     assert retry_schedule.next_attempt_at_ms(10, NOW_MS) is None
@@ -37,7 +37,9 @@ def test_tenth_attempt_is_the_last() -> None:
 
 
 def test_retry_after_only_postpones_attempt() -> None:
-    """Until the given time, at most three days after the schedule began."""
+    """Retry-After can postpone an attempt, at most until three days after the schedule began, but not bring it
+    forward.
+    """
     with randomness.use_generator(lambda bound: bound // 2):
         first_ms = NOW_MS + MINUTE_MS
         for asked_ms, at_ms in ((0, first_ms), (first_ms - 1, first_ms), (first_ms + 1, first_ms + 1)):
@@ -60,14 +62,14 @@ def test_retry_after_only_postpones_attempt() -> None:
     ],
 )
 def test_retry_after_is_parsed_relative_to_now(retry_after: str, after_ms: int | None) -> None:
-    """Seconds or a future date; 0 for anything else."""
+    """Retry-After in seconds or as a future date is parsed; any other value gives 0."""
     asked_ms = retry_schedule.parse_retry_after_ms(retry_after, NOW_MS)
     assert asked_ms == (0 if after_ms is None else NOW_MS + after_ms)
 
 
 @pytest.mark.parametrize(("failures", "minutes"), [(0, 0), (1, 1), (2, 2), (14, 14), (15, 15), (16, 15), (1_000, 15)])
 def test_back_off_grows_by_a_minute_each_time(failures: int, minutes: int) -> None:
-    """Up to a quarter of an hour."""
+    """The back-off grows by a minute with each failure, up to a quarter of an hour."""
     assert "once a quarter of an hour in the end" in GUIDE
     assert retry_schedule.quiet_until_ms(failures, NOW_MS) == NOW_MS + minutes * MINUTE_MS
 
@@ -77,7 +79,7 @@ def test_back_off_grows_by_a_minute_each_time(failures: int, minutes: int) -> No
     [(10, DAY_MS, True), (9, DAY_MS, False), (10, DAY_MS - 1, False), (11, DAY_MS + 1, True), (9, 9 * DAY_MS, False)],
 )
 def test_endpoint_is_disabled_after_ten_failures_and_a_day(failures: int, for_ms: int, is_given_up: bool) -> None:
-    """Neither condition suffices alone."""
+    """An endpoint is disabled only after ten failures and a day."""
     assert "Ten failures in a row, for a day or more" in GUIDE
     assert retry_schedule.should_disable(failures, NOW_MS - for_ms, NOW_MS) is is_given_up
 
@@ -92,7 +94,7 @@ def test_endpoint_is_disabled_after_ten_failures_and_a_day(failures: int, for_ms
 )
 @pytest.mark.parametrize("tries", [1, 9])
 def test_any_retry_after_leads_to_attempt_within_three_days(header: str, tries: int) -> None:
-    """For every value: no error and no time out of bounds."""
+    """Any value of Retry-After gives a time within three days and raises no error."""
     asked_ms = retry_schedule.parse_retry_after_ms(header, NOW_MS)
     next_ms = retry_schedule.next_attempt_at_ms(tries, NOW_MS, not_before_ms=asked_ms, since_ms=NOW_MS)
     assert next_ms is not None

@@ -1,4 +1,4 @@
-"""One delivery attempt: the request, its deadline and the outcome."""
+"""A delivery attempt: its request, deadline and outcome."""
 
 import json
 import socket
@@ -17,7 +17,7 @@ from tests.webhooks.told import endpoint_of
 BODY = '{"type":"key.created","timestamp":"2021-12-20T10:00:00Z","data":{}}'
 
 
-def one(latchkey: TestApp, receiver: Receiver) -> tuple[Endpoint, Delivery]:
+def create_delivery(latchkey: TestApp, receiver: Receiver) -> tuple[Endpoint, Delivery]:
     """Return an endpoint and a delivery to it."""
     endpoint = endpoint_of(latchkey.account(), receiver)
     return endpoint, fan_out.new_delivery(endpoint, "evt_x", "key.created", BODY, due_at=0)
@@ -34,7 +34,7 @@ def one(latchkey: TestApp, receiver: Receiver) -> tuple[Endpoint, Delivery]:
 def test_2xx_is_delivered_and_410_is_gone(
     status: int | None, is_delivered: bool, is_unreachable: bool, is_gone: bool
 ) -> None:
-    """Without a response the endpoint is unreachable."""
+    """A 2xx status is delivered, a 410 is gone, any other status failed, and no response is unreachable."""
     outcome = Outcome(5, 7, status, "text", "problem", 9)
     assert (outcome.is_delivered, outcome.is_unreachable, outcome.is_gone) == (is_delivered, is_unreachable, is_gone)
     kept = outcome.to_attempt()
@@ -56,15 +56,15 @@ def test_2xx_is_delivered_and_410_is_gone(
     ],
 )
 def test_problem_describes_response(local: TestApp, receiver: Receiver, status: int, problem: str | None) -> None:
-    """In words that help to debug a receiver."""
+    """The problem describes the response in words that help to debug a receiver."""
     receiver.statuses = [status]
-    outcome = send_delivery.send(*one(local, receiver))
+    outcome = send_delivery.send(*create_delivery(local, receiver))
     assert (outcome.status, outcome.problem) == (status, problem)
 
 
 def test_message_is_sent_as_signed_json(local: TestApp, receiver: Receiver) -> None:
-    """With the current timestamp, to the URL of the endpoint."""
-    endpoint, delivery = one(local, receiver)
+    """The message is sent as JSON to the endpoint's URL, signed with the current timestamp."""
+    endpoint, delivery = create_delivery(local, receiver)
     send_delivery.send(endpoint, delivery)
     (sent,) = receiver.received
     assert (sent.body.decode(), sent.path) == (BODY, "/hooks")
@@ -74,7 +74,7 @@ def test_message_is_sent_as_signed_json(local: TestApp, receiver: Receiver) -> N
 
 
 def test_first_thousand_bytes_of_response_are_kept(local: TestApp, receiver: Receiver) -> None:
-    """In any encoding; nothing of an empty response."""
+    """The first thousand bytes of a response in any encoding are kept, and nothing of an empty one."""
     for response, kept in (
         (b"x" * 1_001, "x" * 1_000),
         (b"x" * 1_000, "x" * 1_000),
@@ -82,20 +82,20 @@ def test_first_thousand_bytes_of_response_are_kept(local: TestApp, receiver: Rec
         (b"\xff", "\ufffd"),
     ):
         receiver.statuses, receiver.response_body = [200], response
-        assert send_delivery.send(*one(local, receiver)).answer == kept
+        assert send_delivery.send(*create_delivery(local, receiver)).answer == kept
 
 
 def test_outcome_has_time_duration_and_retry_after(local: TestApp, receiver: Receiver) -> None:
-    """In whole milliseconds."""
+    """The outcome has the time, the duration in milliseconds, and the time from Retry-After."""
     receiver.headers = {"Retry-After": "60"}
     with clock.use_monotonic_clock(lambda: 2_999_999 * len(receiver.received)):
-        outcome = send_delivery.send(*one(local, receiver))
+        outcome = send_delivery.send(*create_delivery(local, receiver))
     assert (outcome.at_ms, outcome.took_ms, outcome.not_before_ms) == (clock.now_ms(), 2, clock.now_ms() + 60_000)
 
 
 def test_receiver_beyond_deadline_is_unreachable(local: TestApp, receiver: Receiver) -> None:
-    """A response after the deadline does not count."""
-    endpoint, delivery = one(local, receiver)
+    """A response after the deadline counts as no response."""
+    endpoint, delivery = create_delivery(local, receiver)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         endpoint.url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         outcome = send_delivery.send(endpoint, delivery, deadline_s=0.2)
@@ -104,15 +104,15 @@ def test_receiver_beyond_deadline_is_unreachable(local: TestApp, receiver: Recei
 
 
 def test_guide_states_the_deadlines() -> None:
-    """15 seconds, and 5 for manual sends."""
+    """The guide has the deadlines of 15 seconds, and of 5 seconds for manual sends."""
     guide = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text()
     assert "any 2xx within 15 seconds" in guide
     assert (send_delivery.DEADLINE_S, send_delivery.MANUAL_DEADLINE_S) == (15, 5)
 
 
 def test_unredacted_stored_body_is_sent_redacted(local: TestApp, receiver: Receiver) -> None:
-    """For actions of others the account sees the role only, as in the list of events."""
-    endpoint, _ = one(local, receiver)
+    """An event about another person's action is sent with the actor's role only, even if the stored body has more."""
+    endpoint, _ = create_delivery(local, receiver)
     data = {"type": "key.revoked", "actor": "acc_admin", "source_ip": "203.0.113.7", "reason": "Because", "æ": 1}
     whole = {"type": "key.revoked", "timestamp": "2021-12-20T10:00:00Z", "data": data}
     send_delivery.send(endpoint, fan_out.new_delivery(endpoint, "evt_x", "key.revoked", json.dumps(whole), due_at=0))

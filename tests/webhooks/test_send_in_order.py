@@ -1,4 +1,4 @@
-"""Sending to one endpoint: claims, backlog and dropped deliveries."""
+"""Sending to one endpoint: claims, the backlog, and dropped deliveries."""
 
 import io
 import json
@@ -25,10 +25,10 @@ def endpoint(latchkey: TestApp) -> Endpoint:
 
 
 class Sent:
-    """Replaces attempts: records messages and returns a configured status, by default 200."""
+    """A replacement of attempts that records messages and returns a configured status, 200 by default."""
 
     def __init__(self) -> None:
-        """Start without messages."""
+        """Start without recorded messages."""
         self.ids: list[str] = []
         self.status: int | None = 200
         self.before: Callable[[], object] = lambda: None
@@ -42,32 +42,32 @@ class Sent:
 
 @pytest.fixture
 def sent(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> Sent:
-    """Replace attempts."""
+    """Replace attempts with recorded ones."""
     made = Sent()
     monkeypatch.setattr(send_delivery, "send", made.send)
     return made
 
 
 def queue_delivery(endpoint: Endpoint, due_after_ms: int = 0) -> Delivery:
-    """Store a pending delivery."""
+    """Store a pending delivery of the endpoint."""
     made = fan_out.new_delivery(endpoint, ids.new("evt"), "key.created", "{}", due_at=clock.now_ms() + due_after_ms)
     made.save()
     return made
 
 
 def send_all(endpoint: Endpoint, *waiting_there: Delivery, for_ms: int = LATER_MS) -> None:
-    """Send new deliveries."""
+    """Send these deliveries."""
     deliver.send_all(delivery_queue.group_by_endpoint(waiting_there), clock.now_ms() + for_ms)
 
 
 def sweep() -> int:
-    """Send due deliveries."""
+    """Send all due deliveries, and return their number."""
     return deliver.sweep(clock.now_ms() + LATER_MS)
 
 
 @pytest.mark.parametrize(("due_after_ms", "is_claimed"), [(-1, True), (0, True), (1, False)])
 def test_due_delivery_is_claimed_for_a_minute(endpoint: Endpoint, due_after_ms: int, is_claimed: bool) -> None:
-    """By one function, and not after it is delivered."""
+    """One function claims a due delivery for a minute; a delivery that isn't due, or is delivered, can't be claimed."""
     pending = queue_delivery(endpoint, due_after_ms)
     claimed = deliver._claim(endpoint, pending.id)
     assert (claimed is not None) is is_claimed
@@ -90,7 +90,9 @@ def test_due_delivery_is_claimed_for_a_minute(endpoint: Endpoint, due_after_ms: 
 def test_delivery_from_before_enabling_is_dropped_unless_resent(
     endpoint: Endpoint, sent: Sent, enabled_after_ms: int, queued_after_ms: int | None, is_sent: bool
 ) -> None:
-    """An event from the same millisecond is not dropped."""
+    """A delivery from before the endpoint was enabled is dropped, unless it was resent or is from the same
+    millisecond.
+    """
     pending, now_ms = queue_delivery(endpoint), clock.now_ms()
     Endpoint(endpoint.account_id, endpoint.id).update(actions=[Endpoint.enabled_at.set(now_ms + enabled_after_ms)])
     if queued_after_ms is not None:
@@ -101,7 +103,7 @@ def test_delivery_from_before_enabling_is_dropped_unless_resent(
 
 
 def test_deliveries_are_sent_in_order_of_ids(endpoint: Endpoint, sent: Sent) -> None:
-    """All due deliveries are counted, and the endpoint is neither backlogged nor locked afterwards."""
+    """Due deliveries are sent in the order of their ids; afterwards the endpoint has no backlog and isn't locked."""
     first, second, third = (queue_delivery(endpoint) for _ in range(3))
     send_all(endpoint, second, first)
     assert sent.ids == [first.id, second.id]
@@ -116,7 +118,7 @@ def test_deliveries_are_sent_in_order_of_ids(endpoint: Endpoint, sent: Sent) -> 
 def test_unreachable_endpoint_is_backlogged_only_with_untried_deliveries(
     endpoint: Endpoint, sent: Sent, number: int, is_behind: bool
 ) -> None:
-    """The first failed attempt ends the sending."""
+    """Sending ends with the first failed attempt, and remaining deliveries are marked as a backlog."""
     pending = [queue_delivery(endpoint) for _ in range(number)]
     sent.status = None
     send_all(endpoint, *pending)
@@ -125,7 +127,7 @@ def test_unreachable_endpoint_is_backlogged_only_with_untried_deliveries(
 
 
 def test_endpoint_with_410_is_sent_nothing_more(endpoint: Endpoint, sent: Sent) -> None:
-    """Its deliveries are left to the sweep, which drops them."""
+    """After a 410 nothing more is sent, and the sweep drops the endpoint's deliveries."""
     pending = [queue_delivery(endpoint) for _ in range(3)]
     sent.status = 410
     send_all(endpoint, *pending)
@@ -137,7 +139,7 @@ def test_endpoint_with_410_is_sent_nothing_more(endpoint: Endpoint, sent: Sent) 
 
 
 def test_claimed_delivery_does_not_block_later_ones(endpoint: Endpoint, sent: Sent) -> None:
-    """It is skipped."""
+    """A delivery that another function has claimed is skipped."""
     first, second = queue_delivery(endpoint, 1), queue_delivery(endpoint)
     send_all(endpoint, first, second)
     assert sent.ids == [second.id]
@@ -150,7 +152,7 @@ def test_claimed_delivery_does_not_block_later_ones(endpoint: Endpoint, sent: Se
 def test_no_attempt_starts_that_could_outlast_lock(
     endpoint: Endpoint, sent: Sent, for_ms: int, busy_for_ms: int, is_sent: bool
 ) -> None:
-    """Nor one after the end of the function."""
+    """No attempt starts that could end after the lock expires, or after the function's time limit."""
     pending = queue_delivery(endpoint)
     taken = endpoint_lock.acquire(endpoint.account_id, endpoint.id)
     assert taken is not None
@@ -163,7 +165,7 @@ def test_no_attempt_starts_that_could_outlast_lock(
 def test_deliveries_of_blocked_endpoint_are_dropped_within_time_limit(
     latchkey: TestApp, endpoint: Endpoint, sent: Sent, why: str
 ) -> None:
-    """The next sweep drops the rest, and no backlog is marked."""
+    """Deliveries of a disabled or deleted endpoint are dropped until the time limit, without marking a backlog."""
     pending = [queue_delivery(endpoint) for _ in range(2)]
     if why == "disabled":
         endpoints.disable(endpoint, states.BY_ACCOUNT)
@@ -183,7 +185,7 @@ def test_deliveries_of_blocked_endpoint_are_dropped_within_time_limit(
 def test_locked_endpoint_is_backlogged_and_one_in_back_off_is_not(
     endpoint: Endpoint, sent: Sent, busy_after_ms: int, is_behind: bool
 ) -> None:
-    """Nothing is dropped or sent."""
+    """A locked endpoint is marked as backlogged, and one in back-off isn't; nothing is sent or dropped."""
     pending, now_ms = queue_delivery(endpoint), clock.now_ms()
     left_alone, busy = Endpoint.quiet_until.set(now_ms + 1), Endpoint.busy_until.set(now_ms + busy_after_ms)
     Endpoint(endpoint.account_id, endpoint.id).update(actions=[left_alone, busy])
@@ -196,7 +198,7 @@ def test_locked_endpoint_is_backlogged_and_one_in_back_off_is_not(
 def test_sweep_reads_deliveries_of_last_five_minutes_again(
     latchkey: TestApp, endpoint: Endpoint, sent: Sent, ago_ms: int, is_sent: bool
 ) -> None:
-    """The index may lag; older, attempted and future deliveries are left."""
+    """A sweep also finds deliveries of the last five minutes that the index doesn't contain yet."""
     unseen = queue_delivery(endpoint)
     unseen.update(actions=[Delivery.lane.remove()])
     latchkey.clock.forward(ago_ms / 1000)
@@ -210,7 +212,7 @@ def test_sweep_reads_deliveries_of_last_five_minutes_again(
 
 
 def test_backlog_during_sending_is_processed_until_clear(endpoint: Endpoint, sent: Sent) -> None:
-    """An endpoint without backlog is not read again."""
+    """Deliveries that are queued while a sweep clears a backlog are sent by the same sweep."""
     seen = queue_delivery(endpoint)
     unseen = queue_delivery(endpoint)
     unseen.update(actions=[Delivery.lane.remove()])
@@ -231,7 +233,7 @@ def test_backlog_during_sending_is_processed_until_clear(endpoint: Endpoint, sen
 
 
 def test_internal_error_is_counted_and_delivery_stays_due(latchkey: TestApp, endpoint: Endpoint, sent: Sent) -> None:
-    """The log names the endpoint, which is backlogged; other endpoints are sent to."""
+    """The error is logged with the endpoint, which is marked as backlogged; other endpoints get their deliveries."""
     other = endpoints.create(endpoint.account_id, url="https://example.com/", name="Other", types=None)
     pending, well = queue_delivery(endpoint), queue_delivery(other)
 
@@ -259,7 +261,7 @@ def test_internal_error_is_counted_and_delivery_stays_due(latchkey: TestApp, end
 def test_endpoint_has_15_seconds_while_others_need_thread(
     latchkey: TestApp, monkeypatch: pytest.MonkeyPatch, endpoints_there: int, sent_each: int
 ) -> None:
-    """Up to sixteen endpoints may use the whole time of a sweep."""
+    """With more than sixteen endpoints each has 15 seconds; otherwise each may use the whole time of a sweep."""
     until_s: list[int] = []
     monkeypatch.setattr(deliver, "_send_in_order", lambda *arguments: until_s.append(arguments[2] - clock.now_ms()))
     for number in range(endpoints_there):
@@ -269,6 +271,6 @@ def test_endpoint_has_15_seconds_while_others_need_thread(
 
 
 def test_empty_sweep_sends_nothing(latchkey: TestApp) -> None:
-    """It does not fail either."""
+    """A sweep without due deliveries sends nothing and raises no error."""
     assert sweep() == 0
     deliver.send_all({}, clock.now_ms())

@@ -1,4 +1,4 @@
-"""Webhooks are sent to public addresses only, whatever the host name resolves to at the time of the attempt (SSRF)."""
+"""Webhooks are sent to public addresses only, as resolved at the time of the attempt (SSRF)."""
 
 import socket
 from typing import Any
@@ -39,8 +39,8 @@ INSIDE = [
 ]
 
 
-def sent(latchkey: TestApp, server: NameServer, url: str = "https://rebind.example/hooks") -> send_delivery.Outcome:
-    """Send a message to a host name of that server."""
+def send(latchkey: TestApp, server: NameServer, url: str = "https://rebind.example/hooks") -> send_delivery.Outcome:
+    """Send a message to a host name that the DNS server resolves."""
     endpoint = Endpoint("acc_x", "whk_x", url=url, name="x", created_at=0, enabled_at=0)
     return send_delivery.send(
         endpoint, fan_out.new_delivery(endpoint, "evt_x", "key.created", "{}", due_at=0), server.resolve
@@ -51,10 +51,10 @@ def sent(latchkey: TestApp, server: NameServer, url: str = "https://rebind.examp
 def test_private_address_is_never_connected_to(
     latchkey: TestApp, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No connection is made to loopback, private, link-local, multicast and metadata addresses in any notation."""
+    """No connection is made to loopback, private, link-local, multicast and metadata addresses, in any notation."""
     monkeypatch.setattr(socket, "create_connection", _never)
     with run_name_server([address]) as server:
-        outcome = sent(latchkey, server)
+        outcome = send(latchkey, server)
     assert (outcome.status, outcome.problem) == (
         None,
         "The host name resolves to no address, or to one that isn't public.",
@@ -66,14 +66,14 @@ def test_private_address_is_never_connected_to(
 def test_name_with_one_private_address_is_rejected(
     latchkey: TestApp, addresses: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One private address among several, or no address at all, prevents the attempt."""
+    """If one of a name's addresses is private, or it has no address, no attempt is made."""
     monkeypatch.setattr(socket, "create_connection", _never)
     with run_name_server(addresses) as server:
-        assert sent(latchkey, server).problem == "The host name resolves to no address, or to one that isn't public."
+        assert send(latchkey, server).problem == "The host name resolves to no address, or to one that isn't public."
 
 
 def test_dns_rebinding_has_no_effect(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The name is resolved once, and the connection goes to the address that was checked."""
+    """A name is resolved once, and the connection goes to the address that was checked."""
     reached: list[Any] = []
 
     def connect(address: Any, *rest: object) -> socket.socket:
@@ -82,37 +82,37 @@ def test_dns_rebinding_has_no_effect(latchkey: TestApp, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(socket, "create_connection", connect)
     with run_name_server([PUBLIC], ["127.0.0.1"]) as server:
-        assert sent(latchkey, server).problem == "It refuses connections."
+        assert send(latchkey, server).problem == "It refuses connections."
         assert (reached, server.asked) == ([(PUBLIC, 443)], ["rebind.example"])
-        # The next attempt resolves the name again and gets the other address.
-        assert "isn't public" in str(sent(latchkey, server).problem)
+        # The next attempt resolves the name again and gets the private address.
+        assert "isn't public" in str(send(latchkey, server).problem)
         assert (reached, len(server.asked)) == ([(PUBLIC, 443)], 2)
 
 
 def test_deployed_api_never_sends_to_loopback(latchkey: TestApp, receiver: Receiver) -> None:
-    """Loopback is allowed only where the public URL itself is on this machine."""
+    """Messages to loopback are sent only if the public URL itself is on loopback."""
     assert settings.current().public_url == "https://api.example.com"
     with run_name_server(["127.0.0.1"]) as server:
-        outcome = sent(latchkey, server, receiver.url)
-        named = sent(latchkey, server, receiver.url.replace("127.0.0.1", "localhost"))
+        outcome = send(latchkey, server, receiver.url)
+        named = send(latchkey, server, receiver.url.replace("127.0.0.1", "localhost"))
     assert (outcome.status, named.status, receiver.received) == (None, None, [])
 
 
 def test_local_run_sends_to_loopback_names_only(local: TestApp, receiver: Receiver) -> None:
-    """A local run accepts loopback addresses and `localhost`, but no other name that resolves to them."""
+    """A local run sends to loopback addresses and `localhost`, but to no other name that resolves to loopback."""
     with run_name_server(["127.0.0.1"]) as server:
-        assert sent(local, server, receiver.url.replace("127.0.0.1", "rebind.example")).status is None
-        assert sent(local, server, receiver.url.replace("127.0.0.1", "localhost")).status == 204
+        assert send(local, server, receiver.url.replace("127.0.0.1", "rebind.example")).status is None
+        assert send(local, server, receiver.url.replace("127.0.0.1", "localhost")).status == 204
     with run_name_server([PUBLIC]) as server:
-        assert sent(local, server, receiver.url.replace("127.0.0.1", "localhost")).status is None
+        assert send(local, server, receiver.url.replace("127.0.0.1", "localhost")).status is None
 
 
 def test_redirect_is_not_followed(local: TestApp, receiver: Receiver) -> None:
-    """No redirect is followed, whatever its target."""
+    """A redirect isn't followed, whatever its target."""
     receiver.statuses = [307]
     receiver.headers = {"Location": "http://169.254.169.254/latest/meta-data"}
     with run_name_server(["127.0.0.1"]) as server:
-        outcome = sent(local, server, receiver.url)
+        outcome = send(local, server, receiver.url)
     assert (outcome.status, outcome.is_delivered) == (307, False)
     assert len(receiver.received) == 1
 

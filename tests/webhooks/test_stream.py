@@ -1,4 +1,4 @@
-"""Events from the stream: missing invalidation marks, unreadable items and errors."""
+"""Events from the stream: missing invalidation marks, unreadable items, and errors."""
 
 import pytest
 
@@ -13,7 +13,9 @@ from tests.webhooks.told import endpoint_of, happens, images, set_status_without
 
 
 def test_missing_invalidation_mark_is_restored_by_stream(local: TestApp) -> None:
-    """A crash between a change and its mark does not leave cached decisions valid."""
+    """If a function crashes between a change and its mark, the stream sets the mark, so cached decisions become
+    invalid.
+    """
     ada = local.account()
     key = local.key(ada)
     assert local.call("GET", "/v1/users/me", key.secret).status == 200
@@ -25,7 +27,7 @@ def test_missing_invalidation_mark_is_restored_by_stream(local: TestApp) -> None
 
 
 def test_existing_invalidation_mark_is_not_written_again(local: TestApp) -> None:
-    """A change writes its marks once."""
+    """If the marks of a change exist, the stream doesn't write them again."""
     ada = local.account()
     local.key(ada)
     local.clock.forward(1)
@@ -36,7 +38,7 @@ def test_existing_invalidation_mark_is_not_written_again(local: TestApp) -> None
 
 
 def test_unreadable_item_is_skipped(local: TestApp, receiver: Receiver) -> None:
-    """An unreadable item is skipped so that it does not block the stream for a day."""
+    """An unreadable item is skipped, because it would block the stream for a day."""
     ada = local.account()
     endpoint_of(ada, receiver)
     event_id = happens(local, ada)
@@ -59,7 +61,7 @@ def test_database_error_is_raised_to_stream() -> None:
 
 
 def test_failed_background_task_does_not_stop_others(local: TestApp, receiver: Receiver) -> None:
-    """A failure is logged, and the other tasks still run."""
+    """If a background task fails, the failure is logged and the other tasks still run."""
     done: list[str] = []
 
     def fail() -> None:

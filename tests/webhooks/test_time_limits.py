@@ -21,7 +21,9 @@ __all__ = ["sent"]
 def test_no_attempt_starts_that_could_outlast_lock(
     local: TestApp, sent: Sent, receiver: Receiver, took_s: float
 ) -> None:
-    """Another function may send a minute after the lock was acquired."""
+    """An attempt that could outlast the lock isn't started, because another function may send once the lock has
+    expired.
+    """
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
     queue_events(local, ada, 70)
@@ -33,7 +35,7 @@ def test_no_attempt_starts_that_could_outlast_lock(
 
 
 def test_no_attempt_starts_after_time_limit_of_function(local: TestApp, sent: Sent, receiver: Receiver) -> None:
-    """The rest is left to the sweep, however long the lock lasts."""
+    """No attempt starts after the function's time limit, and the remaining deliveries are left to the sweep."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
     queue_events(local, ada, 10)
@@ -46,7 +48,7 @@ def test_no_attempt_starts_after_time_limit_of_function(local: TestApp, sent: Se
 
 
 def test_lock_lasts_a_minute(local: TestApp, receiver: Receiver) -> None:
-    """A crashed function does not hold it longer, and a running one has it for all that time."""
+    """A crashed function's lock ends after a minute, and a running function has the lock for a minute."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
     assert endpoint_lock.LOCK_MS == 60_000 > 2 * send_delivery.DEADLINE_S * 1000

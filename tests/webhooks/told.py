@@ -1,4 +1,4 @@
-"""Events of an account and their delivery through the stream."""
+"""Changes of an account, their events, and the delivery of these events through the stream."""
 
 from chalicelib.accounts import change
 from chalicelib.accounts.tables import Account
@@ -23,23 +23,23 @@ SCHEDULED = {
     "resources": [],
     "detail": {},
 }
-"""The event that scheduled functions receive."""
+"""The input that EventBridge sends to scheduled functions."""
 
 
 def endpoint_of(account: Account, receiver: Receiver, types: list[str] | None = None) -> Endpoint:
-    """Create an endpoint of an account at a receiver."""
+    """Create an endpoint of the account with the receiver's URL."""
     return endpoints.create(account.id, url=receiver.url, name="Ledger", types=types or ["account.renamed"])
 
 
 def happens(latchkey: TestApp, account: Account, name: str = "Ada Lovelace") -> str:
-    """Rename an account one second later and return the id of the event."""
+    """Rename an account one second later and return the id of the recorded event."""
     latchkey.clock.forward(1)
     change.rename(account.id, name)
     return record.newest_first(account.id, 1)[0].id
 
 
 def images(account_id: str) -> list[dynamodb.Json]:
-    """Return an account's events as items of the stream."""
+    """Return an account's events as DynamoDB items, as the stream has them."""
     request = {
         "TableName": settings.current().table("events"),
         "KeyConditionExpression": "account_id = :account",
@@ -51,7 +51,7 @@ def images(account_id: str) -> list[dynamodb.Json]:
 
 
 def stream_of(account_id: str) -> dynamodb.Json:
-    """Return an account's events as the Lambda event of the stream."""
+    """Return an account's events as the input of the Lambda function for the stream."""
     return {
         "Records": [
             {
@@ -74,22 +74,22 @@ def stream_of(account_id: str) -> dynamodb.Json:
 
 
 def streamed(account: Account) -> None:
-    """Process all of an account's events from the stream, including those processed before."""
+    """Process all events of an account as the stream does, including those processed before."""
     background.follow_up(images(account.id))
 
 
 def set_status_without_mark(account_id: str, kind: str, status: str) -> None:
-    """Change an account as the service does, but without the invalidation mark."""
+    """Change an account's status and record the event, but set no invalidation mark."""
     with models.transaction() as write:
         write.update(Account(account_id), actions=[Account.status.set(status)])
         record.add_to(write, account_id, kind, {})
 
 
 def delivery(endpoint: Endpoint, message_id: str) -> Delivery:
-    """Read a delivery."""
+    """Return the stored delivery of a message."""
     return Delivery.get(endpoint.id, message_id, consistent_read=True)
 
 
 def reload(endpoint: Endpoint) -> Endpoint:
-    """Read an endpoint."""
+    """Return the stored endpoint."""
     return endpoints.find_owned(endpoint.account_id, endpoint.id)

@@ -19,10 +19,10 @@ from tests.support.webhook_receiver import Receiver
 
 
 class ApiCalls(Scenario):
-    """Every route of the API, called once."""
+    """The part of the scenario that calls every route of the API once."""
 
     def public_routes(self) -> None:
-        """Public routes."""
+        """Call the public routes."""
         page = ConsoleClient(self.latchkey).open("/")
         ok(page)
         static = next(url for url in page.urls if url.startswith("/static/"))
@@ -53,7 +53,7 @@ class ApiCalls(Scenario):
             ok(self.latchkey.call("GET", "/.well-known/oauth-authorization-server/api"))
 
     def users(self) -> None:
-        """The API of accounts, as a user and as an administrator."""
+        """Call the routes for accounts, as a user and as an administrator."""
         call, admin = self.latchkey.call, self.latchkey.account(tiers.ENTERPRISE, name="Root", admin=True)
         secret = self.latchkey.key(admin, "read", "write", "admin").secret
         ok(call("GET", "/v1/limits", secret), call("GET", "/v1/users/me", secret), call("GET", "/v1/users", secret))
@@ -66,7 +66,7 @@ class ApiCalls(Scenario):
             ok(call("PATCH", f"/v1/users/{made.json()['id']}", secret, json_body=standing))
 
     def keys(self) -> None:
-        """The API of keys: create, read, change, rotate, revoke, reject."""
+        """Create, read, change, rotate and revoke keys, and exhaust a key's quota."""
         call, account = self.latchkey.call, new_account()
         secret = self.latchkey.key(account, "read", "write", "keys", "events").secret
         ok(call("GET", "/v1/events", secret))
@@ -82,7 +82,7 @@ class ApiCalls(Scenario):
         ok(call("GET", "/v1/limits", secret))
 
     def leaks(self) -> None:
-        """Leaked secrets: of a key, public and private, of a token, and an unknown one."""
+        """Report leaked secrets: of keys, public and private, of a token, and an unknown secret."""
         public, elsewhere, before = (self.latchkey.key(new_account()) for _ in range(3))
         rotate.rotate(verify(before.secret), before.key.id, 60)
         change_key(elsewhere.key.account_id, elsewhere.key.id, name=None, wanted=None, on_anomaly="narrow")
@@ -91,7 +91,7 @@ class ApiCalls(Scenario):
         ok(report(self.latchkey, *tokens, alert(elsewhere.secret, public=False)))
 
     def services(self) -> None:
-        """A service that verifies secrets: of a key, of a token, and a malformed one."""
+        """Verify secrets as another service does: of a key, of a token, and a malformed one."""
         admin = self.latchkey.account(tiers.ENTERPRISE, name="Service", admin=True)
         service = self.latchkey.key(admin, "verify").secret
         token, _ = new_user(self.latchkey).grant(register_client(self.latchkey))
@@ -99,7 +99,7 @@ class ApiCalls(Scenario):
             ok(self.latchkey.call("POST", "/v1/verify", service, json_body={"secret": secret}))
 
     def webhooks(self, receiver: Receiver) -> None:
-        """The API of webhooks."""
+        """Call the routes for webhooks."""
         call, ada = self.latchkey.call, new_account()
         secret = self.latchkey.key(ada, "webhooks").secret
         made = call("POST", "/v1/webhooks", secret, json_body={"url": receiver.url, "name": "Ledger"})

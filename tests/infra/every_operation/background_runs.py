@@ -1,4 +1,4 @@
-"""Everything that the functions without a request do."""
+"""The background functions: the stream, every minute and every hour."""
 
 from chalicelib.accounts import change
 from chalicelib.api import background
@@ -22,10 +22,10 @@ from tests.webhooks.told import SCHEDULED, images, stream_of
 
 
 class BackgroundRuns(Scenario):
-    """Everything that the functions without a request do."""
+    """The part of the scenario that runs the background functions."""
 
     def background(self, receiver: Receiver) -> None:
-        """Webhook deliveries: successful, failed, given up, dropped, and recovered."""
+        """Deliver webhooks successfully, with retries, after a crash, and drop them."""
         incidents.update(incidents.open_incident("Slow", "Looking into it.", ["api"]).at, "Mended.", states.RESOLVED)
         for function, act in ((STREAM, self._streams), (MINUTE, _minute), (HOUR, _hour)):
             ada = new_account()
@@ -40,7 +40,7 @@ class BackgroundRuns(Scenario):
                 with self.recorder.within(function):
                     act(ada.id)
                 self.latchkey.clock.forward(90)
-            # Another function holds the endpoint's lock.
+            # The endpoint's lock is held by another function.
             later_ms = clock.now_ms() + clock.HOUR_S * 1000
             Endpoint(ada.id, hooks[0].id).update(actions=[Endpoint.busy_until.set(later_ms)])
             change.rename(ada.id, "Ada")
@@ -52,7 +52,7 @@ class BackgroundRuns(Scenario):
                 fan_out.enqueue(_events(ada.id))
                 endpoints.disable(hook, BY_ACCOUNT)
             change.set_tier_and_status(ada.id, tier=tiers.PRO, status=None, actor="operator")
-            # The deletion is interrupted before the stale mark is set.
+            # The deletion is interrupted before its stale mark is set.
             self.latchkey.clock.forward(1)
             with models.transaction() as write:
                 record.add_to(write, ada.id, kinds.ACCOUNT_DELETED, {})
@@ -60,7 +60,7 @@ class BackgroundRuns(Scenario):
                 act(ada.id)
 
     def anomalies(self) -> None:
-        """Anomalies of keys with each policy, found by the hourly run."""
+        """Run the hourly detection for anomalous keys with each policy."""
         for chosen in on_anomaly.ALL:
             account = new_account()
             issued = used_for_days(self.latchkey, account)

@@ -26,10 +26,10 @@ ACCOUNT = "/settings/account"
 
 
 class ConsolePages(Scenario):
-    """Every page of the console, opened once, and every form, submitted once."""
+    """The part of the scenario that opens every page and submits every form of the console."""
 
     def signing_up(self) -> None:
-        """Sign-up, log-out, log-in, and password reset."""
+        """Sign up, log out, log in, and reset the password."""
         console = ConsoleClient(self.latchkey)
         ok(console.submit("/signup", email="grace@example.com", name="Grace", password=PASSWORD))
         ok(console.submit(self.link()), console.open("/login"))
@@ -38,12 +38,12 @@ class ConsolePages(Scenario):
         for email in ("grace@example.com", "nobody@example.com"):
             ok(ConsoleClient(self.latchkey).submit("/forgot", email=email))
             assert ConsoleClient(self.latchkey).log_in(email, "not the password").status == 401
-        self.recorder.emails.pop()  # the email to the unknown address
+        self.recorder.emails.pop()  # Discard the email to the unknown address.
         ok(ConsoleClient(self.latchkey).submit(self.link(), password=OTHER))
         ok(ConsoleClient(self.latchkey).log_in("grace@example.com", OTHER))
 
     def choosing_what_ends(self) -> None:
-        """A password reset that revokes everything; once interrupted, once completed."""
+        """Reset the password twice with chosen keys, applications and webhooks to revoke; once it is interrupted."""
         for is_killed in (True, False):
             ada = new_user(self.latchkey)
             app = register_client(self.latchkey, owner=ada.account)
@@ -60,7 +60,7 @@ class ConsolePages(Scenario):
             ok(ConsoleClient(self.latchkey).submit(f"/password?ticket={ticket}", password=OTHER, end=chosen))
 
     def account_page(self) -> None:
-        """Name, address, password."""
+        """Change name, address and password."""
         ada = new_user(self.latchkey, verified=False)
         ok(ada.open("/settings"), ada.submit(f"{ACCOUNT}/verification", on=ACCOUNT), ada.submit(self.link()))
         ada.log_in_again()
@@ -75,7 +75,7 @@ class ConsolePages(Scenario):
         ok(ada.submit(f"{ACCOUNT}/log-out-everywhere"))
 
     def key_pages(self) -> None:
-        """Settings > Keys."""
+        """Use the pages of keys."""
         ada = new_user(self.latchkey)
         ok(ada.submit("/settings/keys/new", name="CI", scopes=["read", "write"]), ada.open("/settings/keys"))
         path = next(url for url in ada.open("/settings/keys").urls if "/settings/keys/key_" in url)
@@ -86,7 +86,7 @@ class ConsolePages(Scenario):
         ok(ada.submit(f"{path}/rotate", on=path, grace="in 1 hour"), ada.submit(f"{path}/revoke"))
 
     def webhook_pages(self) -> None:
-        """Settings > Webhooks."""
+        """Use the pages of webhooks."""
         ada = new_user(self.latchkey)
         place = "/settings/webhooks"
         ok(ada.open(place), ada.open(f"{place}/new"))
@@ -103,7 +103,7 @@ class ConsolePages(Scenario):
         ok(ada.submit(f"{path}/delete", on=path))
 
     def admin_pages(self) -> None:
-        """Administration of accounts."""
+        """Use the pages on which admins manage accounts."""
         root, ada = new_user(self.latchkey, "Root", admin=True), new_account()
         path = f"/admin/accounts/{ada.id}"
         ok(root.open("/admin"), root.open(f"/admin?find={ada.email}"), root.open(path))
@@ -115,7 +115,7 @@ class ConsolePages(Scenario):
         ok(root.submit(f"{path}/reinstate", on=path, reason="A mistake"))
 
     def admin_application_pages(self) -> None:
-        """Administration of OAuth clients."""
+        """Use the pages on which admins manage OAuth clients."""
         root, app, latchkey = (
             new_user(self.latchkey, "Root", admin=True),
             register_client(self.latchkey),
@@ -131,7 +131,7 @@ class ConsolePages(Scenario):
             ok(root.submit(f"{latchkey}/end?client_id={client_id}", client_id=client_id, reason="Phishing"))
 
     def application_pages(self) -> None:
-        """Settings > Applications."""
+        """Use the pages of applications."""
         ada, new = new_user(self.latchkey), "/settings/applications/new"
         ok(ada.submit(new, name="Photos", redirect_uris=CALLBACK, kind="confidential", scopes=["read"]))
         path = next(url for url in ada.open("/settings/applications").urls if "/settings/applications/app_" in url)
@@ -139,7 +139,7 @@ class ConsolePages(Scenario):
         ok(ada.submit(f"{path}/secret", on=path), ada.submit(f"{path}/delete", on=path))
 
     def leaving(self) -> None:
-        """The deletion of an account with a key, an application and a grant."""
+        """Delete an account with a key, an application and a grant."""
         ada = new_user(self.latchkey)
         self.latchkey.key(ada.account)
         ada.grant(register_client(self.latchkey, owner=ada.account))
@@ -150,7 +150,7 @@ class ConsolePages(Scenario):
         )
         self.latchkey.clock.forward(1)
         ada.delete_account()
-        # Where others granted more than a slice, the function of the minute continues.
+        # If the clients have more grants than a slice, the function of the minute revokes the rest.
         app = register_client(self.latchkey)
         for _ in range(SLICE + 1):
             grants.new(ada.account.id, app.id, scopes={"read"}, resources=set()).save()

@@ -1,4 +1,4 @@
-"""Every OAuth flow, once, with its errors."""
+"""Every OAuth flow, run once, and its errors."""
 
 from dataclasses import replace
 
@@ -21,10 +21,12 @@ from tests.oauth.flow import (
 
 
 class OAuthFlows(Scenario):
-    """Every OAuth flow, once, with its errors."""
+    """The part of the scenario that runs every OAuth flow and its errors."""
 
     def code_flow(self) -> None:
-        """Consent, stored and denied; refresh, introspection, revocation; withdrawal of the consent."""
+        """Run the code flow with remembered and denied consent, refresh, introspect, revoke, and withdraw the
+        consent.
+        """
         ada, app = new_user(self.latchkey), register_client(self.latchkey)
         token, refresh = ada.grant(app)
         ok(
@@ -40,7 +42,7 @@ class OAuthFlows(Scenario):
         token, _ = ada.grant(spa)
         ok(self.latchkey.call("GET", "/v1/limits", token), ada.submit("/settings/connected", client_id=spa.id))
         assert self.latchkey.call("GET", "/v1/limits", token).status == 401
-        # A consent from before the verification of the address, without emails, is replaced.
+        # A consent from before the email verification is replaced, while emails are disabled.
         eve = new_user(self.latchkey, "Eve", verified=False)
         with settings.override(replace(settings.current(), mail_from="")):
             eve.grant(app)
@@ -49,7 +51,7 @@ class OAuthFlows(Scenario):
         eve.grant(app)
 
     def reuse(self) -> None:
-        """A retried refresh, and reuse of a refresh token and of a code."""
+        """Retry a refresh, and reuse a refresh token and a code."""
         ada, app = new_user(self.latchkey), register_client(self.latchkey)
         _, refresh = ada.grant(app)
         ok(app.refresh(refresh), app.refresh(refresh))
@@ -60,7 +62,7 @@ class OAuthFlows(Scenario):
         assert app.redeem(code).status == 400
 
     def device_flow(self) -> None:
-        """The device flow: polling, slow_down, approval and denial."""
+        """Run the device flow with pending polls, slow_down, approval and denial."""
         ada, app = new_user(self.latchkey), register_client(self.latchkey)
         for decision in ("allow", "deny"):
             started = app.post("/oauth/device_authorization", scope="read").json()
@@ -69,16 +71,16 @@ class OAuthFlows(Scenario):
             page = ada.open(f"/device?user_code={started['user_code']}")
             ok(page, ada.send("/device", ada.fill(page, "/device", {"decision": decision})))
             self.latchkey.clock.forward(30)
-            answer = app.ask(DEVICE, device_code=started["device_code"])
-            assert answer.status == (200 if decision == "allow" else 400)
+            response = app.ask(DEVICE, device_code=started["device_code"])
+            assert response.status == (200 if decision == "allow" else 400)
 
     def client_for_itself(self) -> None:
-        """Client credentials."""
-        answer = register_client(self.latchkey).ask(CLIENT)
-        ok(answer, self.latchkey.call("GET", "/v1/limits", answer.json()["access_token"]))
+        """Issue a token by client credentials."""
+        response = register_client(self.latchkey).ask(CLIENT)
+        ok(response, self.latchkey.call("GET", "/v1/limits", response.json()["access_token"]))
 
     def registration(self) -> None:
-        """Dynamic client registration: create, read, update, and delete a client with a grant."""
+        """Register, read, update and delete a client that has a grant."""
         described = {"redirect_uris": [CALLBACK], "grant_types": [CODE, REFRESH]}
         made = as_json(self.latchkey, "/oauth/register", described)
         body = made.json()

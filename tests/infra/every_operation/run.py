@@ -1,4 +1,4 @@
-"""Everything that Latchkey can do, once: every route and page, every OAuth flow, and what goes wrong on the way."""
+"""The scenario of all operations: every route and page, every OAuth flow, the background functions, and errors."""
 
 from dataclasses import replace
 
@@ -11,10 +11,10 @@ from tests.support.webhook_receiver import PUBLIC_URL, run_receiver
 
 
 class EveryOperation(ApiCalls, ConsolePages, OAuthFlows, BackgroundRuns):
-    """The whole scenario."""
+    """All parts of the scenario."""
 
     def run_all(self) -> None:
-        """Run all parts."""
+        """Run all parts in order."""
         self.public_routes()
         self.users()
         self.keys()

@@ -11,19 +11,19 @@ from tests.support.harness import TestApp
 
 @dataclass
 class Scenario:
-    """A part of the scenario. Each method runs alone, on one app."""
+    """Base class of the parts of the scenario. Each method can be run separately, and all methods share one app."""
 
     latchkey: TestApp
     recorder: Recorder
 
     def link(self) -> str:
-        """Return the link of the newest email with one, as path and query."""
+        """Return path and query of the link in the newest email that has a link."""
         urls = [re.findall(r"https?://[^/\s]+(/\S+\?ticket=\S+)", email) for email in self.recorder.emails]
         return str([found[-1] for found in urls if found][-1])
 
 
-def ok(*answers: Response | Page) -> None:
+def ok(*responses: Response | Page) -> None:
     """Assert that no response is an error."""
-    for answer in answers:
-        body = answer.body if isinstance(answer, Response) else answer.text
-        assert answer.status < 400, (answer.status, body)
+    for response in responses:
+        body = response.body if isinstance(response, Response) else response.text
+        assert response.status < 400, (response.status, body)
