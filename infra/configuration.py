@@ -33,8 +33,8 @@ def of_stage(stage: str) -> Configuration:
     _check(whole["stages"], stage, OBJECT, "stages.", is_needed=True)
     chosen = whole["stages"][stage]
     _check(whole | chosen, "api_gateway_stage", STAGE_NAME, f"stages.{stage}.", is_needed=True)
-    _refuse_unknown(whole, "", {*OF_LEVEL, *OF_CHALICE, *OF_WHOLE})
-    _refuse_unknown(chosen, f"stages.{stage}.", {*OF_LEVEL, *OF_CHALICE})
+    _refuse_unknown(whole, "", {*OF_LEVEL, *OF_WHOLE})
+    _refuse_unknown(chosen, f"stages.{stage}.", set(OF_LEVEL))
     for place, level in (("", whole), (f"stages.{stage}.", chosen)):
         for key, takes in OF_LEVEL.items():
             _check(level, key, takes, place)
@@ -103,7 +103,7 @@ def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _check_function(name: str, function: Configuration, place: str) -> None:
-    _refuse_unknown(function, f"{place}.", {*OF_FUNCTION, *OF_CHALICES_FUNCTION})
+    _refuse_unknown(function, f"{place}.", set(OF_FUNCTION))
     for key, takes in OF_FUNCTION.items():
         _check(function, key, NO_ROLE if name in OURS and key == "iam_role_arn" else takes, f"{place}.")
     _check_variables(function, f"{place}.")
@@ -155,9 +155,17 @@ def _only_false(why: str) -> Takes:
 OBJECT = Takes("an object", lambda given: isinstance(given, dict))
 TEXT = Takes("a text", lambda given: isinstance(given, str) and given != "")
 TEXTS = Takes("a list of texts", lambda given: isinstance(given, list) and all(isinstance(each, str) for each in given))
+LAYER = re.compile(r"arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:layer:[A-Za-z0-9_-]+:[0-9]+")
+LAYERS = Takes(
+    "a list of up to 5 ARNs of layer versions, like arn:aws:lambda:us-east-1:123456789012:layer:name:1",
+    lambda given: TEXTS.fits(given) and len(given) <= 5 and all(LAYER.fullmatch(each) for each in given),
+)
 TAGS = Takes(
-    "an object whose values are text",
-    lambda given: isinstance(given, dict) and all(isinstance(each, str) for each in given.values()),
+    'an object whose values are text, of names that don\'t begin with "aws:"',
+    lambda given: (
+        isinstance(given, dict)
+        and all(isinstance(each, str) and not name.lower().startswith("aws:") for name, each in given.items())
+    ),
 )
 NO_ROLE = Takes("no value here, since the data stack has a role for it", lambda _: False)
 VARIABLE = re.compile(r"[a-zA-Z][a-zA-Z0-9_]+")
@@ -179,21 +187,22 @@ OF_FUNCTION = {
     "autogen_policy": _only_false(POLICIES_SAY),
     "iam_policy_file": Takes(f"no value here, since {POLICIES_SAY}", lambda _: False),
     "log_retention_in_days": Takes("no value here: make deploy LOG_DAYS=90", lambda _: False),
-    "layers": TEXTS,
+    "layers": LAYERS,
     "subnet_ids": TEXTS,
     "security_group_ids": TEXTS,
     "tags": TAGS,
+    "xray": Takes("true or false", lambda given: isinstance(given, bool)),
 }
 OF_LEVEL = OF_FUNCTION | {
     "lambda_functions": OBJECT,
     "api_gateway_stage": STAGE_NAME,
     "lambda_architecture": matching('"arm64" or "x86_64"', "arm64|x86_64"),
-    "xray": Takes("true or false", lambda given: isinstance(given, bool)),
     "api_gateway_endpoint_type": matching('"REGIONAL", "EDGE" or "PRIVATE"', "REGIONAL|EDGE|PRIVATE"),
     "api_gateway_policy_file": Takes(
         "the name of a file beside it", lambda given: isinstance(given, str) and FILE.with_name(given).is_file()
     ),
     "minimum_compression_size": _number(0, 10_485_760),
+    "websocket_api_custom_domain": Takes("no value here, since WebSocket APIs aren't deployed", lambda _: False),
     "automatic_layer": _only_false("the package is checked and uploaded whole"),
     "api_gateway_endpoint_vpce": Takes(
         'the id of a VPC endpoint, like "vpce-0123456789abcdef0", or a list of them', lambda given: _are_vpces(given)
@@ -202,13 +211,6 @@ OF_LEVEL = OF_FUNCTION | {
         "an object with domain_name and certificate_arn", lambda given: given is None or isinstance(given, dict)
     ),
 }
-OF_CHALICES_FUNCTION = ("xray",)
-"""Keys of a function that Chalice reads and that aren't validated here."""
-OF_CHALICE = (
-    *OF_CHALICES_FUNCTION,
-    "websocket_api_custom_domain",
-)
-"""Keys of a stage, or of all stages, that Chalice reads and that aren't validated here."""
 OF_WHOLE = ("app_name", "stages", "version")
 OF_PRIVATE = ("api_gateway_endpoint_vpce", "api_gateway_policy_file")
 OF_DOMAIN = {

@@ -97,10 +97,13 @@ def _is_client(text: str) -> bool:
 
 TAKES = {
     "ADMIN_KEY": matching("the key alone, in one line, as it was shown when it was made", "[!-~]{1,500}"),
-    "ALARM_EMAIL": matching("an address, like you@example.com", r"(?=.{3,254}\Z)[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+"),
+    "ALARM_EMAIL": matching(
+        "an address, like you@example.com, or none to send alarms to no address",
+        r"none|(?=.{3,254}\Z)[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+",
+    ),
     "BOUNDARY": matching(
-        "the ARN of a policy, like arn:aws:iam::123456789012:policy/latchkey-boundary",
-        r"arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[!-~]{1,640}",
+        "the ARN of a policy, like arn:aws:iam::123456789012:policy/latchkey-boundary, or none to remove it",
+        r"none|arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[!-~]{1,640}",
     ),
     "CERTIFICATE": matching(
         "the ARN of a certificate of us-east-1, like arn:aws:acm:us-east-1:123456789012:certificate/1234",

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from infra import inputs
+from infra import closable_output, inputs
 from infra.failed import Mistake
 
 FILE = Path(__file__).with_name("rights.json")
@@ -208,7 +208,8 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     made = edge if options.edge else operate if options.operate else policy
-    print(json.dumps(made(stage), indent=2))
+    with closable_output.discarded_when_closed():
+        print(json.dumps(made(stage), indent=2), flush=True)
     return 0
 
 

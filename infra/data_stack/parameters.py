@@ -17,6 +17,8 @@ from infra.template import Template
 NOTHING: Mapping[str, str] = MappingProxyType({})
 CHOSEN = {"AlarmEmail": "ALARM_EMAIL", "Boundary": "BOUNDARY", "LogDays": "LOG_DAYS"}
 """The parameters that the operator chooses, and their names for `make deploy`."""
+NONE = "none"
+"""The given value that removes a chosen parameter: an empty one is not given, and keeps it."""
 PARAMETERS = (*CHOSEN, "Stage", "Protection")
 NOTED = {"digest": {"S": "chosen"}}
 
@@ -29,7 +31,9 @@ def given(chosen: Mapping[str, str], now: Template | None = None, **more: str) -
     values = {**dict.fromkeys(PARAMETERS, ""), **chosen, **more}
     known = (now or {}).get("Parameters", {})
     return [
-        {"ParameterKey": name, "ParameterValue": value} if value else {"ParameterKey": name, "UsePreviousValue": True}
+        {"ParameterKey": name, "ParameterValue": "" if value == NONE else value}
+        if value
+        else {"ParameterKey": name, "UsePreviousValue": True}
         for name, value in values.items()
         if value or name in known
     ]
@@ -43,14 +47,15 @@ def chosen(stack: dict[str, Any] | None) -> dict[str, str]:
 
 def kept(before: Mapping[str, str], chosen: Mapping[str, str]) -> dict[str, str]:
     """Return the parameters for a recreated stack; one that isn't given keeps its former value."""
-    return {**before, **{name: value for name, value in chosen.items() if value}}
+    together = {**before, **{name: value for name, value in chosen.items() if value}}
+    return {name: value for name, value in together.items() if value != NONE}
 
 
-def note(stage: str, chosen: Mapping[str, str]) -> dict[str, str]:
-    """Record parameters in addition to those that are recorded; return all of them."""
+def note(stage: str, chosen: Mapping[str, str], *, is_complete: bool = False) -> dict[str, str]:
+    """Record parameters in addition to those that are recorded, or as the complete set; return what is recorded."""
     client = boto3.client("dynamodb")
     before = _noted(client, stage)
-    known = kept(before, chosen)
+    known = dict(chosen) if is_complete else kept(before, chosen)
     if known != before:
         item = {**NOTED, **{name: {"S": value} for name, value in known.items()}}
         # Without tables nothing is lost: the deployment that creates them records the parameters.

@@ -58,7 +58,7 @@ class DataStack:
         self._change(whole, parameters.given(chosen, whole, Protection="on"))
         self._client.update_termination_protection(StackName=self.name, EnableTerminationProtection=True)
         look = self.look()
-        parameters.note(self._stage, look.chosen)
+        parameters.note(self._stage, look.chosen, is_complete=True)
         if exists:
             switched_off.switch_on(switched_off.found(look, whole), self._say)
         return look

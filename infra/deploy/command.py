@@ -1,13 +1,10 @@
 """Command line of `make deploy`, `package`, `status`, `rotate-edge` and `destroy`."""
 
-import os
 import sys
 from collections.abc import Callable
-from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any
 
-from infra import aws_errors, aws_settings, checkout, configuration
+from infra import aws_errors, aws_settings, checkout, closable_output, configuration
 from infra.deploy import deploy, destroy, options, package, status
 from infra.deploy.chalice_commands import without_shell_settings
 from infra.failed import DeployError, Mistake
@@ -19,7 +16,7 @@ INTERRUPTED = 130
 def main(words: list[str] | None = None) -> int:
     """Run one command; return 1, with one sentence on standard error, if it fails."""
     try:
-        with redirect_stdout(_ClosableOutput(sys.stdout)):
+        with closable_output.discarded_when_closed():
             _run(words)
     except KeyboardInterrupt:
         print("\nInterrupted. What was done by then stays done: run this again to finish it.", file=sys.stderr)
@@ -28,34 +25,6 @@ def main(words: list[str] | None = None) -> int:
         print(aws_errors.in_words(error), file=sys.stderr)
         return 1
     return 0
-
-
-class _ClosableOutput:
-    """Standard output whose reader may close it early, as `head` does, without interrupting the command."""
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-    def write(self, text: str) -> int:
-        """Write, or discard the text if the reader has closed the output."""
-        try:
-            self._stream.write(text)
-        except BrokenPipeError:
-            self._discard()
-        return len(text)
-
-    def flush(self) -> None:
-        """Flush, unless the reader has closed the output."""
-        try:
-            self._stream.flush()
-        except BrokenPipeError:
-            self._discard()
-
-    def _discard(self) -> None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
 
 def _run(words: list[str] | None) -> None:

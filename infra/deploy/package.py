@@ -1,5 +1,6 @@
 """`make package`: write one SAM stack of service and data, for the operator's own pipeline."""
 
+import shlex
 import tempfile
 from pathlib import Path
 
@@ -30,8 +31,9 @@ def package(stage: str, out: Path, *, edge: tuple[str, str] | None = None) -> No
         # An absolute path can't begin with a dash, which would make it an option.
         chalice("package", stage, "--merge-template", str(data), "--template-format", "yaml", str(out.absolute()))
     megabytes = (out / "deployment.zip").stat().st_size / 1e6
-    deploys = f"sam deploy -t {out}/sam.yaml --guided --capabilities CAPABILITY_NAMED_IAM"
+    deploys = f"sam deploy -t {shlex.quote(f'{out}/sam.yaml')} --guided --capabilities CAPABILITY_NAMED_IAM"
     say(f"{out}/sam.yaml and {out}/deployment.zip ({megabytes:.1f} MB). Then: {deploys}")
+    say("The first time, with --parameter-overrides Protection=off added: else AWS can't undo a deployment that fails.")
     page = "make package EDGE=1 says how."
     if edge:
         page = str(edge_package.write(stage, out, domain=edge[0], certificate=edge[1]))

@@ -15,6 +15,7 @@ from chalicelib.credentials.tables import Credential
 from chalicelib.oauth import clients
 from chalicelib.oauth.tables import Client, Consent, OneTimeToken
 from tests.support.harness import TestApp
+from tests.support.interleaving import record_calls
 
 ITEMS: list[tuple[type[models.Table], dict[str, Any]]] = [
     (Account, {"id": "acc_1", "email": "a@example.com", "name": "Ada", "tier": "pro", "created_at": 1}),
@@ -148,3 +149,10 @@ def test_longest_key_is_found(latchkey: TestApp) -> None:
     assert not models.can_be_range_key("é" * 512 + "e")
     assert Client.found("é" * 1_024) is None
     assert Consent.found("acc_1", "é" * 512) is None
+
+
+def test_empty_transaction_is_not_sent(latchkey: TestApp) -> None:
+    """A transaction without writes makes no call: DynamoDB rejects an empty one."""
+    with record_calls() as calls, models.transaction():
+        pass
+    assert calls == []

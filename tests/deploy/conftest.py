@@ -80,13 +80,14 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
 @pytest.fixture(scope="session")
 def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that `make package` wrote for the stage `prod` and arm64, from a checkout with a stray cache file."""
-    made = tmp_path_factory.mktemp("package")
+    made = tmp_path_factory.mktemp("the package")
     checkout = copied(tmp_path_factory.mktemp("checkout"), AWS_DEFAULT_REGION="us-east-1")
     cache = checkout.path / "chalicelib" / "__pycache__"
     cache.mkdir(exist_ok=True)
     (cache / "stray.pyc").touch()
     said = checkout.succeeds("package", "prod", "--out", str(made))
-    assert f"sam deploy -t {made}/sam.yaml --guided" in said
+    assert f"sam deploy -t '{made}/sam.yaml' --guided" in said
+    assert "--parameter-overrides Protection=off" in said
     return made
 
 

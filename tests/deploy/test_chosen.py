@@ -4,6 +4,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra import template
+from infra.data_stack import parameters
 from infra.data_stack.stack import DataStack
 from infra.edge import front
 from infra.edge.stacks import EdgeStack
@@ -71,3 +72,15 @@ def test_recreated_edge_stack_keeps_its_rate(cloud: Cloud) -> None:
     made.parameters["RequestsInFiveMinutes"], made.status = "20000", "ROLLBACK_COMPLETE"
     stack.put(wanted, dict.fromkeys(names, "x"))
     assert cloud.formation().stacks[EDGE].parameters["RequestsInFiveMinutes"] == "20000"
+
+
+def test_none_removes_a_chosen_parameter(cloud: Cloud) -> None:
+    """ALARM_EMAIL=none and BOUNDARY=none remove what was chosen, also from a stack that is created again."""
+    DataStack("dev", print).put(template.composed(), CHOSEN)
+    DataStack("dev", print).put(template.composed(), {"AlarmEmail": parameters.NONE})
+    formation = cloud.formation()
+    assert formation.stacks[NAME].parameters["AlarmEmail"] == ""
+    formation.stacks[NAME].status = "ROLLBACK_COMPLETE"
+    DataStack("dev", print).put(template.composed(), {"Boundary": parameters.NONE})
+    kept = formation.stacks[NAME].parameters
+    assert (kept["AlarmEmail"], kept["Boundary"], kept["LogDays"]) == ("", "", "90")

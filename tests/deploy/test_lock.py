@@ -1,13 +1,19 @@
 """The deployment lock, which allows one deployment of a stage at a time."""
 
+import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chalicelib.core import clock
 from infra import lock
+from infra.deploy.command import INTERRUPTED
 from infra.failed import DeployError
+from tests.deploy.checkout import copied
 from tests.deploy.cloud import Cloud
 
 pytestmark = pytest.mark.xdist_group("stack")
@@ -78,3 +84,25 @@ def test_first_deployment_locks_once_the_table_exists(cloud: Cloud) -> None:
         take()
         assert tables.scan(TableName=TABLE)["Count"] == 1
     assert tables.scan(TableName=TABLE)["Count"] == 0
+
+
+def test_terminated_deployment_releases_its_lock(cloud: Cloud, tmp_path: Path) -> None:
+    """SIGTERM, which a cancelled CI job sends, releases the lock: the next deployment doesn't wait until it expires."""
+    checkout = copied(tmp_path, is_light=True, **cloud.environment)
+    checkout.succeeds("deploy", "dev")
+    cloud.changes.clear()
+    with subprocess.Popen(
+        [sys.executable, "-m", "infra.deploy", "deploy", "--stage", "dev"],
+        cwd=tmp_path,
+        env={**os.environ, **cloud.environment},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as deploying:
+        until = time.monotonic() + 60
+        while not cloud.changes and time.monotonic() < until:
+            time.sleep(0.02)
+        assert lock.holder("dev")
+        deploying.terminate()
+        assert "Interrupted." in deploying.communicate()[1]
+    assert (deploying.returncode, lock.holder("dev")) == (INTERRUPTED, "")
+    checkout.succeeds("deploy", "dev")

@@ -225,7 +225,9 @@ def test_broken_app_is_refused_before_any_change(
     account: Account, code: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An error in app.py is reported in one line, with its place, before a table or a function is created."""
-    (account.checkout.path / "app.py").write_text(f"from chalice import Chalice\napp = Chalice('latchkey')\n{code}\n")
+    (account.checkout.path / "app.py").write_text(
+        f"from chalice import Chalice\napp = Chalice('latchkey', configure_logs=False)\n{code}\n"
+    )
     account.cloud.changes.clear()
     for command in (["deploy", "dev"], ["deploy", "dev", "--dry-run"], ["package", "dev"]):
         monkeypatch.setattr(sys, "path", list(sys.path))

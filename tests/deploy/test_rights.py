@@ -1,6 +1,9 @@
 """`make policy` prints permissions to deploy, show and destroy a stage, which give no access to another stage."""
 
 import json
+import shlex
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -173,3 +176,10 @@ def test_documented_boundary_allows_the_functions() -> None:
         for action in ([each["Action"]] if isinstance(each["Action"], str) else each["Action"])
     }
     assert [each for each in needed if not any(fnmatchcase(each, action) for action in statement["Action"])] == []
+
+
+def test_policy_can_be_piped_to_head() -> None:
+    """`make policy | head` prints the first lines and no traceback, although `head` closes the pipe."""
+    command = f"set -o pipefail; {shlex.quote(sys.executable)} -m infra.rights --stage dev | head -c 1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "{", "")

@@ -13,7 +13,8 @@ import botocore.session
 from botocore import xform_name
 from botocore.exceptions import UnknownServiceError
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
-from botocore.validate import ParamValidator
+
+from tests.support import botocore_model
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -116,7 +117,8 @@ def call_of(words: list[str]) -> Call | None:
         return None
     operation = _operation(service, name, waiter)
     parameters = dict(_parameters(operation, options))
-    _must_hold(operation.input_shape, parameters)
+    for fault in botocore_model.faults(operation.input_shape, parameters):
+        raise Mistaken(fault)
     if "query" in options:
         _must_be_in(operation.output_shape, options["query"][0])
     return Call(service, operation.name, parameters, (options.get("region") or [""])[0], waiter.replace("-", "_"))
@@ -211,27 +213,6 @@ def _scalar(shape: Shape, word: str) -> Any:
         case "double" | "float":
             return float(word)
     return word
-
-
-def _must_hold(shape: StructureShape | None, parameters: dict[str, Any]) -> None:
-    if shape is None:
-        return
-    report = ParamValidator().validate(parameters, shape)
-    if report.has_errors():
-        raise Mistaken(report.generate_report())
-    _must_be_one_of(shape, parameters)
-
-
-def _must_be_one_of(shape: Shape, value: Any) -> None:
-    """Raise Mistaken for a value that isn't in a field's enum; botocore doesn't check enums."""
-    if isinstance(shape, StructureShape):
-        for name, each in value.items():
-            _must_be_one_of(shape.members[name], each)
-    elif isinstance(shape, ListShape):
-        for each in value:
-            _must_be_one_of(shape.member, each)
-    elif getattr(shape, "enum", None) and value not in shape.enum:
-        raise Mistaken(f"{value} is not one of {', '.join(shape.enum)}")
 
 
 def _must_be_in(shape: Shape | None, query: str) -> None:

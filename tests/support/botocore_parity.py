@@ -1,5 +1,7 @@
 """Parity with botocore: our DynamoDB client and botocore must serialize each call and parse each response alike.
 
+Each call must also be valid by botocore's model of DynamoDB, of which moto checks only a part.
+
 The first call and response of each shape are compared; others differ only in ids, times and counts. `make test` enables
 the comparison for every test on moto by `TESTS_TWIN=1`; `make test-fast` doesn't.
 """
@@ -25,6 +27,7 @@ from chalicelib.core.dynamodb import codec, endpoint
 from chalicelib.core.dynamodb.connection_pool import ConnectionPool
 from chalicelib.core.dynamodb.errors import classify_error
 from chalicelib.core.dynamodb.http_response import HttpResponse
+from tests.support import botocore_model
 from tests.support.moto_server import RESPONSE_TIMEOUT_S
 
 VARIABLE = "TESTS_TWIN"
@@ -67,6 +70,8 @@ class Parity:
         with self.lock:
             ours, failed = _outcome(self.caller, operation, request)
             if _is_new((operation, _shape(request), _shape(_compared(ours))), self.compared):
+                model = self.client.meta.service_model.operation_model(operation)
+                assert (operation, botocore_model.faults(model.input_shape, request)) == (operation, [])
                 theirs, failed_there = _outcome(self.client._make_api_call, operation, request)
                 assert (_compared(ours), failed) == (_compared(theirs), failed_there), operation
         if failed:

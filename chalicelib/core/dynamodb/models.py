@@ -6,7 +6,7 @@ The `tables.py` of a feature declares what is stored. The module that decides a 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
-from itertools import chain, zip_longest
+from itertools import zip_longest
 from typing import Any, Self, TypeGuard
 
 from botocore.exceptions import ClientError
@@ -189,12 +189,14 @@ class Transaction(TransactWrite):
     """A transaction that records its writes, so that `find_failed_write` can find the one that failed."""
 
     def _commit(self) -> Any:
+        # The order in which pynamodb sends the writes is also the order of DynamoDB's cancellation reasons.
+        writes = [*self._condition_check_items, *self._delete_items, *self._put_items, *self._update_items]
+        if not writes:
+            return None  # DynamoDB rejects an empty transaction
         try:
             return super()._commit()
         except TransactWriteError as error:
-            # The order in which pynamodb sends the writes is also the order of DynamoDB's cancellation reasons.
-            kinds = (self._condition_check_items, self._delete_items, self._put_items, self._update_items)
-            error.writes = list(chain(*kinds))  # type: ignore[attr-defined]  # the error lacks this attribute
+            error.writes = writes  # type: ignore[attr-defined]  # the error lacks this attribute
             raise
 
 
