@@ -7,29 +7,30 @@ and could otherwise send any text to anyone.
 from chalicelib.accounts.email_sender import EmailMessage
 from chalicelib.accounts.tables import Account
 
+_PRODUCT = "Latchkey"
 _EXPIRES = "(the link expires in 1 hour)"
 _UNREQUESTED = "\n\nIf you didn't request this, ignore this email: nothing changes unless the link is used."
 
 
 def confirm_sign_up(to: str, link: str) -> EmailMessage:
     """Return the email that verifies the address of a sign-up."""
-    return _confirm(to, "confirm your email address to finish signing up", link)
+    return _confirm(to, f"Confirm your email address to finish signing up for {_PRODUCT}", link)
 
 
 def verify(account: Account, link: str) -> EmailMessage:
     """Return the email that verifies the address of an account."""
-    return _confirm(account.mailbox, "confirm your email address", link)
+    return _confirm(account.mailbox, f"Confirm your email address for {_PRODUCT}", link)
 
 
 def confirm_new_address(to: str, link: str) -> EmailMessage:
     """Return the email that verifies the new address of an account."""
-    return _confirm(to, "log in to your account and confirm its new email address", link)
+    return _confirm(to, f"Log in to {_PRODUCT} and confirm the new email address of your account", link)
 
 
 def address_has_account(account: Account, log_in: str, reset: str) -> EmailMessage:
     """Return the email to the address of an account after a sign-up with that address."""
     text = (
-        f"{_greeting(account)}someone signed up with this email address, which already has an account."
+        f"{_greeting(account)}Someone signed up for {_PRODUCT} with this email address, which already has an account."
         f" To reset your password:\n\n{reset}\n\nTo log in:\n\n{log_in}{_UNREQUESTED}"
     )
     return EmailMessage(account.mailbox, "You already have an account", text)
@@ -47,7 +48,7 @@ def reset_without_account(to: str, link: str) -> EmailMessage:
 
 def password_changed(account: Account, link: str) -> EmailMessage:
     """Return the email that reports a changed password."""
-    text = f"{_greeting(account)}your password was changed. If this wasn't you, reset it now:\n\n{link}"
+    text = f"{_greeting(account)}Your {_PRODUCT} password was changed. If this wasn't you, reset it now:\n\n{link}"
     return EmailMessage(account.mailbox, "Your password was changed", text)
 
 
@@ -55,7 +56,7 @@ def email_changed(account: Account, new_email: str) -> EmailMessage:
     """Return the email that reports a new address to the old one, which is still the address of `account`."""
     new = new_email if account.is_verified else "another address"
     text = (
-        f"{_greeting(account)}the email address of your account was changed to {new}."
+        f"{_greeting(account)}The email address of your {_PRODUCT} account was changed to {new}."
         " If this wasn't you, contact the operator of this API immediately."
     )
     return EmailMessage(account.mailbox, "Your email address was changed", text)
@@ -65,7 +66,7 @@ def anomaly_handled(account: Account, *, key: str, hint: str, why: str, done: st
     """Return the email that reports the anomaly `why` of a key and the action `done` that the key's policy required."""
     named = _name_of(account, key, hint)
     text = (
-        f"{_greeting(account)}we detected unusual activity of your API key {named}: {why}."
+        f"{_greeting(account)}We detected unusual activity of your API key {named}: {why}."
         f" As set in its policy, it was {done}.{_view(link)}"
     )
     return EmailMessage(account.mailbox, f"Your API key {named} was {done}", text)
@@ -77,7 +78,7 @@ def leaked(account: Account, *, kind: str, name: str, hint: str, where: str, don
     # A user can report a leak of their own key at any URL, so the URL counts as text that the user typed.
     found = f"\n\n{where}" if account.is_verified else ""
     text = (
-        f"{_greeting(account)}the secret of your {what} was found where others can read it."
+        f"{_greeting(account)}The secret of your {what} was found where others can read it."
         f"{found}\n\n{done}{_view(link)}"
     )
     return EmailMessage(account.mailbox, f"Your {what} has leaked", text)
@@ -89,7 +90,9 @@ def _confirm(to: str, request: str, link: str) -> EmailMessage:
 
 
 def _reset(to: str, greeting: str, link: str) -> EmailMessage:
-    return EmailMessage(to, "Reset your password", f"{greeting}set a new password {_EXPIRES}:\n\n{link}{_UNREQUESTED}")
+    return EmailMessage(
+        to, "Reset your password", f"{greeting}Set a new {_PRODUCT} password {_EXPIRES}:\n\n{link}{_UNREQUESTED}"
+    )
 
 
 def _greeting(account: Account) -> str:

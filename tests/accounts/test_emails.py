@@ -52,7 +52,7 @@ def test_name_is_only_in_emails_to_a_verified_address(verified: bool, greeting: 
         assert message.text.startswith(greeting)
         assert ("Ada" in message.text) is verified
         assert message.to == "Ada@example.com"
-    confirm = "confirm your email address (the link expires in 1 hour)"
+    confirm = "Confirm your email address for Latchkey (the link expires in 1 hour)"
     assert emails.verify(ada, LINK).text == f"Hello,\n\n{confirm}:\n\n{LINK}{UNREQUESTED}"
 
 
@@ -60,7 +60,7 @@ def test_name_is_only_in_emails_to_a_verified_address(verified: bool, greeting: 
 def test_old_address_gets_the_new_one_only_if_it_was_verified(verified: bool, new: str) -> None:
     """The notice to a former address shows the new address only if the former was verified."""
     text = emails.email_changed(account(verified=verified), "new@example.com").text
-    assert f"the email address of your account was changed to {new}. If this wasn't you" in text
+    assert f"The email address of your Latchkey account was changed to {new}. If this wasn't you" in text
     assert LINK not in text
 
 
