@@ -1,4 +1,4 @@
-"""The tables of docs/scale.md that come from the simulation's inputs: AWS's default limits, and assumptions."""
+"""The tables in docs/scale.md of the simulation's inputs: AWS's default limits and the assumptions."""
 
 from infra.simulate import assumptions as assumed
 from infra.simulate import ceilings

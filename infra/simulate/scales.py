@@ -21,7 +21,7 @@ CLOCKS_DIFFER = tuple(
 )
 
 HOT = {100: 20, 800: 6, 2_000: 4}
-"""The duration in seconds for each rate of one Enterprise account."""
+"""The duration (s) of the scenarios with one Enterprise account, by its request rate."""
 OTHERS_S = 100_000
 
 
@@ -39,7 +39,7 @@ HOT_ACCOUNTS = {
     "its own, any idle one": _hot("any", functions.any_idle, 0),
     f"those of {OTHERS_S:,}/s, any idle one": _hot("many", functions.any_idle, OTHERS_S),
 }
-"""One Enterprise account alone, for each choice of the serving function."""
+"""The scenarios with a single Enterprise account, for each way in which Lambda may select the serving function."""
 
 ROUGH = {
     "DynamoDB doesn't answer for 5 s, at 100/s": Scenario("outage", 100, 40, away_s=5),
