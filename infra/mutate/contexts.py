@@ -1,4 +1,4 @@
-"""A pytest plugin that records the lines that each test runs, and the test's duration, in separate files per process."""
+"""A pytest plugin that records the lines that each test runs, and its duration, in separate files for each process."""
 
 import json
 import os

@@ -143,7 +143,7 @@ def _compiles(source: str) -> bool:
 
 
 def _patch(source: str, changed: str) -> dict[str, Any]:
-    """Return the difference of two sources: the removed lines (`before`, from `line` on) and the added ones (`after`)."""
+    """Return the difference of two sources: the removed lines (`before`, from `line`) and the added ones (`after`)."""
     old, new = source.split("\n"), changed.split("\n")
     first = next(at for at, (one, other) in enumerate(zip([*old, None], [*new, None], strict=False)) if one != other)
     last = 0

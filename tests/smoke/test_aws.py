@@ -144,7 +144,7 @@ def test_sender_that_ses_does_not_know_is_found(quiet_run: Made, identity: str, 
 def test_right_that_is_missing_leaves_a_check_out(quiet_run: Made, error: Exception, state: str) -> None:
     """By the name of the call; anything else that AWS refuses is a difference."""
     run = quiet_run()
-    with run.noted("a check"):
+    with run.record_errors("a check"):
         raise error
     assert states(run, "a check") == [state]
     assert "FilterLogEvents" in run.outcomes.found[0].found
@@ -180,12 +180,12 @@ def test_each_right_that_is_missing_is_one_line(quiet_run: Made, refused: list[s
     mail.check(run)
     latency.measure_cold(run, "a key")
     assert {each.check: each.found for each in run.outcomes.found} == {
-        logs.LOG: "these credentials may not do logs:FilterLogEvents",
-        logs.ACCESS_LOG: "these credentials may not do lambda:GetPolicy",
-        logs.TRACE: "these credentials may not do xray:BatchGetTraces",
-        alarms.ALARMS: "these credentials may not do cloudwatch:DescribeAlarms",
-        mail.CHECK: "these credentials may not do ses:GetAccount",
-        latency.COLD_CHECK: "these credentials may not do lambda:GetFunctionConfiguration",
+        logs.LOG: "these credentials lack the permission logs:FilterLogEvents",
+        logs.ACCESS_LOG: "these credentials lack the permission lambda:GetPolicy",
+        logs.TRACE: "these credentials lack the permission xray:BatchGetTraces",
+        alarms.ALARMS: "these credentials lack the permission cloudwatch:DescribeAlarms",
+        mail.CHECK: "these credentials lack the permission ses:GetAccount",
+        latency.COLD_CHECK: "these credentials lack the permission lambda:GetFunctionConfiguration",
     }
     assert {each.state for each in run.outcomes.found} == {LEFT_OUT}
 
@@ -193,10 +193,10 @@ def test_each_right_that_is_missing_is_one_line(quiet_run: Made, refused: list[s
 def test_topics_that_may_not_be_asked_are_left_out(quiet_run: Made, refused: list[str]) -> None:
     """The alarms may be read and their topic not: each of its two checks is left out."""
     run = quiet_run()
-    alarms.look_at_topics(run, ["arn:aws:sns:us-east-1:123456789012:alarms"])
+    alarms.check_topics(run, ["arn:aws:sns:us-east-1:123456789012:alarms"])
     assert {each.check: each.found for each in run.outcomes.of(LEFT_OUT)} == {
-        alarms.KEY: "these credentials may not do sns:GetTopicAttributes",
-        alarms.SUBSCRIBED: "these credentials may not do sns:ListSubscriptionsByTopic",
+        alarms.KEY: "these credentials lack the permission sns:GetTopicAttributes",
+        alarms.SUBSCRIBED: "these credentials lack the permission sns:ListSubscriptionsByTopic",
     }
 
 

@@ -95,8 +95,8 @@ def test_tables_that_may_not_be_written_leave_out_what_takes_an_account(
     run = Run(Target(silent, LOCAL), Outcomes(Redaction(), lambda _line: None))
     smoke(run, tmp_path / "report.md")
     left_out = {each.check: each.found for each in run.outcomes.of(LEFT_OUT)}
-    assert left_out[ACCOUNT].startswith("these credentials may not do dynamodb:")
-    assert left_out[CLEANUP].startswith("these credentials may not do dynamodb:")
+    assert left_out[ACCOUNT].startswith("these credentials lack the permission dynamodb:")
+    assert left_out[CLEANUP].startswith("these credentials lack the permission dynamodb:")
     assert {left_out[name] for name in OF_ACCOUNT} == {NOT_MADE}
     assert "ada" not in (tmp_path / "report.md").read_text()
 
@@ -104,9 +104,9 @@ def test_tables_that_may_not_be_written_leave_out_what_takes_an_account(
 def test_error_that_nobody_expected_is_one_line(quiet_run: Made) -> None:
     """Such as a body that is JSON of another shape: it is named by its type, and the next check is made."""
     run = quiet_run()
-    with run.noted("first"):
+    with run.record_errors("first"):
         raise TypeError("list indices must be\nintegers")
-    with run.noted("second"):
+    with run.record_errors("second"):
         run.outcomes.ok("second")
     assert [(each.state, each.check) for each in run.outcomes.found] == [(DIFFERS, "first"), (OK, "second")]
     assert run.outcomes.found[0].found.endswith("got TypeError: list indices must be integers")
@@ -125,4 +125,4 @@ def test_report_that_cannot_be_written_is_one_line(silent: str, tmp_path: Path) 
 def test_volley_says_why_requests_have_no_answer() -> None:
     """By the kind of error, beside the statuses of the others."""
     answers = [Response(200, [], b""), Response(429, [], b""), Response(200, [], b""), Response(0, [], b"TimeoutError")]
-    assert Volley(answers, 1).counted() == "2 × 200, 1 × 429, 1 × no answer (TimeoutError)"
+    assert Volley(answers, 1).describe() == "2 × 200, 1 × 429, 1 × no response (TimeoutError)"

@@ -44,15 +44,15 @@ def variables(functions: Any) -> dict[str, str]:
 
 def test_stage_is_smoked_by_the_settings_of_its_function(functions: Any) -> None:
     """Not by those of a checkout, which may be another version; its own domain is where it is called."""
-    chosen = target.chosen({"STAGE": "dev"})
+    chosen = target.select({"STAGE": "dev"})
     assert (chosen.url, chosen.stage, chosen.settings.stage) == ("https://api.example.com", "dev", "dev")
-    assert target.chosen({"STAGE": "dev", "URL": "https://other.example/api/"}).url == "https://other.example/api"
+    assert target.select({"STAGE": "dev", "URL": "https://other.example/api/"}).url == "https://other.example/api"
 
 
 def test_stage_that_is_not_deployed_is_told(functions: Any) -> None:
     """In one sentence with the remedy."""
     with pytest.raises(target.NoTarget, match=r"Nothing is deployed as prod .* make deploy STAGE=prod"):
-        target.chosen({"STAGE": "prod"})
+        target.select({"STAGE": "prod"})
 
 
 def test_cold_start_leaves_the_function_as_it_was(functions: Any) -> None:
@@ -60,7 +60,7 @@ def test_cold_start_leaves_the_function_as_it_was(functions: Any) -> None:
     marked = {}
 
     def interrupted() -> None:
-        with latency.renewed(NAME) as renew:
+        with latency.restore_environment(NAME) as renew:
             renew("1")
             marked.update(variables(functions))
             raise KeyboardInterrupt
