@@ -15,17 +15,17 @@ from infra.failed import DeployError
 
 API = "api_handler"
 FUNCTIONS = {name: "" if name == API else f"-{name}" for name in configuration.OURS}
-"""Name suffixes of the functions in AWS, by their names in Chalice."""
+"""The suffixes of the functions' names in AWS, by the functions' names in Chalice."""
 Resource = dict[str, Any]
 
 
 def function_name(stage: str, name: str) -> str:
-    """Return the name in AWS of the function with this name in Chalice."""
+    """Return the name in AWS of a function, given its name in Chalice."""
     return f"latchkey-{stage}{FUNCTIONS[name]}"
 
 
 def note_for_deployment(stage: str) -> None:
-    """Record a stage's existing resources for Chalice, and its configured domain if that has no mapping yet."""
+    """Record a stage's existing resources for Chalice, including a configured domain without mappings."""
     from infra import domains
 
     configured = configuration.domain(stage)
@@ -34,12 +34,12 @@ def note_for_deployment(stage: str) -> None:
 
 
 def note_for_deletion(stage: str) -> None:
-    """Record a stage's existing resources for Chalice, without any that may belong to others."""
+    """Record a stage's existing resources for Chalice, except resources that may belong to others."""
     _note(stage, found(stage))
 
 
 def found(stage: str) -> list[Resource]:
-    """Return a stage's existing service resources, in Chalice's format.
+    """Return the existing resources of a stage's service, in Chalice's format.
 
     Chalice deletes the last resource first, so a domain follows the API that it is mapped to.
     """
@@ -59,7 +59,7 @@ def found(stage: str) -> list[Resource]:
 
 
 def api_of(stage: str) -> dict[str, str] | None:
-    """Return `rest_api_id` and `rest_api_url` of a stage; None if it has no API.
+    """Return the `rest_api_id` and `rest_api_url` of a stage's API; None if the stage has no API.
 
     All stages' APIs have the same name, so an API is identified by the function that it invokes.
     """
@@ -68,7 +68,7 @@ def api_of(stage: str) -> dict[str, str] | None:
 
 
 def located(stage: str, api_id: str) -> dict[str, str]:
-    """Return `rest_api_id` and `rest_api_url` for an API of a stage."""
+    """Return the `rest_api_id` and `rest_api_url` for the id of a stage's API."""
     import boto3
     from chalice.awsclient import TypedAWSClient
 
@@ -101,7 +101,7 @@ def data_stack(stage: str) -> str:
 
 
 def variables(stage: str) -> dict[str, str] | None:
-    """Return the environment variables of a stage's API function, which hold its settings; None without a function."""
+    """Return the environment variables of a stage's API function, which are its settings; None without a function."""
     import boto3
 
     client = boto3.client("lambda")
@@ -111,7 +111,7 @@ def variables(stage: str) -> dict[str, str] | None:
 
 
 def live_api(stage: str) -> dict[str, str]:
-    """Return the id and URL of a stage's API; raise DeployError if nothing is deployed."""
+    """Return the id and URL of a stage's API. Raises DeployError if the stage has no API."""
     api = api_of(stage)
     if api is None:
         raise DeployError(f"Nothing is deployed as {stage} in this account and region: make deploy STAGE={stage}.")
@@ -149,11 +149,11 @@ def _note(stage: str, resources: list[Resource]) -> None:
     noted.parent.mkdir(exist_ok=True)
     part = noted.with_suffix(".part")
     part.write_text(json.dumps({"resources": resources, "schema_version": "2.0", "backend": "api"}, indent=2) + "\n")
-    part.replace(noted)  # atomic, so that an interrupted write leaves no partial file
+    part.replace(noted)  # replaces the file atomically, so that an interruption leaves no partial file
 
 
 def _of_function(stage: str, name: str, functions: Any, events: Any) -> Iterator[Resource]:
-    """Yield a function, its schedule and its subscription to the events stream."""
+    """Yield a function, its schedule and its subscription to the events stream, in Chalice's format."""
     function = function_name(stage, name)
     gone = functions.exceptions.ResourceNotFoundException
     configured = _or_none(gone, functions.get_function_configuration, FunctionName=function)
@@ -163,7 +163,7 @@ def _of_function(stage: str, name: str, functions: Any, events: Any) -> Iterator
         yield {"name": name, "resource_type": "lambda_function", "lambda_arn": configured["FunctionArn"]}
         subscribed = subscription.of_function(configured["FunctionArn"], stage)
     for mapping in subscribed:
-        # Chalice keeps a mapping to the current stream under this name, and deletes mappings with other names.
+        # Chalice keeps the mapping with the name of the current stream, and deletes mappings with other names.
         is_current = mapping["EventSourceArn"] == _stream(stage)
         yield {
             "name": f"{name}-dynamodb-event-source" + ("" if is_current else f"-{mapping['UUID']}"),
@@ -203,7 +203,7 @@ def _apis(stage: str) -> Iterator[str]:
     if others:
         account, region = boto3.client("sts").get_caller_identity()["Account"], boto3.session.Session().region_name
         arn = f":lambda:{region}:{account}:function:{function_name(stage, API)}"
-        # An imported API may lack the permission to invoke the function, but its integrations name it.
+        # An imported API may lack the permission to invoke the function, so look at its integrations, too.
         yield from (api_id for api_id in others if _calls(gateways, api_id, arn))
 
 

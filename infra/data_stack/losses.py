@@ -1,4 +1,4 @@
-"""Report missing tables and roles of the data stack. CloudFormation doesn't notice, so no update recreates them."""
+"""Report tables and roles that the data stack has lost. CloudFormation doesn't notice, so no update recreates them."""
 
 from collections.abc import Iterable
 
@@ -9,12 +9,12 @@ REMEDY = 'docs/operating.md, "A table or a role is gone", has the commands that 
 
 
 def roles(names: Iterable[str]) -> list[str]:
-    """Return the roles that don't exist: "role y"."""
+    """Return the roles that don't exist, in the form "role y"."""
     return [f"role {name}" for name in names if not _is_role(name)]
 
 
 def describe(name: str, missing: list[str]) -> str:
-    """Return an error, with instructions, for missing resources of a data stack."""
+    """Return the error message for missing resources of a data stack, with instructions."""
     verb = "is" if len(missing) == 1 else "are"
     return f"Of the data stack {name} {verb} gone, and no deployment makes it again: {', '.join(missing)}. {REMEDY}"
 

@@ -24,17 +24,17 @@ from infra.template import Template
 
 
 class DataStack:
-    """The data stack of one stage. `say` prints each step."""
+    """The data stack of one stage. `say` is called with a line for each step."""
 
     def __init__(self, stage: str, say: Any) -> None:
-        """Make no AWS call."""
+        """Create an object for the stack without calling AWS."""
         self.name, self._stage, self._say = deployed.data_stack(stage), stage, say
         self._client = boto3.client("cloudformation")
 
     def put(self, wanted: Template, chosen: Mapping[str, str] = NOTHING) -> Inspection:
-        """Create or update the stack and return its inspection; raise DeployError, with instructions, if it fails.
+        """Create or update the stack, and return an inspection of it. Raises DeployError, with instructions.
 
-        It skips every step that is done already, so it can be repeated after any failure.
+        Steps that are done already are skipped, so this can be repeated after any failure.
         """
         look = self.look()
         had = parameters.note(self._stage, look.chosen)
@@ -66,7 +66,7 @@ class DataStack:
     def planned(
         self, wanted: Template, chosen: Mapping[str, str] = NOTHING, *, look: Inspection | None = None
     ) -> list[str]:
-        """Return the changes that `put` would make, one line per resource: "Modify AWS::DynamoDB::Table Accounts"."""
+        """Return the changes that `put` would make, such as "Modify AWS::DynamoDB::Table Accounts"."""
         look = look or self.look()
         if look.is_kept:
             states.check(self.name, look.status)
@@ -93,7 +93,7 @@ class DataStack:
             self._client.delete_change_set(**change)
 
     def delete(self) -> None:
-        """Delete the stack if it exists; its tables are kept."""
+        """Delete the stack if it exists. CloudFormation keeps its tables."""
         if self.look().stack is None:
             return
         self._client.update_termination_protection(StackName=self.name, EnableTerminationProtection=False)
@@ -105,17 +105,17 @@ class DataStack:
         return Inspection(self._stage)
 
     def now(self) -> Template:
-        """Return the stack's current template, which is always JSON."""
+        """Return the stack's current template; Latchkey always uploads JSON."""
         given = self._client.get_template(StackName=self.name, TemplateStage="Original")["TemplateBody"]
         loaded: Template = given if isinstance(given, dict) else json.loads(given)
         return loaded
 
     def off(self, wanted: Template, look: Inspection) -> list[Off]:
-        """Return the manually disabled features that `put` enables again."""
+        """Return the manually disabled features that `put` would enable again."""
         return switched_off.found(look, upgrade.kept(wanted, self.now()))
 
     def _settled(self, look: Inspection, had: Mapping[str, str]) -> Inspection:
-        """Wait for a deletion, or delete an incomplete stack; return a new inspection."""
+        """Wait until a deletion is complete, or delete an incomplete stack; return an up-to-date inspection."""
         if look.status == states.DELETING:
             self._say(f"Waiting until the data stack {self.name} is deleted …")
             self._wait("stack_delete_complete", "deleted")
@@ -129,7 +129,7 @@ class DataStack:
         return look
 
     def _orphans(self, wanted: Template, look: Inspection) -> list[str]:
-        """Return resources that exist outside the stack; wait for tables that are being deleted."""
+        """Return the resources that exist outside the stack, after waiting until deletions of tables are complete."""
         found = self._without_a_stack(wanted, look)
         deleted = adoption.being_deleted(found, wanted, self._stage)
         for table in deleted:
@@ -155,9 +155,9 @@ class DataStack:
         self._wait("stack_create_complete", "created")
 
     def _adopt(self, wanted: Template, orphans: list[str], chosen: Mapping[str, str], *, exists: bool) -> None:
-        """Import existing resources into the stack with their current properties; the next update completes them.
+        """Import existing resources into the stack with their current properties.
 
-        This is a separate step, since an import can't make other changes.
+        The next update changes the properties to the wanted ones, because an import can't make other changes.
         """
         self._say(f"Taking what exists already into the data stack {self.name}: {', '.join(orphans)} …")
         now = self.now() if exists else {**wanted, "Resources": {}, "Outputs": {}}
@@ -194,7 +194,10 @@ class DataStack:
             self._say("The data stack is up to date.")
 
     def _without_lost(self, now: Template, lost: Mapping[str, str]) -> Template:
-        """Remove manually deleted resources from the stack, for the next update to recreate; return its template."""
+        """Remove manually deleted resources from the stack, so that the next update recreates them.
+
+        Returns the stack's template after the removal.
+        """
         if not lost:
             return now
         less = remaking.without(now, lost)
@@ -203,7 +206,7 @@ class DataStack:
         return less
 
     def _change(self, step: Template, given: list[dict[str, Any]]) -> bool:
-        """Update the stack and wait; return False if there is nothing to update."""
+        """Update the stack, and wait until the update is complete. Return False if there is nothing to update."""
         if not update(self._client, self._request(step, given)):
             return False
         self._wait("stack_update_complete", "brought up to date")

@@ -17,7 +17,7 @@ INTERRUPTED = 130
 
 
 def main(words: list[str] | None = None) -> int:
-    """Run one command; return 1, with one sentence on standard error, if it fails."""
+    """Run one command. If it fails, print one sentence on standard error and return 1."""
     try:
         with redirect_stdout(_ClosableOutput(sys.stdout)):
             _run(words)
@@ -31,7 +31,7 @@ def main(words: list[str] | None = None) -> int:
 
 
 class _ClosableOutput:
-    """Standard output whose reader may close it early, as `head` does, without interrupting the command."""
+    """A wrapper of standard output. If its reader closes it early, like `head`, the command isn't interrupted."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -40,7 +40,7 @@ class _ClosableOutput:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        """Write, or discard the text if the reader has closed the output."""
+        """Write a text, or discard it if the reader has closed the output."""
         try:
             self._stream.write(text)
         except BrokenPipeError:
@@ -48,7 +48,7 @@ class _ClosableOutput:
         return len(text)
 
     def flush(self) -> None:
-        """Flush, unless the reader has closed the output."""
+        """Flush the output, unless the reader has closed it."""
         try:
             self._stream.flush()
         except BrokenPipeError:

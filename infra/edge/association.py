@@ -16,23 +16,23 @@ from infra.failed import DeployError
 
 
 def closes(origin: dict[str, Any] | None, api_id: str | None) -> bool:
-    """Return whether a described stack is complete and has associated its web ACL with this API."""
+    """Return whether the described stack is complete, and has associated its web ACL with the given API."""
     return origin is not None and origin["StackStatus"] in WHOLE and output(origin, "RestApiId") == api_id
 
 
 def is_open(stage: str, api_id: str | None) -> bool:
-    """Return whether the API's stage has no web ACL, or will have none when it is recreated."""
+    """Return whether the API Gateway stage has no web ACL, or will have none when it is recreated."""
     return not (api_id and _web_acl(stage, api_id))
 
 
 def restore(stage: str, api_id: str) -> None:
-    """Associate the stage's web ACL with its API again, if the API has none.
+    """Associate the stage's web ACL with its API again, if the API has no web ACL.
 
     Raises DeployError, with instructions, if the web ACL was deleted as well.
     """
     if _web_acl(stage, api_id) != "":
         return
-    name = f"latchkey-{stage}-origin"  # the name of both the web ACL and its stack
+    name = f"latchkey-{stage}-origin"  # the name of the web ACL and of its stack
     arn = next((each["ARN"] for each in _listed() if each["Name"] == name), "")
     if not arn:
         raise DeployError(
@@ -47,12 +47,12 @@ def restore(stage: str, api_id: str) -> None:
 
 
 def remedy(again: str) -> str:
-    """Return instructions for a removed web ACL."""
+    """Return instructions for an API whose web ACL was removed."""
     return f"The API's own address is open to all, since its web ACL was taken off. To put it there again: {again}."
 
 
 def _web_acl(stage: str, api_id: str) -> str | None:
-    """Return the ARN of the stage's web ACL; "" if it has none, None if the stage doesn't exist."""
+    """Return the ARN of an API Gateway stage's web ACL; "" if it has none, None if the stage doesn't exist."""
     gateways = boto3.client("apigateway")
     try:
         found = gateways.get_stage(restApiId=api_id, stageName=configuration.gateway_stage(stage))

@@ -192,7 +192,7 @@ def test_missing_stage_is_reported_in_one_line(latchkey: TestApp, command: Comma
 
 
 AWAY = [
-    ({}, "No AWS region: set AWS_DEFAULT_REGION"),
+    ({}, "No AWS region is set: set AWS_DEFAULT_REGION"),
     ({"AWS_DEFAULT_REGION": "eu-central-1"}, "No AWS credentials: set AWS_PROFILE"),
     ({"AWS_PROFILE": "nope"}, "AWS_PROFILE='nope' can't be used: "),
     (
@@ -202,7 +202,7 @@ AWAY = [
             "AWS_SECRET_ACCESS_KEY": "y",
             "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
         },
-        "DynamoDB doesn't answer",
+        "DynamoDB doesn't respond",
     ),
 ]
 

@@ -44,7 +44,7 @@ def test_second_run_is_rejected_and_leaves_the_first_running(tree: Tree, where: 
     if where == "on another port":
         tree.port = find_free_port()
     printed = tree.refused_start()
-    assert f"Latchkey already runs at {first.url}" in printed
+    assert f"Latchkey is already running at {first.url}" in printed
     assert "LATCHKEY_BRNAD is no setting" in tree.refused_start(LATCHKEY_BRNAD="x")
     assert "Traceback" not in printed
     assert len(tree.engines()) == 1
