@@ -61,8 +61,8 @@ def check(configured: dict[str, str] | None, apis: Collection[str]) -> None:
     name, taken = configured["domain_name"], api_at(configured)
     if taken and taken not in apis:
         raise DeployError(
-            f"{name} leads to another API ({taken}) already: choose another domain, or another url_prefix for it, in"
-            f" .chalice/config.json, {DOMAIN}; or end that: aws apigateway delete-base-path-mapping --domain-name"
+            f"{name} is already mapped to another API ({taken}): choose another domain, or another url_prefix, in"
+            f" .chalice/config.json, {DOMAIN}; or remove it: aws apigateway delete-base-path-mapping --domain-name"
             f" {name} --base-path '{_path(configured)}'"
         )
 
@@ -112,10 +112,10 @@ def release(stage: str, named: str | None, apis: Collection[str], say: Callable[
         own = [each for each in mappings if each["restApiId"] in apis]
         if domain.get("tags", {}).get(REMOVED_WITH) == stage and len(own) == len(mappings):
             boto3.client("apigatewayv2").delete_domain_name(DomainName=name)
-            say(f"Deleted the domain {name}, which a removal of {stage} that was interrupted had left.")
+            say(f"Deleted the domain {name}, which an interrupted removal of {stage} had left.")
         elif not mappings and name == named:
             say(
-                f"The domain {name} is kept, since it leads nowhere and may be somebody else's. To delete it: aws"
+                f"The domain {name} is kept, since it has no mappings and may belong to others. To delete it: aws"
                 f" apigateway delete-domain-name --domain-name {name}"
             )
         elif own and name == named and len(own) == len(mappings):
@@ -123,8 +123,8 @@ def release(stage: str, named: str | None, apis: Collection[str], say: Callable[
         elif own:
             for each in own:
                 _end(gateways, name, each)
-            why = "leads to another API, too" if len(own) < len(mappings) else "isn't named in .chalice/config.json"
-            say(f"The domain {name} no longer leads here. It is kept, since it {why}.")
+            why = "is mapped to another API, too" if len(own) < len(mappings) else "isn't in .chalice/config.json"
+            say(f"The domain {name} is no longer mapped to this stage. It is kept, since it {why}.")
 
 
 def _path(configured: dict[str, str]) -> str:

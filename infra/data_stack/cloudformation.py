@@ -71,7 +71,7 @@ def changes(client: Any, change: dict[str, str]) -> list[str]:
         reason = str(error.last_response.get("StatusReason", error))
         if "didn't contain changes" in reason or NOTHING_NEW in reason:
             return []
-        raise DeployError(f"CloudFormation can't say what would change: {reason}") from error
+        raise DeployError(f"CloudFormation can't determine the changes: {reason}") from error
     found = [
         each["ResourceChange"]
         for page in client.get_paginator("describe_change_set").paginate(**change)

@@ -100,11 +100,11 @@ class Inspection:
     def remedy(self, again: str) -> str:
         """Return instructions, which end with `again`, if the stack failed or is being updated; "" otherwise."""
         if self.status == states.DELETING:
-            return f"The stack {self.name} is being deleted, which keeps every table. To make it anew: {again}."
+            return f"The stack {self.name} is being deleted, which keeps every table. To recreate it: {again}."
         if self.stack is not None and not self.is_kept:
             return (
-                f"The stack {self.name} is not whole ({self.status}). To have it cleared away, which keeps every table,"
-                f" and made anew: {again}."
+                f"The stack {self.name} is incomplete ({self.status}). To delete it, which keeps every table, and"
+                f" recreate it: {again}."
             )
         return states.remedy(self.name, self.status, again)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import boto3
 
 ROLE = "AWS::IAM::Role"
-REMEDY = 'docs/operating.md, "A table or a role is gone", has the commands that restore it or make it anew.'
+REMEDY = 'docs/operating.md, "A table or a role is gone", has the commands that restore or recreate it.'
 
 
 def roles(names: Iterable[str]) -> list[str]:
@@ -15,8 +15,7 @@ def roles(names: Iterable[str]) -> list[str]:
 
 def describe(name: str, missing: list[str]) -> str:
     """Return the error message for missing resources of a data stack, with instructions."""
-    verb = "is" if len(missing) == 1 else "are"
-    return f"Of the data stack {name} {verb} gone, and no deployment makes it again: {', '.join(missing)}. {REMEDY}"
+    return f"The data stack {name} has lost resources that no deployment recreates: {', '.join(missing)}. {REMEDY}"
 
 
 def _is_role(name: str) -> bool:

@@ -75,7 +75,7 @@ class DataStack:
             return lines + rehearsal.of_mail(lines, look.chosen, parameters.kept(look.chosen, chosen))
         lines = rehearsal.of_creation(wanted, self._stage, look.made)
         if look.stack is not None:
-            lines.insert(0, f"Remove {rehearsal.STACK} {self.name}, which is not whole ({look.status})")
+            lines.insert(0, f"Remove {rehearsal.STACK} {self.name}, which is incomplete ({look.status})")
         had = parameters.kept(parameters.noted(self._stage), look.chosen)
         return lines + rehearsal.of_mail(lines, NOTHING, parameters.kept(had, chosen))
 
@@ -121,8 +121,8 @@ class DataStack:
             self._wait("stack_delete_complete", "deleted")
             return self.look()
         if look.stack is not None and not look.is_kept:
-            kept = f" What isn't given stays as it was: {parameters.as_arguments(had)}." if had else ""
-            self._say(f"Deleting all but the tables of {self.name}, which is not whole ({look.status}) …{kept}")
+            kept = f" Parameters that aren't given keep their values: {parameters.as_arguments(had)}." if had else ""
+            self._say(f"Deleting all but the tables of {self.name}, which is incomplete ({look.status}) …{kept}")
             self.delete()
             return self.look()
         states.check(self.name, look.status)
@@ -149,7 +149,7 @@ class DataStack:
             )
         except self._client.exceptions.AlreadyExistsException as error:
             raise DeployError(
-                f"Somebody else has just begun to create the data stack {self.name}. Wait until that is over, then run"
+                f"Another process has started to create the data stack {self.name}. Wait until it has ended, then run"
                 " this again."
             ) from error
         self._wait("stack_create_complete", "created")
@@ -159,7 +159,7 @@ class DataStack:
 
         The next update changes the properties to the wanted ones, because an import can't make other changes.
         """
-        self._say(f"Taking what exists already into the data stack {self.name}: {', '.join(orphans)} …")
+        self._say(f"Importing existing resources into the data stack {self.name}: {', '.join(orphans)} …")
         now = self.now() if exists else {**wanted, "Resources": {}, "Outputs": {}}
         named = {"StackName": self.name, "ChangeSetName": f"adopt-{secrets.token_hex(4)}"}
         self._client.create_change_set(
@@ -176,11 +176,11 @@ class DataStack:
             self._client.get_waiter("change_set_create_complete").wait(**named, WaiterConfig=WAIT)
         except WaiterError as error:
             raise DeployError(
-                f"{', '.join(orphans)} could not be taken into the data stack {self.name}:"
-                f" {error.last_response.get('StatusReason', error)} Nothing was changed. Fix that, then run this again."
+                f"{', '.join(orphans)} could not be imported into the data stack {self.name}:"
+                f" {error.last_response.get('StatusReason', error)} Nothing was changed. Fix it, then run this again."
             ) from error
         self._client.execute_change_set(**named)
-        self._wait("stack_import_complete", "given what exists already")
+        self._wait("stack_import_complete", "extended by the existing resources")
 
     def _update(self, whole: Template, now: Template, chosen: Mapping[str, str]) -> None:
         self._say(f"Updating the data stack {self.name} …")
@@ -201,7 +201,7 @@ class DataStack:
         if not lost:
             return now
         less = remaking.without(now, lost)
-        self._say(f"Making again what was deleted: {remaking.describe(now, less, lost)} …")
+        self._say(f"Recreating deleted resources: {remaking.describe(now, less, lost)} …")
         self._change(less, parameters.given(NOTHING, now))
         return less
 
@@ -209,7 +209,7 @@ class DataStack:
         """Update the stack, and wait until the update is complete. Return False if there is nothing to update."""
         if not update(self._client, self._request(step, given)):
             return False
-        self._wait("stack_update_complete", "brought up to date")
+        self._wait("stack_update_complete", "updated")
         return True
 
     def _request(self, body: Template, given: list[dict[str, Any]]) -> dict[str, Any]:
@@ -221,5 +221,5 @@ class DataStack:
         }
 
     def _wait(self, waiter: str, done: str) -> None:
-        failed = f"The stack {self.name} could not be {done}; nothing else was touched, and what ran before still runs."
+        failed = f"The stack {self.name} could not be {done}; nothing else was changed, and the service keeps running."
         wait(self._client, waiter, self.name, failed)

@@ -28,7 +28,9 @@ def remedy(name: str, status: str, again: str, region: str = "") -> str:
     if status in ONLY_DELETABLE:
         return ""
     if status.endswith("_IN_PROGRESS"):
-        return f"The stack {name} is being changed by somebody else ({status}). Wait until that is over, then {again}."
+        return (
+            f"The stack {name} is being updated by another process ({status}). Wait until it has ended, then {again}."
+        )
     see_why = f"See why: {command('describe-stack-events', name, region)}."
     if status == "IMPORT_ROLLBACK_FAILED":
         return (

@@ -33,11 +33,11 @@ def found(look: Inspection, wanted: Template) -> list[Off]:
 def switch_on(off: list[Off], say: Callable[[str], object]) -> None:
     """Enable each feature. If AWS rejects a call, warn and continue: TTL, for example, can't change twice an hour."""
     for each in off:
-        say(f"Switching on again: {each.what} …")
+        say(f"Enabling again: {each.what} …")
         try:
             getattr(boto3.client(each.service), each.call)(**each.about)
         except ClientError as error:
-            say(f"Warning: {each.what} is still off: {error} When the cause is gone, deploy again.")
+            say(f"Warning: {each.what} is still disabled: {error} When the cause is fixed, deploy again.")
 
 
 def _stack(look: Inspection) -> Iterator[Off]:

@@ -42,7 +42,7 @@ def guard_stage(stage: str, api: dict[str, str]) -> None:
         "/*/*/throttling/rateLimit": str(RATE_LIMIT),
         "/*/*/throttling/burstLimit": str(BURST_LIMIT),
     }
-    # Detailed metrics cost five metrics per route and month, and no alarm reads them: those of the functions suffice.
+    # Disable detailed metrics: they cost five metrics per route, and the alarms use the functions' metrics instead.
     unmeasured = {"/*/*/metrics/enabled": "false"}
     logged = {
         "/accessLogSettings/destinationArn": logs.removesuffix(":*"),

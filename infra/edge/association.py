@@ -1,7 +1,7 @@
-"""The association of a stage's API with the web ACL that closes it, as API Gateway reports it.
+"""Check and restore the association of an API with the web ACL that closes it to all callers except CloudFront.
 
-It is removed when the API's stage is deleted, or manually, and CloudFormation doesn't notice. A recreated stage is
-open to all.
+The association is lost when API Gateway's stage is deleted, or when it is manually removed. CloudFormation doesn't
+notice, and a recreated API Gateway stage is open to all callers.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """Create, update and delete an edge stack with CloudFormation.
 
-It holds no data, so an incomplete stack is deleted and created again.
+The stack has no data, so an incomplete stack is deleted and recreated.
 """
 
 from typing import Any
@@ -40,7 +40,7 @@ class EdgeStack:
         given = {each["ParameterKey"]: each["ParameterValue"] for each in (stack or {}).get("Parameters", [])}
         kept = sorted((given.keys() & wanted["Parameters"].keys()) - parameters.keys())
         if status in ONLY_DELETABLE:
-            self._say(f"Deleting the stack {self.name}, which is not whole ({status}) …")
+            self._say(f"Deleting the stack {self.name}, which is incomplete ({status}) …")
             self.delete()
             stack = None
         request: dict[str, Any] = {
@@ -66,14 +66,14 @@ class EdgeStack:
     def remedy(self, status: str, again: str) -> str:
         """Return instructions, which end with `again`, if the stack failed or is being updated; "" otherwise."""
         if status in ONLY_DELETABLE:
-            return f"The stack {self.name} is not whole ({status}). To have it deleted and made anew: {again}."
+            return f"The stack {self.name} is incomplete ({status}). To delete and recreate it: {again}."
         return states.remedy(self.name, status, again, self.region)
 
     def planned(self) -> str:
         """Describe the change that `put` would make."""
         status = self._status()
         if status in ONLY_DELETABLE:
-            return f"{self.name}, in {self.region}, is not whole ({status}) and would be deleted and created anew"
+            return f"{self.name}, in {self.region}, is incomplete ({status}) and would be deleted and recreated"
         return f"{self.name}, in {self.region}, would be {'brought up to date' if status else 'created'}"
 
     def _status(self) -> str:

@@ -94,7 +94,7 @@ def test_failed_edge_stack_is_recreated_and_a_busy_one_reported(cloud: Cloud, mo
 STATES = {
     "UPDATE_ROLLBACK_FAILED": r"aws cloudformation continue-update-rollback --region us-east-1 --stack-name {}, and",
     "UPDATE_IN_PROGRESS": r"The stack {} is being changed .+ \(UPDATE_IN_PROGRESS\)\. Wait until that is over, then",
-    "DELETE_FAILED": r"The stack {} is not whole \(DELETE_FAILED\)\. To have it deleted and made anew:",
+    "DELETE_FAILED": r"The stack {} is incomplete \(DELETE_FAILED\)\. To delete and recreate it:",
 }
 
 

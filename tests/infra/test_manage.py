@@ -291,7 +291,7 @@ def test_key_of_an_unverified_account_prints_a_warning(
         command._monkeypatch.setenv("LATCHKEY_MAIL_FROM", "api@example.com")
         assert command._run(("key", f"--email={account.email}"), "") == 0
     printed = capsys.readouterr()
-    assert "ada@example.com isn't confirmed" in printed.err
+    assert "ada@example.com isn't verified" in printed.err
     assert printed.out.count("\n") == 1
 
 
