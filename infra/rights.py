@@ -167,7 +167,8 @@ def _edge(stage: str, by_type: dict[str, list[str]]) -> Statement:
     CloudFront's ARNs have random ids, and a service-linked role replicates the function.
     """
     made = {action for actions in by_type.values() for action in actions} - set(_of("lambda", OF_FUNCTION))
-    known = [each.lower() for each in (*EDGE_BESIDE, *LISTED)]  # AWS mixes cases, which IAM ignores
+    # Compare in lower case: IAM ignores the case of actions, and AWS's schemas spell them inconsistently.
+    known = [each.lower() for each in (*EDGE_BESIDE, *LISTED)]
     named = [action for action in made if not any(fnmatchcase(action.lower(), each) for each in known)]
     ends = [
         "cloudfront::*:distribution/*",

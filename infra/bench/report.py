@@ -97,7 +97,7 @@ def _group_lines(group: Group, bench: Bench) -> list[str]:
 
 
 def _profile_lines(group: Group, bench: Bench) -> list[str]:
-    """Return the table of a profile: each part's share of the CPU time, and its µs of the time without the profiler."""
+    """Return the table of a profile: each part's share, applied to the CPU time that was measured without profiling."""
     found = _found(bench)
     watched = {
         contender.name: found[group.name][contender.name]

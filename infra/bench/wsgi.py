@@ -1,4 +1,4 @@
-"""WSGI requests for the compared libraries, whose environments have only the standard library besides them."""
+"""WSGI requests for the compared libraries. Imports only the standard library, like all files in their environments."""
 
 import io
 from typing import Any

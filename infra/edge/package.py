@@ -20,7 +20,7 @@ UNVERSIONED = 'Description: ""'
 
 
 def write(stage: str, out: Path, *, domain: str, certificate: str) -> Path:
-    """Write the templates and the instructions into a folder beside the package; return the path of the latter."""
+    """Write the templates and a page of instructions into a folder beside the package; return the page's path."""
     folder = out / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     digest = distribution()["Resources"]["RenamesVersion"]["Properties"]["Description"]

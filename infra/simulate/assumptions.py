@@ -15,13 +15,13 @@ P99_Z = 2.326
 
 @dataclass(frozen=True, slots=True)
 class Duration:
-    """A log-normal duration: never negative, with a long tail, as round trips have."""
+    """A log-normal duration, which is never negative and has a long tail, like the duration of network round trips."""
 
     median_ms: float
     p99_ms: float
 
     def draw_us(self, dice: Random) -> int:
-        """Return one duration in µs."""
+        """Return a random duration in µs."""
         sigma = log(self.p99_ms / self.median_ms) / P99_Z
         return int(dice.lognormvariate(log(self.median_ms * MS), sigma))
 
@@ -43,7 +43,7 @@ LOST_AFTER = 1 / 4_000
 FAULT = 1 / 4_000
 """The probability that DynamoDB responds with a 5xx and writes nothing."""
 FUNCTION_ENDS = 1 / 2_000
-"""The probability that Lambda ends a function after a request; another starts with empty caches."""
+"""The probability that Lambda ends a function after a request. A new function with empty caches replaces it."""
 CLOCK_SET = 1 / 500
 """The probability that a function's clock is adjusted between two requests, forward or back."""
 CLOCKS_AGREE_MS = 10

@@ -18,7 +18,7 @@ LAMBDA_CONCURRENCY = 1_000
 LAMBDA_REQUESTS_S_EACH = 10
 """Lambda's limit of requests per second for each unit of concurrency, even if the requests are very short."""
 LAMBDA_GROWS, LAMBDA_GROWS_IN_S = 1_000, 10
-"""Lambda's scaling rate: the number of execution environments that a function may add per interval, in seconds."""
+"""Lambda's scaling rate: the number of execution environments that a function may add, and the interval in seconds."""
 PARTITION_WRITES_S, PARTITION_READS_S = 1_000, 3_000
 """DynamoDB's limit for one partition, and therefore for one item. It can't be raised."""
 TABLE_WRITES_S = 40_000

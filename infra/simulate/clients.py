@@ -1,4 +1,4 @@
-"""Simulated clients: compliant ones, floods, and the arrival times of their requests.
+"""Create simulated clients, both compliant and flooding, with the arrival times of their requests.
 
 A compliant client sends at most 80 % of its burst in any second, and 80 % of its quota in any hour.
 """

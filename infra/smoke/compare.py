@@ -15,7 +15,7 @@ _SHOWN_MAX = 300
 
 
 def differences(expected: Response, came: Response) -> list[str]:
-    """Return every difference as a sentence."""
+    """Return all differences of a response from the expected response, as sentences."""
     found = []
     if came.status != expected.status:
         found.append(f"expected status {expected.status}, got {came.status}")

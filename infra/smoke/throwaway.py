@@ -1,8 +1,8 @@
 """Create an account at the start of a run, and delete it at the end, even after errors.
 
-With access to the stage's tables, the account is created like by `make account`. With an administrator's key, it is
-created by POST /v1/users, which returns a link to set the password. The console's form deletes the account with its
-keys and OAuth clients.
+With access to the stage's tables, the account is created by the same code as in `make account`. With an administrator's
+key, it is created by POST /v1/users, which returns a link to set the password. The console's form deletes the account
+with its keys and OAuth clients.
 """
 
 import secrets

@@ -1,7 +1,7 @@
 """Measure boto3's `update_item` with a conditional counting expression, as the baseline for an admission.
 
-The client is created once and used as its documentation shows. Request and returned item are as large as those of an
-admission: the item has as many burst counters, which are updated in turn.
+The client is created once and used as its documentation shows. The request and the returned item are as large as those
+of an admission: the item has the same number of burst counters, which are updated in turn.
 """
 
 import os

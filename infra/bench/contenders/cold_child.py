@@ -28,7 +28,7 @@ class Context:
 
 
 def main() -> None:
-    """Handle one event with the function in the command's argument, and print the elapsed time."""
+    """Handle one event with the function that the argument selects, and print the elapsed time."""
     cpu_before, began = time.process_time_ns(), time.perf_counter_ns()
     import json
 

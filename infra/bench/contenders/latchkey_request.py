@@ -1,7 +1,7 @@
 """Measure an authorized `GET /v1/limits` in a warm function, from API Gateway's event to the response.
 
-The authorizer isn't included, since API Gateway caches its policy; the access log line is. The callers are Pro
-accounts, enough of them that none reaches its limits.
+The measurement excludes the authorizer, whose policy API Gateway caches, and includes the access log line. The callers
+are Pro accounts; there are enough of them that none reaches its limits.
 """
 
 from typing import Any

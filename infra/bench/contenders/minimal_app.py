@@ -1,4 +1,4 @@
-"""A minimal Chalice app with boto3, the baseline for cold starts: one route makes a database call, one makes none.
+"""A minimal Chalice app with boto3, as the baseline for cold starts. Only one of its two routes calls the database.
 
 As AWS recommends, the client is created at import, once per process.
 """

@@ -49,7 +49,7 @@ class Operation:
 
 
 def main() -> None:
-    """Measure the operation in the command's argument."""
+    """Measure the operation that the argument selects."""
     store = _store()
     app = _app(store)
     operation = _operations(store)[sys.argv[1]]

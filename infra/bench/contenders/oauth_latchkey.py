@@ -68,7 +68,7 @@ class Client:
 
 
 def main() -> None:
-    """Measure the operation in the command's argument."""
+    """Measure the operation that the argument selects."""
     with latchkey.ready() as calls:
         operation = OPERATIONS[sys.argv[1]](itertools.cycle(create_clients()))
 

@@ -48,7 +48,7 @@ EVERY_S = 0.001
 
 
 def main() -> None:
-    """Profile the operation in the command's argument."""
+    """Profile the operation that the argument selects."""
     with latchkey.ready() as calls:
         operation = OPERATIONS[sys.argv[1]](itertools.cycle(create_clients()))
 
