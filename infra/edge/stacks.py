@@ -57,7 +57,7 @@ class EdgeStack:
             return
         request["Parameters"] += [{"ParameterKey": name, "UsePreviousValue": True} for name in kept]
         if update(self._client, request):
-            self._wait("stack_update_complete", "brought up to date")
+            self._wait("stack_update_complete", "updated")
 
     def check(self) -> None:
         """Raise DeployError, with instructions, if the state of the stack allows neither an update nor a recreation."""
@@ -74,7 +74,7 @@ class EdgeStack:
         status = self._status()
         if status in ONLY_DELETABLE:
             return f"{self.name}, in {self.region}, is incomplete ({status}) and would be deleted and recreated"
-        return f"{self.name}, in {self.region}, would be {'brought up to date' if status else 'created'}"
+        return f"{self.name}, in {self.region}, would be {'updated' if status else 'created'}"
 
     def _status(self) -> str:
         """Return the stack's status; "" if it doesn't exist."""

@@ -90,7 +90,7 @@ def test_closed_stage_is_redeployed_in_one_step(world: World) -> None:
         assert world.believes() == "x-viewer-address"
     assert world.cloud.formation().stacks[ORIGIN].parameters["Secret"] == secret
     assert "closed to all but CloudFront" in world.checkout.succeeds("status", "dev")
-    assert f"{DISTRIBUTION}, in us-east-1, would be brought up to date" in world.checkout.succeeds(
+    assert f"{DISTRIBUTION}, in us-east-1, would be updated" in world.checkout.succeeds(
         "deploy", "dev", *EDGE, "--dry-run"
     )
 

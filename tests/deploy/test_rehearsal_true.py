@@ -19,7 +19,7 @@ def deployed(world: World) -> None:
 @pytest.mark.parametrize(
     ("status", "said"),
     [
-        ("UPDATE_IN_PROGRESS", "Wait until that is over, then run this again."),
+        ("UPDATE_IN_PROGRESS", "Wait until it has ended, then run this again."),
         ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback --region"),
     ],
 )
@@ -54,7 +54,7 @@ def test_dry_run_says_which_edge_stack_would_be_recreated(world: World, monkeypa
     """A dry run says that an edge stack in a failed state would be deleted and created again."""
     monkeypatch.setattr(world.cloud.formation().stacks[ORIGIN], "status", "DELETE_FAILED")
     said = world.checkout.succeeds("deploy", "dev", *EDGE, "--dry-run")
-    assert f"{DISTRIBUTION}, in us-east-1, would be brought up to date" in said
+    assert f"{DISTRIBUTION}, in us-east-1, would be updated" in said
     assert f"{ORIGIN}, in us-east-1, is incomplete (DELETE_FAILED) and would be deleted and recreated" in said
 
 

@@ -104,7 +104,9 @@ def test_reason_is_optional_and_bounded(latchkey: TestApp, command: Command) -> 
     assert record.newest_first(account.id, 1)[0].reason is None
     too_long = command.refused("reinstate", f"--email={account.email}", reason="x" * 201)
     assert too_long.startswith("REASON takes at most 200 characters, not 'xxx")
-    assert "REASON has a character" in command.refused("reinstate", f"--email={account.email}", reason="a\x1b[31mb")
+    assert "REASON has an unprintable character" in command.refused(
+        "reinstate", f"--email={account.email}", reason="a\x1b[31mb"
+    )
     assert find.account_by_id(account.id).status == "suspended"
 
 

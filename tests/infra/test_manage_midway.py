@@ -86,10 +86,10 @@ def test_command_that_fails_midway_is_reported_in_one_line(
 @pytest.mark.parametrize(
     ("command", "says"),
     [
-        ("suspend", "Run it again: what is done stays done."),
+        ("suspend", "It is safe to run it again."),
         ("key", "revoke it on the account's page at /admin"),
         ("account", "make password-link EMAIL=\u2026 prints a new link."),
-        ("incident", "look at /status before you run it again."),
+        ("incident", "check /status before you run this again."),
     ],
 )
 def test_lost_response_of_a_write_is_reported_with_the_fix(

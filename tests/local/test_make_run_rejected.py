@@ -56,5 +56,5 @@ def test_second_run_is_rejected_and_leaves_the_first_running(tree: Tree, where: 
 def test_second_run_is_rejected_while_the_first_starts(tree: Tree) -> None:
     """The lock is held from the start, before the first run listens on its port."""
     tree.start(until="Created")
-    assert "Latchkey already runs" in tree.refused_start()
+    assert "Latchkey is already running" in tree.refused_start()
     assert len(tree.engines()) == 1

@@ -97,8 +97,8 @@ def test_closed_incident_cannot_be_updated(latchkey: TestApp) -> None:
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (["--title", "Slow"], "TEXT must say"),
-        (["--text", "Looking."], "TITLE must say"),
+        (["--title", "Slow"], "TEXT is missing"),
+        (["--text", "Looking."], "TITLE is missing"),
         (["--title", "x" * 101, "--text", "Looking."], "TITLE takes at most 100 characters"),
         (["--title", "Slow", "--text", "Looking.", "--components", "api moon"], "COMPONENTS takes some of"),
         (["--id", "7", "--text", "Looking."], "ID takes"),
