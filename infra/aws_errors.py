@@ -81,26 +81,26 @@ def _source() -> str:
     return profile()
 
 
-def _no_credentials(_error: Any) -> str:
+def _explain_no_credentials(_error: Any) -> str:
     if os.environ.get("AWS_SECRET_ACCESS_KEY") and not os.environ.get("AWS_ACCESS_KEY_ID"):
         return HALF.format(missing="AWS_ACCESS_KEY_ID", given="AWS_SECRET_ACCESS_KEY")
     return NO_CREDENTIALS
 
 
-def _half(error: Any) -> str:
+def _explain_incomplete_key(error: Any) -> str:
     missing = error.kwargs["cred_var"]
     if error.kwargs["provider"] == "env":
         return HALF.format(missing=missing, given="AWS_ACCESS_KEY_ID")
     return f"{missing} is missing in {profile()}. Add it, or choose another AWS_PROFILE."
 
 
-def _signed_out(error: Any) -> str:
+def _explain_expired_session(error: Any) -> str:
     login = "login" if isinstance(error, exceptions.LoginError) else "sso login"
     named = next((f" --profile {os.environ[name]}" for name in PROFILES if os.environ.get(name)), "")
     return f"The session of {profile()} has expired or wasn't started ({error}). Start one: aws {login}{named}"
 
 
-def _unreachable(error: Any) -> str:
+def _explain_no_response(error: Any) -> str:
     url = urlsplit(str(error.kwargs.get("endpoint_url") or error.kwargs.get("proxy_url") or ""))
     where = f" at {url.scheme}://{url.netloc.rpartition('@')[2]}" if url.netloc else ""
     endpoint = f", {ENDPOINT}" if any(name.startswith(ENDPOINT) for name in os.environ) else ""
@@ -108,14 +108,14 @@ def _unreachable(error: Any) -> str:
     return f"AWS doesn't respond{where}{why}. Check the network{endpoint} and the region (AWS_DEFAULT_REGION)."
 
 
-def _untrusted(error: Any) -> str:
+def _explain_certificate(error: Any) -> str:
     return f"The certificate of AWS's endpoint isn't trusted ({error}). Check AWS_CA_BUNDLE, or the proxy."
 
 
 _WORDS: tuple[tuple[Any, Callable[[Any], str]], ...] = (
-    (exceptions.NoCredentialsError, _no_credentials),
-    (exceptions.PartialCredentialsError, _half),
-    ((exceptions.SSOError, exceptions.LoginError, exceptions.TokenRetrievalError), _signed_out),
+    (exceptions.NoCredentialsError, _explain_no_credentials),
+    (exceptions.PartialCredentialsError, _explain_incomplete_key),
+    ((exceptions.SSOError, exceptions.LoginError, exceptions.TokenRetrievalError), _explain_expired_session),
     (
         (exceptions.CredentialRetrievalError, exceptions.InvalidConfigError),
         lambda error: f"{profile()} provides no credentials ({error}). Correct it, or choose another AWS_PROFILE.",
@@ -123,12 +123,12 @@ _WORDS: tuple[tuple[Any, Callable[[Any], str]], ...] = (
     (exceptions.ProfileNotFound, lambda error: no_profile(error.kwargs["profile"], [])),
     (exceptions.NoRegionError, lambda _: NO_REGION),
     ((exceptions.InvalidRegionError, exceptions.UnknownRegionError), lambda error: no_region(_named(error))),
-    (exceptions.SSLError, _untrusted),
+    (exceptions.SSLError, _explain_certificate),
     (
         exceptions.ProxyConnectionError,
         lambda error: f"The proxy doesn't respond ({error}). Check HTTPS_PROXY and HTTP_PROXY.",
     ),
-    ((exceptions.ConnectionError, exceptions.HTTPClientError), _unreachable),
+    ((exceptions.ConnectionError, exceptions.HTTPClientError), _explain_no_response),
 )
 
 

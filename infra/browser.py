@@ -115,7 +115,7 @@ class Browser:
         return self.send(page or self.open("/login"), "/login", email=email, password=password)
 
     def decide(self, url: str, decision: str, *, email: str, password: str) -> str:
-        """Open an authorization request, log in and decide if required, and return the redirect to the client."""
+        """Open an authorization request, log in and submit the decision if asked, and return the redirect's URL."""
         page = self.open(url)
         if page.form("/login"):
             page = self.log_in(email, password, page)

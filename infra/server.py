@@ -30,9 +30,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _respond(self) -> None:
         started_ns = clock.elapsed_ns()
-        answer = self._get_response()
-        self._send(answer)
-        self.server.report(self.command, self.path.partition("?")[0], answer.status, clock.elapsed_ns() - started_ns)
+        response = self._get_response()
+        self._send(response)
+        self.server.report(self.command, self.path.partition("?")[0], response.status, clock.elapsed_ns() - started_ns)
 
     def _get_response(self) -> Response:
         gateway = self.server.gateway
@@ -91,14 +91,14 @@ class Handler(BaseHTTPRequestHandler):
             length -= len(piece)
             yield piece
 
-    def _send(self, answer: Response) -> None:
-        self.send_response(answer.status)
-        for name, value in answer.headers:
+    def _send(self, response: Response) -> None:
+        self.send_response(response.status)
+        for name, value in response.headers:
             self.send_header(name, value)
-        if answer.status not in (204, 304) and answer.header("Content-Length") is None:
-            self.send_header("Content-Length", str(len(answer.body)))
+        if response.status not in (204, 304) and response.header("Content-Length") is None:
+            self.send_header("Content-Length", str(len(response.body)))
         self.end_headers()
-        self.wfile.write(answer.body)
+        self.wfile.write(response.body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class named it
         """Print nothing, since the base class's log line would contain the query."""

@@ -73,7 +73,7 @@ def _select_groups(only: list[str]) -> list[Group]:
 
 
 def _scale_down(group: Group, share: float) -> Group:
-    """Return the group with a fraction of its operations, but at least 16 if it has that many."""
+    """Return the group with a fraction of its operations: at least 16, or all if it has fewer."""
     return replace(group, operations=max(min(group.operations, 16), round(group.operations * share)))
 
 

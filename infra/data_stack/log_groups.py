@@ -22,21 +22,21 @@ def existing(known: Iterable[str]) -> list[str]:
     """Return those of the log groups that exist. AWS lists by prefix, so one call can find several of them."""
     names = list(known)
     first = [name for name in names if not any(name != other and name.startswith(other) for other in names)]
-    there = {each["logGroupName"] for prefix in first for each in _listed(prefix)}
+    there = {each["logGroupName"] for prefix in first for each in _list(prefix)}
     return [name for name in names if name in there]
 
 
 def current_properties(name: str) -> dict[str, Any]:
     """Return the current properties of a log group, in CloudFormation's format."""
-    described = _described(name) or {}
+    described = _describe(name) or {}
     kept = {"RetentionInDays": described["retentionInDays"]} if "retentionInDays" in described else {}
     return {"Properties": {"LogGroupName": {"Fn::Sub": name}, **kept}}
 
 
-def _described(name: str) -> dict[str, Any] | None:
-    return next((each for each in _listed(name) if each["logGroupName"] == name), None)
+def _describe(name: str) -> dict[str, Any] | None:
+    return next((each for each in _list(name) if each["logGroupName"] == name), None)
 
 
-def _listed(prefix: str) -> Iterator[dict[str, Any]]:
+def _list(prefix: str) -> Iterator[dict[str, Any]]:
     pages = boto3.client("logs").get_paginator("describe_log_groups").paginate(logGroupNamePrefix=prefix)
     return (each for page in pages for each in page["logGroups"])

@@ -38,7 +38,7 @@ class DataStack:
         """
         look = self.look()
         had = parameters.note(self._stage, look.chosen)
-        look = self._settled(look, had)
+        look = self._settle(look, had)
         exists = look.stack is not None
         if not exists:
             chosen = parameters.kept(had, chosen)
@@ -53,7 +53,7 @@ class DataStack:
         else:
             now = self.now()
             whole = upgrade.kept(wanted, now)
-            self._update(whole, self._without_lost(now, look.lost), chosen)
+            self._update(whole, self._remove_lost(now, look.lost), chosen)
         # Protect the tables last: an incomplete stack must be able to delete those that it has just created.
         self._change(whole, parameters.given(chosen, whole, Protection="on"))
         self._client.update_termination_protection(StackName=self.name, EnableTerminationProtection=True)
@@ -71,7 +71,7 @@ class DataStack:
         if look.is_kept:
             states.check(self.name, look.status)
             look.check_missing()
-            lines = self._planned_update(wanted, chosen, look)
+            lines = self._plan_update(wanted, chosen, look)
             return lines + rehearsal.of_mail(lines, look.chosen, parameters.kept(look.chosen, chosen))
         lines = rehearsal.of_creation(wanted, self._stage, look.made)
         if look.stack is not None:
@@ -79,7 +79,7 @@ class DataStack:
         had = parameters.kept(parameters.noted(self._stage), look.chosen)
         return lines + rehearsal.of_mail(lines, NOTHING, parameters.kept(had, chosen))
 
-    def _planned_update(self, wanted: Template, chosen: Mapping[str, str], look: Inspection) -> list[str]:
+    def _plan_update(self, wanted: Template, chosen: Mapping[str, str], look: Inspection) -> list[str]:
         change = {"StackName": self.name, "ChangeSetName": f"dry-run-{secrets.token_hex(4)}"}
         now = self.now()
         whole = upgrade.kept(wanted, now)
@@ -114,7 +114,7 @@ class DataStack:
         """Return the manually disabled features that `put` would enable again."""
         return switched_off.found(look, upgrade.kept(wanted, self.now()))
 
-    def _settled(self, look: Inspection, had: Mapping[str, str]) -> Inspection:
+    def _settle(self, look: Inspection, had: Mapping[str, str]) -> Inspection:
         """Wait until a deletion is complete, or delete an incomplete stack; return an up-to-date inspection."""
         if look.status == states.DELETING:
             self._say(f"Waiting until the data stack {self.name} is deleted …")
@@ -193,7 +193,7 @@ class DataStack:
         if not is_changed:
             self._say("The data stack is up to date.")
 
-    def _without_lost(self, now: Template, lost: Mapping[str, str]) -> Template:
+    def _remove_lost(self, now: Template, lost: Mapping[str, str]) -> Template:
         """Remove manually deleted resources from the stack, so that the next update recreates them.
 
         Returns the stack's template after the removal.

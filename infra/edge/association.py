@@ -36,8 +36,8 @@ def restore(stage: str, api_id: str) -> None:
     arn = next((each["ARN"] for each in _listed() if each["Name"] == name), "")
     if not arn:
         raise DeployError(
-            f"The web ACL {name} was deleted by hand, which closed the API to all but CloudFront. Delete the stack that"
-            f" made it: aws cloudformation delete-stack --stack-name {name}. Then run this again."
+            f"The web ACL {name}, which closed the API to all callers except CloudFront, was manually deleted. Delete"
+            f" its stack: aws cloudformation delete-stack --stack-name {name}. Then run this again."
         )
     session = boto3.session.Session()
     region = str(session.region_name)
@@ -48,7 +48,7 @@ def restore(stage: str, api_id: str) -> None:
 
 def remedy(again: str) -> str:
     """Return instructions for an API whose web ACL was removed."""
-    return f"The API's own address is open to all, since its web ACL was taken off. To put it there again: {again}."
+    return f"The API's own URL is open to all callers, since its web ACL was removed. To restore it: {again}."
 
 
 def _web_acl(stage: str, api_id: str) -> str | None:

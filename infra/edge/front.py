@@ -90,12 +90,12 @@ class Front:
             secret.replace(self._stage, then)
         is_closed = self.is_closed(api["rest_api_id"]) or answers.is_cloudfront(f"https://{domain}")
         if is_closed:
-            self._say("Closing the API's own address to everybody but CloudFront …")
+            self._say("Closing the API's own URL to all callers except CloudFront …")
             self._close(api, then)
         else:
             target = self.distribution.output("DistributionHost")
             self._say(
-                f"CloudFront answers at {target}, but {domain} doesn't lead there yet, so the API's own address stays"
+                f"CloudFront responds at {target}, but {domain} doesn't point there yet, so the API's own URL stays"
                 f" open. Point the domain's DNS at {target} (CNAME, or an alias record), then run this again."
             )
         if pending:
@@ -118,7 +118,7 @@ class Front:
         which replaces the instructions.
         """
         try:
-            if not self.is_closed(api_id) or self._answers(look(self.distribution, self._region)):
+            if not self.is_closed(api_id) or self._has_distribution(look(self.distribution, self._region)):
                 return ""
         except NotSeen:
             return ""
@@ -126,18 +126,20 @@ class Front:
 
     def _unreachable(self, made_again: str = "") -> str:
         name = self.distribution.name
-        why = f"Nobody reaches {self._stage}: its API answers CloudFront alone, and that was deleted ({name})."
+        why = (
+            f"{self._stage} is unreachable: its API accepts only CloudFront, but the distribution was deleted ({name})."
+        )
         if made_again:
             return f"{why} {made_again}"
         made = {"Domain": "…", "Certificate": "…"} | self.distribution.parameters()
         return (
-            f"{why} Make it again: make deploy STAGE={self._stage} EDGE=1 DOMAIN={made['Domain']}"
-            f" CERTIFICATE={made['Certificate']}. Or do without: take LATCHKEY_CLIENT_IP_HEADER out of"
-            f" {configuration.FILE}, make deploy STAGE={self._stage}, and then open the API:"
+            f"{why} To recreate it: make deploy STAGE={self._stage} EDGE=1 DOMAIN={made['Domain']}"
+            f" CERTIFICATE={made['Certificate']}. To do without it: remove LATCHKEY_CLIENT_IP_HEADER from"
+            f" {configuration.FILE}, run make deploy STAGE={self._stage}, and then open the API:"
             f" {command('delete-stack', self.origin.name, self._region)}"
         )
 
-    def _answers(self, stack: dict[str, Any] | None) -> bool:
+    def _has_distribution(self, stack: dict[str, Any] | None) -> bool:
         """Return whether the distribution exists. After a failed deletion, the stack may have only its functions."""
         return stack is not None and stack["StackStatus"] != states.DELETING and self.distribution.has(CLOUDFRONT)
 
@@ -176,7 +178,7 @@ class Front:
         is_closed = closes and not association.is_open(self._stage, api_id)
         try:
             stack = look(self.distribution, self._region)
-            gone = self._unreachable() if is_closed and not self._answers(stack) else ""
+            gone = self._unreachable() if is_closed and not self._has_distribution(stack) else ""
             state = gone or self._state(stack, is_closed=is_closed)
         except NotSeen as error:
             state = str(error)
@@ -200,7 +202,7 @@ class Front:
         later step fails, no other caller can reach an API that trusts the header.
         """
         left = ""
-        if self._is_there():
+        if self._must_delete():
             self._say(f"Deleting CloudFront, in {REGION} (about ten minutes) …")
             try:
                 self.distribution.delete()
@@ -213,7 +215,7 @@ class Front:
         secret.delete(self._stage)
         return left
 
-    def _is_there(self) -> bool:
+    def _must_delete(self) -> bool:
         """Return whether a distribution must be deleted. Raises DeployError if one may exist but AWS denies access."""
         try:
             return look(self.distribution, self._region) is not None
@@ -223,7 +225,7 @@ class Front:
                     f"{error} The stage is set up for it, so nothing was removed: run this again with credentials that"
                     f" may call CloudFormation in {REGION}."
                 ) from error
-            self._say(f"{error} The stage isn't set up for it, so going on.")
+            self._say(f"{error} The stage isn't configured for CloudFront, so this continues.")
             return False
 
 
@@ -231,7 +233,7 @@ def check(stage: str, domain: str) -> None:
     """Raise DeployError, with the settings to correct, if the settings don't allow an edge."""
     region = boto3.session.Session().region_name
     if region is not None and not has_cloudfront(region):
-        raise DeployError(f"EDGE=1 isn't made for {region}: CloudFront takes it from {REGION}, another partition.")
+        raise DeployError(f"EDGE=1 isn't available in {region}: CloudFront is in another partition, that of {REGION}.")
     wanted = {"LATCHKEY_PUBLIC_URL": f"https://{domain}", "LATCHKEY_CLIENT_IP_HEADER": HEADER}
     if any(configuration.setting(stage, name) != value for name, value in wanted.items()):
         needed = " and ".join(f'"{name}": "{value}"' for name, value in wanted.items())

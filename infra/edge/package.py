@@ -62,14 +62,14 @@ def _page(stage: str, folder: Path, domain: str, certificate: str) -> str:
         header=HEADER,
         front=front,
         origin=origin,
-        deploy_front=_deploying(folder / DISTRIBUTION.name, front, given, f"--region {REGION}"),
-        deploy_origin=_deploying(folder / ORIGIN.name, origin, given, ""),
+        deploy_front=_deploy_command(folder / DISTRIBUTION.name, front, given, f"--region {REGION}"),
+        deploy_origin=_deploy_command(folder / ORIGIN.name, origin, given, ""),
         of_front=_parameters(DISTRIBUTION),
         of_origin=_parameters(ORIGIN),
     )
 
 
-def _deploying(file: Path, stack: str, given: dict[str, str], where: str) -> str:
+def _deploy_command(file: Path, stack: str, given: dict[str, str], where: str) -> str:
     """Return the AWS CLI command that creates or updates a stack, with all parameters that have no default."""
     declared = template.read(file)["Parameters"]
     overrides = " ".join(f"{name}={given[name]}" for name, each in declared.items() if "Default" not in each)

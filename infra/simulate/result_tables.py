@@ -33,12 +33,12 @@ def exactness(outcomes: Outcomes) -> str:
     return table(
         (
             "requests/s",
-            "played, both times",
+            "simulated, both times",
             "accounts",
             "functions",
             "over-admitted",
             "changes missed",
-            "compliant refused",
+            "compliant rejected",
             "the same, clocks differ",
             "most in a true second",
             "the same, clocks differ",
@@ -67,7 +67,7 @@ def latency(outcomes: Outcomes) -> str:
             "admission p50 (ms)",
             "p99",
             "p99.9",
-            "answer p50 (ms)",
+            "response p50 (ms)",
             "p99",
         ),
         rows,
@@ -97,12 +97,12 @@ def limits(outcomes: Outcomes) -> str:
     return table(
         (
             "requests/s",
-            "at work at once",
-            "Lambda concurrency to have",
-            "seconds to grow from nothing",
+            "concurrent requests",
+            "Lambda concurrency quota",
+            "seconds to scale up from zero",
             "writes/s",
             "partitions",
-            "beyond its default",
+            "exceeded defaults",
         ),
         rows,
     )
@@ -129,7 +129,7 @@ def hot(outcomes: Outcomes) -> str:
             )
     return table(
         (
-            "asked/s",
+            "requests/s",
             "functions",
             "over-admitted",
             "admitted/s",
@@ -167,14 +167,14 @@ def rough(outcomes: Outcomes) -> str:
         )
     return table(
         (
-            "what",
+            "scenario",
             "over-admitted",
-            "passed uncounted",
-            "turned away by Lambda",
-            "compliant refused: burst",
-            "compliant refused: throttled",
+            "admitted uncounted",
+            "rejected by Lambda",
+            "compliant rejected: burst",
+            "compliant rejected: throttled",
             "writes a request",
-            "answer p99 (ms)",
+            "response p99 (ms)",
         ),
         rows,
     )

@@ -161,7 +161,7 @@ def _try_to_suspend(made: Account) -> str:
     """Suspend the account; return the result as part of a sentence."""
     try:
         _suspend(made)
-    except Exception as error:  # the run ends here and reports the remaining account
+    except Exception as error:  # any error is part of the report, which names the remaining account
         return f"not even suspended: {as_line(error)}"
     return "suspended"
 

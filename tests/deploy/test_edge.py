@@ -68,7 +68,7 @@ def test_api_is_closed_before_it_trusts_the_header(world: World) -> None:
     """
     world.leads_to = headers(X_Amz_Cf_Id="1")
     said = world.checkout.succeeds("deploy", "dev", *EDGE)
-    assert said.index("Closing the API's own address") < said.index("Deploying the service again")
+    assert said.index("Closing the API's own URL") < said.index("Deploying the service again")
     assert f"Latchkey runs at https://{DOMAIN}/" in said
     assert world.believes() == "x-viewer-address"
     stacks = world.cloud.formation().stacks
