@@ -113,7 +113,7 @@ def _create_deployer(self: CLIFactory, session: Any, config: Config, ui: Any) ->
 
 
 def _create_planner(self: CLIFactory, session: Any, config: Config, ui: Any) -> Any:
-    """Return the planner for a dry run. Roles and stream have no ARN yet if the data stack doesn't exist."""
+    """Return the planner; before the data stack exists, the roles and the stream have no ARN."""
     deployed.note_for_deployment(config.chalice_stage)
     try:
         _prepare_deployment(config)

@@ -20,12 +20,12 @@ Resource = dict[str, Any]
 
 
 def function_name(stage: str, name: str) -> str:
-    """Return the name in AWS of a function, given its name in Chalice."""
+    """Return the name in AWS of the function with this name in Chalice."""
     return f"latchkey-{stage}{FUNCTIONS[name]}"
 
 
 def note_for_deployment(stage: str) -> None:
-    """Record a stage's existing resources for Chalice, including a configured domain without mappings."""
+    """Record a stage's existing resources for Chalice, and its configured domain if that has no mapping yet."""
     from infra import domains
 
     configured = configuration.domain(stage)
@@ -39,7 +39,7 @@ def note_for_deletion(stage: str) -> None:
 
 
 def found(stage: str) -> list[Resource]:
-    """Return the existing resources of a stage's service, in Chalice's format.
+    """Return a stage's existing service resources, in Chalice's format.
 
     Chalice deletes the last resource first, so a domain follows the API that it is mapped to.
     """
@@ -153,7 +153,7 @@ def _note(stage: str, resources: list[Resource]) -> None:
 
 
 def _of_function(stage: str, name: str, functions: Any, events: Any) -> Iterator[Resource]:
-    """Yield a function, its schedule and its subscription to the events stream, in Chalice's format."""
+    """Yield a function, its schedule and its subscription to the events stream."""
     function = function_name(stage, name)
     gone = functions.exceptions.ResourceNotFoundException
     configured = _or_none(gone, functions.get_function_configuration, FunctionName=function)
@@ -163,7 +163,7 @@ def _of_function(stage: str, name: str, functions: Any, events: Any) -> Iterator
         yield {"name": name, "resource_type": "lambda_function", "lambda_arn": configured["FunctionArn"]}
         subscribed = subscription.of_function(configured["FunctionArn"], stage)
     for mapping in subscribed:
-        # Chalice keeps the mapping with the name of the current stream, and deletes mappings with other names.
+        # Chalice keeps a mapping to the current stream under this name, and deletes mappings with other names.
         is_current = mapping["EventSourceArn"] == _stream(stage)
         yield {
             "name": f"{name}-dynamodb-event-source" + ("" if is_current else f"-{mapping['UUID']}"),

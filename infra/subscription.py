@@ -19,26 +19,26 @@ OFF = ("Disabled", "Disabling")
 
 def of_function(lambda_arn: str, stage: str) -> list[dict[str, Any]]:
     """Return a function's subscriptions to the events table, except those that are being deleted."""
-    return _to_events(stage, _list(FunctionName=lambda_arn))
+    return _to_events(stage, _listed(FunctionName=lambda_arn))
 
 
 def of_deleted_function(function: str, stage: str) -> list[dict[str, Any]]:
     """Return the remaining subscriptions to the events table of a function that was deleted manually."""
-    return [each for each in _to_events(stage, _list()) if _is_of(each["FunctionArn"], function)]
+    return [each for each in _to_events(stage, _listed()) if _is_of(each["FunctionArn"], function)]
 
 
 def to_stream(function: str, stream: str) -> list[dict[str, Any]]:
     """Return a function's subscriptions to a stream, except those that are being deleted."""
-    listed = (each for each in _list(EventSourceArn=stream) if each["State"] != _DELETING)
+    listed = (each for each in _listed(EventSourceArn=stream) if each["State"] != _DELETING)
     return [each for each in listed if _is_of(each["FunctionArn"], function)]
 
 
 def await_deletion(
     function: str, stream: str, *, say: Callable[[str], object], pause: Callable[[int], object] = time.sleep
 ) -> None:
-    """Wait until Lambda has completed all deletions of a function's subscriptions to a stream."""
+    """Wait until all deletions of a function's subscriptions to a stream are complete."""
     for look in range(LOOKS_MAX):
-        deleting = [each for each in _list(EventSourceArn=stream) if each["State"] == _DELETING]
+        deleting = [each for each in _listed(EventSourceArn=stream) if each["State"] == _DELETING]
         if not any(_is_of(each["FunctionArn"], function) for each in deleting):
             return
         if look == 0:
@@ -55,7 +55,7 @@ def filter_on(session: Any, function: str, stream: str) -> None:
 
     The call also enables a disabled subscription, which Chalice itself doesn't do.
     """
-    known = {each["UUID"] for each in _list(EventSourceArn=stream) if _is_of(each["FunctionArn"], function)}
+    known = {each["UUID"] for each in _listed(EventSourceArn=stream) if _is_of(each["FunctionArn"], function)}
 
     def add(params: dict[str, Any], **_: Any) -> None:
         is_made = params.get("EventSourceArn") == stream and _is_of(params["FunctionName"], function)
@@ -75,7 +75,7 @@ def _is_of(lambda_arn: str, function: str) -> bool:
     return lambda_arn.rpartition(":")[2] == function
 
 
-def _list(**about: str) -> Iterator[dict[str, Any]]:
+def _listed(**about: str) -> Iterator[dict[str, Any]]:
     import boto3
 
     pages = boto3.client("lambda").get_paginator("list_event_source_mappings").paginate(**about)

@@ -61,7 +61,7 @@ def _warn(text: str) -> None:
 
 
 def _check(stage: str, before_it: front.Front, edge: tuple[str, str] | None, apis: list[str]) -> bool:
-    """Run all checks that are possible before a change. Return whether the client address header is trusted.
+    """Run every check that is possible before a change; return whether the client address header is trusted.
 
     `apis` are the ids of the stage's APIs.
     """
@@ -92,7 +92,7 @@ def _is_header_trusted(stage: str, before_it: front.Front, edge: tuple[str, str]
 
 
 def plan(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, str] | None = None) -> None:
-    """Print the changes that a deployment would make, without making them."""
+    """Print the changes that a deployment would make; change nothing."""
     apis, before_it = deployed.api_ids(stage), front.Front(stage, say)
     _check(stage, before_it, edge, apis)
     gone = before_it.gone(next(iter(apis), None), made_again="It would be made again." if edge else "")
