@@ -1,17 +1,17 @@
-# `make help` lists what this can do.
+# `make help` lists the commands.
 PYTHON ?= python3
 PORT ?= 8000
 STAGE ?= local
 BIN := .venv/bin
 LOCKED := ship run dev bench checkov cosmic-ray emulator lock ministack
-# Also where it comes by the environment: a command without a dry run rejects it rather than run.
+# DRY_RUN from the environment counts, too: a command without a dry run rejects it instead of making changes.
 DRY = $(if $(DRY_RUN),--dry-run)
 MANAGE := $(BIN)/python -m infra.manage --stage="$$STAGE" --reason="$$REASON"
 
-# Where this is set, each of the hundreds of processes that the tests start would compile again all that it imports.
+# Unset this, because otherwise each of the hundreds of processes that the tests start would compile all its imports.
 export PYTHONDONTWRITEBYTECODE :=
 
-# What its line in `make help` names, a target takes; what it doesn't is refused, not ignored.
+# A target accepts the variables that its line in `make help` names. Other variables are an error instead of being ignored.
 ASKED := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
 OF_EVERY_TARGET := PYTHON SHELL AWS_% LATCHKEY_%
 TAKEN = $(shell sed -n 's/^$(1):.*## //p' Makefile | grep -o '[A-Z_]*=' | tr -d '=' | sort -u) $(if $(shell grep -A1 '^$(1):' Makefile | grep -F '(MANAGE)'),REASON)
@@ -19,12 +19,12 @@ ifneq ($(ASKED),)
 $(foreach goal,$(MAKECMDGOALS),$(foreach name,$(filter-out $(OF_EVERY_TARGET) $(call TAKEN,$(goal)),$(ASKED)),$(error make $(goal) takes no $(name); it takes: $(or $(strip $(call TAKEN,$(goal))),nothing))))
 endif
 
-# What is given to a target reaches its program by the environment, letter by letter: make expands nothing in it, and the
-# shell runs nothing of it. So recipes say "$$TEXT", never "$(TEXT)".
+# Programs get variables unchanged through the environment, so that neither make nor the shell expands their values.
+# Recipes therefore contain "$$TEXT", never "$(TEXT)".
 GIVEN := ADMIN ADMIN_KEY ALARM_EMAIL ALL BOUNDARY CERTIFICATE CLIENT_ID CLIENT_SECRET CLOSE COLD COMPONENTS DATA DOMAIN DRY_RUN EDGE EMAIL ID LOG_DAYS MINUTES NAME OFF ONLY OPERATE OUT PORT REASON RECEIVER ROUNDS SCOPES SEED STAGE STATE TEXT TIER TITLE URL
 $(foreach name,$(GIVEN),$(if $(filter undefined,$(origin $(name))),,$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
-# A switch that is 0 is off.
+# A switch with the value 0 is off.
 $(foreach name,ADMIN ALL CLOSE COLD DRY_RUN EDGE OFF OPERATE,$(if $(filter 0 no No NO off Off OFF false False FALSE,$(value $(name))),$(eval override $(name) :=)))
 
 .DEFAULT_GOAL := help
@@ -36,7 +36,7 @@ help: ## list the commands; those for accounts take REASON=, which administrator
 run: $(BIN)/.run ## start a local database and the API on http://127.0.0.1:8000 (PORT=…)
 	@$(BIN)/python -m infra.local
 
-test: $(BIN)/.dev ## set up and run the tests, with every case of the long lists where ALL=1: [ALL=1]
+test: $(BIN)/.dev ## install the dependencies and run the tests, with ALL=1 every case of long lists: [ALL=1]
 	@TESTS_EXHAUSTIVE=$(if $(ALL),1) TESTS_TWIN=1 $(BIN)/python -m pytest tests -n auto --dist loadgroup
 
 test-fast: $(BIN)/.dev ## run the unit and contract tests
@@ -45,10 +45,10 @@ test-fast: $(BIN)/.dev ## run the unit and contract tests
 check: $(BIN)/.dev ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
 
-audit: $(BIN)/.dev ## ask checkov about infra/resources.yaml (installs it first, which takes minutes)
+audit: $(BIN)/.dev ## check infra/resources.yaml with checkov (the first run installs it, which takes minutes)
 	@"$$($(BIN)/python -m infra.pinned checkov)/checkov" --config-file infra/checkov.yaml && echo "Nothing to say, beyond what infra/checkov.yaml leaves out."
 
-lock: $(BIN)/.dev ## write the hashed pins of every package anew from infra/requirements/*.in
+lock: $(BIN)/.dev ## update the pinned versions and hashes of all packages from infra/requirements/*.in
 	@uv="$$($(BIN)/python -m infra.pinned lock)/uv"; for name in $(LOCKED); do \
 		case $$name in ship) out=requirements.txt ;; dev) out=requirements-dev.txt ;; *) out=infra/requirements/$$name.txt ;; esac; \
 		"$$uv" pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate \
@@ -82,61 +82,61 @@ admins: $(BIN)/.run ## list the administrators: [STAGE=]
 password-link: given-EMAIL $(BIN)/.run ## print a one-time link to set an account's password: EMAIL= [STAGE=]
 	@$(MANAGE) password-link --email="$$EMAIL"
 
-incident: $(BIN)/.run ## tell readers of /status: TITLE= TEXT= [COMPONENTS="api database"], or ID= TEXT= [STATE=] [CLOSE=1] [STAGE=]
+incident: $(BIN)/.run ## publish an incident on /status: TITLE= TEXT= [COMPONENTS="api database"], or ID= TEXT= [STATE=] [CLOSE=1] [STAGE=]
 	@$(MANAGE) incident --title="$$TITLE" --id="$$ID" --text="$$TEXT" --components="$$COMPONENTS" --state="$$STATE" $(if $(CLOSE),--close)
 
-application-end: given-CLIENT_ID $(BIN)/.run ## end an OAuth application for good: CLIENT_ID= [STAGE=]
+application-end: given-CLIENT_ID $(BIN)/.run ## delete an OAuth application permanently: CLIENT_ID= [STAGE=]
 	@$(MANAGE) application-end --client-id="$$CLIENT_ID"
 
-leak-secret: $(BIN)/.run ## print the secret with which a sender signs its leak reports: [STAGE=]
+leak-secret: $(BIN)/.run ## print the secret that senders of leak reports sign with: [STAGE=]
 	@$(MANAGE) leak-secret
 
-github-keys: $(BIN)/.run ## fetch the public keys that GitHub signs reports of leaks with; then deploy
+github-keys: $(BIN)/.run ## fetch the public keys of GitHub's leak reports, for the next deployment
 	@$(BIN)/python -m infra.github_keys
 
-deploy: given-STAGE $(BIN)/.dev ## deploy into your AWS account, or say what would change: STAGE=dev|prod [ALARM_EMAIL=] [LOG_DAYS=] [BOUNDARY=] [DRY_RUN=1] [EDGE=1 DOMAIN= CERTIFICATE=]
+deploy: given-STAGE $(BIN)/.dev ## deploy into your AWS account, or with DRY_RUN=1 print the changes: STAGE=dev|prod [ALARM_EMAIL=] [LOG_DAYS=] [BOUNDARY=] [DRY_RUN=1] [EDGE=1 DOMAIN= CERTIFICATE=]
 	@$(BIN)/python -m infra.deploy deploy --stage="$$STAGE" --alarm-email="$$ALARM_EMAIL" --log-days="$$LOG_DAYS" --boundary="$$BOUNDARY" $(DRY) $(if $(EDGE),--edge) --domain="$$DOMAIN" --certificate="$$CERTIFICATE"
 
-policy: given-STAGE $(BIN)/.run ## print the IAM policy for deploying, additionally for EDGE=1, or for the commands on accounts and smoke: STAGE= [EDGE=1|OPERATE=1]
+policy: given-STAGE $(BIN)/.run ## print the IAM policy for deploying, the additional one for EDGE=1, or the one for the commands on accounts and smoke: STAGE= [EDGE=1|OPERATE=1]
 	@$(BIN)/python -m infra.rights --stage="$$STAGE" $(if $(EDGE),--edge) $(if $(OPERATE),--operate)
 
 package: given-STAGE $(BIN)/.dev ## write one SAM stack for your own pipeline: STAGE= [OUT=] [EDGE=1 DOMAIN= CERTIFICATE=]
 	@$(BIN)/python -m infra.deploy package --stage="$$STAGE" --out="$${OUT:-.local/package}" $(DRY) $(if $(EDGE),--edge) --domain="$$DOMAIN" --certificate="$$CERTIFICATE"
 
-status: given-STAGE $(BIN)/.dev ## show URL, mail, tables and alarms of a stage: STAGE=
+status: given-STAGE $(BIN)/.dev ## show a stage's URL, emails, tables and alarms: STAGE=
 	@$(BIN)/python -m infra.deploy status --stage="$$STAGE" $(DRY)
 
-rotate-edge: given-STAGE $(BIN)/.dev ## exchange the secret that CloudFront shows the API, refusing nothing meanwhile: STAGE=
+rotate-edge: given-STAGE $(BIN)/.dev ## replace the secret that CloudFront sends to the API, without rejecting requests: STAGE=
 	@$(BIN)/python -m infra.deploy rotate-edge --stage="$$STAGE" $(DRY)
 
-smoke: $(BIN)/.dev ## check from outside what runs: [STAGE=] or URL= [ADMIN_KEY=], [RECEIVER=https://…] [COLD=1]
+smoke: $(BIN)/.dev ## test a running stage from outside: [STAGE=] or URL= [ADMIN_KEY=], [RECEIVER=https://…] [COLD=1]
 	@$(BIN)/python -m infra.smoke
 
-destroy: given-STAGE $(BIN)/.dev ## remove the service and, with DATA=delete and a typed word, the data: STAGE=
+destroy: given-STAGE $(BIN)/.dev ## delete the service and, with DATA=delete and a typed confirmation, the data: STAGE=
 	@$(BIN)/python -m infra.deploy destroy --stage="$$STAGE" --data="$${DATA:-keep}" $(DRY)
 
-oauth-demo: $(BIN)/.run ## walk through OAuth against `make run`, request by request: [CLIENT_ID= CLIENT_SECRET=]
+oauth-demo: $(BIN)/.run ## run the OAuth code flow against `make run`, and print every request: [CLIENT_ID= CLIENT_SECRET=]
 	@$(BIN)/python -m infra.oauth_demo
 
-simulate: $(BIN)/.dev ## play 1 to 1,000,000 requests/s in virtual time and write docs/scale.md's tables
+simulate: $(BIN)/.dev ## simulate 1 to 1,000,000 requests/s in virtual time and write the tables of docs/scale.md
 	@$(BIN)/python -m infra.simulate
 
-costs: $(BIN)/.run ## compute docs/costs.md from infra/prices.json
+costs: $(BIN)/.run ## write docs/costs.md from AWS's prices
 	@$(BIN)/python -m infra.costs
 
-bench: $(BIN)/.dev ## measure Latchkey beside others, write docs/performance.md: [ROUNDS=5] [OUT=docs/bench.json]
+bench: $(BIN)/.dev ## compare the performance with other libraries and write docs/performance.md: [ROUNDS=5] [OUT=docs/bench.json]
 	@$(BIN)/python -m infra.bench $(if $(ROUNDS),--rounds="$$ROUNDS") $(if $(OUT),--out="$$OUT")
 
-mutate: $(BIN)/.dev ## change the code and see whether a test notices: [MINUTES=10] [SEED=1] [ONLY="limits oauth"], or ALL=1 overnight
+mutate: $(BIN)/.dev ## mutation testing - change the code and check whether a test fails: [MINUTES=10] [SEED=1] [ONLY="limits oauth"], or ALL=1 overnight
 	@$(BIN)/python -m infra.mutate --python="$$($(BIN)/python -m infra.pinned cosmic-ray)/python" --minutes="$${MINUTES:-10}" --seed="$${SEED:-1}" --only="$$ONLY" $(if $(ALL),--all)
 
 reference: $(BIN)/.run ## write docs/rest-api.md and docs/webhook-events.md from the code
 	@$(BIN)/python -m infra.reference
 
-screenshots: $(BIN)/.dev ## take the pictures of the console in docs/images
+screenshots: $(BIN)/.dev ## take the screenshots of the console in docs/images
 	@$(BIN)/python -m tests.browser.screenshots
 
-# What is missing or misspelt is said before anything is installed, under -j too.
+# Report missing and misspelt variables before anything is installed, even with -j.
 .NOTPARALLEL:
 
 given-STAGE:
@@ -149,22 +149,22 @@ given-STAGE:
 given-%:
 	@test -n "$$(printenv $* | tr -d '[:space:]')" || { echo "$* is missing: make $(MAKECMDGOALS) $*=…" >&2; exit 1; }
 
-clean: ## remove what was installed and the local data
+clean: ## delete the installed packages and the local data
 	rm -rf .venv .local
 
 $(BIN)/python:
-	@echo "Making a virtual environment …" >&2
+	@echo "Creating a virtual environment …" >&2
 	@$(PYTHON) -m venv .venv
 
 INSTALL := $(BIN)/pip install -q --disable-pip-version-check --require-hashes
 
-# Chalice is only needed where the API runs on a machine of one's own.
+# Chalice is needed only for local runs.
 $(BIN)/.run: infra/requirements/run.txt | $(BIN)/python
-	@echo "Installing what runs Latchkey …" >&2
+	@echo "Installing Latchkey's dependencies …" >&2
 	@$(INSTALL) -r infra/requirements/run.txt
 	@touch $@
 
 $(BIN)/.dev: requirements-dev.txt | $(BIN)/python
-	@echo "Installing what tests Latchkey …" >&2
+	@echo "Installing the development dependencies …" >&2
 	@$(INSTALL) -r requirements-dev.txt
 	@touch $@ $(BIN)/.run

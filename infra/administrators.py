@@ -1,4 +1,4 @@
-"""`make admin`, `make admins`: grant, revoke and list the administrator role; warn when no administrator is left."""
+"""`make admin` and `make admins`: grant, revoke and list the administrator role; warn if nobody has it."""
 
 import argparse
 import sys
@@ -17,7 +17,7 @@ def change(options: argparse.Namespace) -> None:
 
 
 def warn_if_none(was_one: bool) -> None:
-    """Warn on standard error when no active administrator is left."""
+    """Warn on standard error if there is no active administrator."""
     from chalicelib.accounts import find
 
     if was_one and not any(each.admin and each.status == states.ACTIVE for each in find.accounts_after("", limit=None)):
@@ -25,7 +25,7 @@ def warn_if_none(was_one: bool) -> None:
 
 
 def show(_options: argparse.Namespace) -> None:
-    """Print every administrator."""
+    """Print all administrators."""
     from chalicelib.accounts import find
 
     for account in find.accounts_after("", limit=None):

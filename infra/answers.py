@@ -1,4 +1,4 @@
-"""Which service responds at a URL, as seen from this machine: DNS may differ from the configuration."""
+"""Find out which service responds at a URL: a domain's DNS may point elsewhere than the configuration says."""
 
 import http.client
 import json
@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 WITHIN_S = 10
 BODY_BYTES = 100
-"""More than the body of /health has."""
+"""The maximum number of bytes to read, which is more than the body of /health has."""
 CLOUDFRONTS, GATEWAYS = "X-Amz-Cf-Id", "x-amz-apigw-id"
-"""Headers of every response of CloudFront, and of API Gateway."""
+"""The headers that identify every response from CloudFront, and every response from API Gateway."""
 
 
-class Answer(NamedTuple):
-    """The response to GET /health, whatever its status."""
+class HealthResponse(NamedTuple):
+    """The response to GET /health, with any status."""
 
     status: int
     headers: Message
@@ -24,33 +24,33 @@ class Answer(NamedTuple):
 
 def is_cloudfront(url: str) -> bool:
     """Return whether CloudFront responds at a URL."""
-    answer = _ask(url)
-    return answer is not None and CLOUDFRONTS in answer.headers
+    response = _get_health(url)
+    return response is not None and CLOUDFRONTS in response.headers
 
 
 def is_gateway(url: str) -> bool:
     """Return whether API Gateway responds at a URL."""
-    answer = _ask(url)
-    return answer is not None and GATEWAYS in answer.headers
+    response = _get_health(url)
+    return response is not None and GATEWAYS in response.headers
 
 
 def is_latchkey(url: str) -> bool:
-    """Return whether a healthy Latchkey responds at a URL; the response doesn't identify which one."""
-    answer = _ask(url)
-    if answer is None or answer.status != 200:
+    """Return whether a healthy Latchkey responds at a URL. The response doesn't tell which deployment it is."""
+    response = _get_health(url)
+    if response is None or response.status != 200:
         return False
     try:
-        return bool(json.loads(answer.body) == {"status": "ok"})
+        return bool(json.loads(response.body) == {"status": "ok"})
     except ValueError:
         return False
 
 
-def _ask(url: str) -> Answer | None:
-    """Return the response of /health, None without one. The URL is https: from a domain, or a validated setting."""
+def _get_health(url: str) -> HealthResponse | None:
+    """Return the response to GET /health, None if there is none. `url` is https, from a domain or a valid setting."""
     try:
         with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=WITHIN_S) as response:  # noqa: S310 - as above
-            return Answer(response.status, response.headers, response.read(BODY_BYTES))
+            return HealthResponse(response.status, response.headers, response.read(BODY_BYTES))
     except urllib.error.HTTPError as error:
-        return Answer(error.code, error.headers)
+        return HealthResponse(error.code, error.headers)
     except (OSError, ValueError, http.client.HTTPException):
         return None

@@ -1,4 +1,4 @@
-"""Errors of AWS calls as one sentence with the remedy, the same for every command."""
+"""Explain errors of AWS calls in one sentence that names the remedy, in the same words for every command."""
 
 import os
 from collections.abc import Callable
@@ -27,43 +27,43 @@ DENIED = (
 )
 THROTTLED = ("Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded")
 OF_CLOCK = ("Signature expired", "Signature not yet current")
-"""Phrases in messages of signature errors whose cause is the clock."""
+"""Phrases in the messages of signature errors that a wrong clock causes."""
 MESSAGE_MAX = 300
-"""The maximal length of a quoted AWS message."""
+"""The maximum length of a message that is quoted from AWS."""
 
 
 def in_words(error: Exception) -> str:
     """Return the explanation of an AWS error on one line, with the remedy if it is known.
 
-    An error of our own says so itself.
+    For other exceptions, return their own message.
     """
     if isinstance(error, ClientError):
-        told = error.response.get("Error", {})
-        code = str(told.get("Code", ""))
-        return refusal(code, f"{error.operation_name}, {code}: {told.get('Message', '')}") or one_line(str(error))
+        details = error.response.get("Error", {})
+        code = str(details.get("Code", ""))
+        return refusal(code, f"{error.operation_name}, {code}: {details.get('Message', '')}") or one_line(str(error))
     for kinds, words in _WORDS:
         if isinstance(error, kinds):
             return one_line(words(error))
     return one_line(str(error)) if isinstance(error, BotoCoreError) else str(error)
 
 
-def refusal(code: str, told: str) -> str:
-    """Return the cause of an AWS error and the remedy, "" for an error of the call itself."""
-    # After the first line, AWS quotes a wrongly signed request, with its session token.
-    told = one_line(told.partition("\n")[0][:MESSAGE_MAX])
-    if code in SKEWED or (code in UNSIGNED and any(each in told for each in OF_CLOCK)):
-        return f"AWS finds the clock of this machine wrong ({told}). Set it, then run this again."
+def refusal(code: str, message: str) -> str:
+    """Return the cause of an AWS error and its remedy, "" if the cause is neither credentials nor throttling."""
+    # Quote only the first line: in the next lines, AWS repeats a wrongly signed request with its session token.
+    quoted = one_line(message.partition("\n")[0][:MESSAGE_MAX])
+    if code in SKEWED or (code in UNSIGNED and any(each in quoted for each in OF_CLOCK)):
+        return f"The clock of this machine is wrong ({quoted}). Set it, then run this again."
     if code in EXPIRED:
-        return f"The credentials have expired ({told}). Renew those of {_source()}, or choose others by AWS_PROFILE."
+        return f"The credentials have expired ({quoted}). Renew {_source()}, or choose another AWS_PROFILE."
     if code in UNKNOWN:
-        return f"AWS doesn't know the access key ({told}). Mend {_source()}, or choose others by AWS_PROFILE."
+        return f"AWS doesn't know the access key ({quoted}). Correct {_source()}, or choose another AWS_PROFILE."
     if code in UNSIGNED:
-        return f"The secret doesn't belong to the access key ({told}). Mend {_source()}: copy both anew."
+        return f"The secret doesn't belong to the access key ({quoted}). Correct {_source()}: copy both values again."
     if code in DENIED:
-        allowed = "make policy prints what is needed"
-        return f"These credentials may not do this ({told}). Allow it, or choose others by AWS_PROFILE: {allowed}."
+        grant = "Grant it (make policy prints the policy)"
+        return f"The credentials lack a permission ({quoted}). {grant}, or choose another AWS_PROFILE."
     if code in THROTTLED:
-        return f"AWS has no room for this right now ({told}). Wait a minute, then run this again."
+        return f"AWS is throttling requests ({quoted}). Wait a minute, then run this again."
     return ""
 
 
@@ -73,7 +73,7 @@ def is_denied(error: ClientError) -> bool:
 
 
 def _source() -> str:
-    """Return the source of the credentials, as far as the environment shows it."""
+    """Return the name of the setting that the credentials come from."""
     if os.environ.get("AWS_ACCESS_KEY_ID"):
         names = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]
         given = [name for name in names if os.environ.get(name)]
@@ -81,54 +81,54 @@ def _source() -> str:
     return profile()
 
 
-def _no_credentials(_error: Any) -> str:
+def _explain_no_credentials(_error: Any) -> str:
     if os.environ.get("AWS_SECRET_ACCESS_KEY") and not os.environ.get("AWS_ACCESS_KEY_ID"):
         return HALF.format(missing="AWS_ACCESS_KEY_ID", given="AWS_SECRET_ACCESS_KEY")
     return NO_CREDENTIALS
 
 
-def _half(error: Any) -> str:
+def _explain_incomplete_key(error: Any) -> str:
     missing = error.kwargs["cred_var"]
     if error.kwargs["provider"] == "env":
         return HALF.format(missing=missing, given="AWS_ACCESS_KEY_ID")
-    return f"{missing} is missing in {profile()}. Add it there, or choose another one by AWS_PROFILE."
+    return f"{missing} is missing in {profile()}. Add it, or choose another AWS_PROFILE."
 
 
-def _signed_out(error: Any) -> str:
+def _explain_expired_session(error: Any) -> str:
     login = "login" if isinstance(error, exceptions.LoginError) else "sso login"
     named = next((f" --profile {os.environ[name]}" for name in PROFILES if os.environ.get(name)), "")
-    return f"The session of {profile()} has ended, or was never begun ({error}). Begin one: aws {login}{named}"
+    return f"The session of {profile()} has expired or wasn't started ({error}). Start one: aws {login}{named}"
 
 
-def _unanswered(error: Any) -> str:
+def _explain_no_response(error: Any) -> str:
     url = urlsplit(str(error.kwargs.get("endpoint_url") or error.kwargs.get("proxy_url") or ""))
     where = f" at {url.scheme}://{url.netloc.rpartition('@')[2]}" if url.netloc else ""
     endpoint = f", {ENDPOINT}" if any(name.startswith(ENDPOINT) for name in os.environ) else ""
     why = "" if isinstance(error, exceptions.EndpointConnectionError) else f" ({error})"
-    return f"AWS doesn't answer{where}{why}. Check the network{endpoint} and the region (AWS_DEFAULT_REGION)."
+    return f"AWS doesn't respond{where}{why}. Check the network{endpoint} and the region (AWS_DEFAULT_REGION)."
 
 
-def _untrusted(error: Any) -> str:
-    return f"The certificate of what answers for AWS isn't trusted ({error}). Check AWS_CA_BUNDLE, or the proxy."
+def _explain_certificate(error: Any) -> str:
+    return f"The certificate of AWS's endpoint isn't trusted ({error}). Check AWS_CA_BUNDLE, or the proxy."
 
 
 _WORDS: tuple[tuple[Any, Callable[[Any], str]], ...] = (
-    (exceptions.NoCredentialsError, _no_credentials),
-    (exceptions.PartialCredentialsError, _half),
-    ((exceptions.SSOError, exceptions.LoginError, exceptions.TokenRetrievalError), _signed_out),
+    (exceptions.NoCredentialsError, _explain_no_credentials),
+    (exceptions.PartialCredentialsError, _explain_incomplete_key),
+    ((exceptions.SSOError, exceptions.LoginError, exceptions.TokenRetrievalError), _explain_expired_session),
     (
         (exceptions.CredentialRetrievalError, exceptions.InvalidConfigError),
-        lambda error: f"No credentials come from {profile()} ({error}). Mend it, or choose another one by AWS_PROFILE.",
+        lambda error: f"{profile()} provides no credentials ({error}). Correct it, or choose another AWS_PROFILE.",
     ),
     (exceptions.ProfileNotFound, lambda error: no_profile(error.kwargs["profile"], [])),
     (exceptions.NoRegionError, lambda _: NO_REGION),
     ((exceptions.InvalidRegionError, exceptions.UnknownRegionError), lambda error: no_region(_named(error))),
-    (exceptions.SSLError, _untrusted),
+    (exceptions.SSLError, _explain_certificate),
     (
         exceptions.ProxyConnectionError,
-        lambda error: f"The proxy doesn't answer ({error}). Check HTTPS_PROXY and HTTP_PROXY.",
+        lambda error: f"The proxy doesn't respond ({error}). Check HTTPS_PROXY and HTTP_PROXY.",
     ),
-    ((exceptions.ConnectionError, exceptions.HTTPClientError), _unanswered),
+    ((exceptions.ConnectionError, exceptions.HTTPClientError), _explain_no_response),
 )
 
 

@@ -1,7 +1,6 @@
-"""Invalid AWS variables and files: one sentence that names the setting and the remedy.
+"""Check AWS variables and files, and explain an invalid one in a sentence that names the setting and the remedy.
 
-botocore reports them with a traceback, or without the variable's name, and some of them only when it
-is called.
+botocore reports invalid settings with a traceback or without the variable's name, and some of them only during a call.
 """
 
 import os
@@ -19,13 +18,13 @@ from infra.takes import Takes, one_of
 
 FILES = {"AWS_CONFIG_FILE": "~/.aws/config", "AWS_SHARED_CREDENTIALS_FILE": "~/.aws/credentials"}
 PROFILES = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")
-"""The variables of the profile; the first that is set applies."""
+"""The variables that select the profile; the first one that is set applies."""
 ENDPOINT = "AWS_ENDPOINT_URL"
 NO_REGION = (
-    "No AWS region: set AWS_DEFAULT_REGION (boto3 doesn't read AWS_REGION), or one in the profile that AWS_PROFILE"
-    " names."
+    "No AWS region is set: set AWS_DEFAULT_REGION (boto3 doesn't read AWS_REGION), or a region in the profile that"
+    " AWS_PROFILE names."
 )
-HALF = "{missing} is missing beside {given}: set both, or AWS_PROFILE instead."
+HALF = "{given} is set but {missing} isn't: set both, or AWS_PROFILE instead."
 
 
 def check() -> None:
@@ -40,7 +39,7 @@ def check() -> None:
         raise Mistake(no_profile(chosen, session.available_profiles))
     for name, value, takes in _settings(session):
         if not takes.fits(value):
-            raise Mistake(f"{name}={quoted(value)} can't be used: it takes {takes.words}. Set it so, or unset it.")
+            raise Mistake(f"{name}={quoted(value)} can't be used: it takes {takes.words}. Correct it, or unset it.")
     region = session.get_config_variable("region")
     if not region:
         raise Mistake(NO_REGION)
@@ -54,21 +53,21 @@ def check() -> None:
 
 
 def profile() -> str:
-    """Return the profile, and a description of the variable that sets it."""
+    """Return a description of the profile and of the variable that selects it."""
     named = next((name for name in PROFILES if name in os.environ), "")
     return f"the profile {os.environ[named]} (which {named} names)" if named else "the profile default"
 
 
 def no_profile(name: str, known: list[str]) -> str:
-    """Return the error for an unknown profile, with the existing ones."""
+    """Return the error message for an unknown profile, which lists the existing profiles."""
     variable = next((each for each in PROFILES if os.environ.get(each) == name), PROFILES[-1])
-    there = f"there are {', '.join(sorted(known))}" if known else "they have none"
+    there = f"the profiles are {', '.join(sorted(known))}" if known else "they define no profiles"
     files = " and ".join(os.environ.get(each) or default for each, default in FILES.items())
-    return f"{variable}={quoted(name)} can't be used: {files} have no such profile; {there}. Choose one, or unset it."
+    return f"{variable}={quoted(name)} can't be used: {files} don't define it; {there}. Choose another one."
 
 
 def no_region(region: str) -> str:
-    """Return the error for an unknown region, with the place of its setting."""
+    """Return the error message for an unknown region, which says where the region is set."""
     name = "AWS_DEFAULT_REGION" if os.environ.get("AWS_DEFAULT_REGION") else f"region of {profile()}"
     return f"{name}={quoted(region)} can't be used: AWS has no such region. Set one like eu-central-1."
 
@@ -78,7 +77,7 @@ def _check_file(variable: str, given: str | None, default: str) -> None:
 
     file = Path(os.path.expandvars(given or default)).expanduser()
     name = f"{variable}={quoted(str(file))}" if given else str(file)
-    remedy = f"Mend it, or set {variable} to another."
+    remedy = f"Correct it, or set {variable} to another file."
     try:
         if file.is_dir():
             raise Mistake(f"{name} can't be used: it is a folder. {remedy}")
@@ -86,7 +85,7 @@ def _check_file(variable: str, given: str | None, default: str) -> None:
             file.open("rb").close()
             load_config(str(file))
     except exceptions.ConfigNotFound:
-        return  # such as /dev/null: botocore continues without it
+        return  # botocore also ignores a path that isn't a file, such as /dev/null
     except (exceptions.ConfigParseError, ValueError) as error:
         raise Mistake(f"{name} can't be used: it isn't a file of profiles, like [default]. {remedy}") from error
     except OSError as error:
@@ -94,7 +93,7 @@ def _check_file(variable: str, given: str | None, default: str) -> None:
 
 
 def _settings(session: Any) -> Iterator[tuple[str, str, Takes]]:
-    """Yield botocore's settings in the environment or else the profile, with their valid values."""
+    """Yield each of botocore's settings in the environment, or else in the profile, with the check of its value."""
     configured = session.get_scoped_config()
     where = f" of {profile()}"
     for key, takes in SETTINGS.items():
@@ -125,7 +124,7 @@ def _is_number(text: str) -> bool:
 
 
 def _is_url(text: str) -> bool:
-    """Return whether a value is a URL or empty: then botocore uses AWS's endpoint."""
+    """Return whether a value is a URL or empty; if it is empty, botocore uses AWS's endpoint."""
     try:
         parts = urlsplit(text)
         return not text or (parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0)
@@ -157,4 +156,4 @@ SETTINGS = {
     "response_checksum_validation": one_of("when_supported", "when_required"),
     "account_id_endpoint_mode": one_of("preferred", "required", "disabled"),
 }
-"""Settings that botocore would reject with a traceback, by botocore's name, the variable's in lower case."""
+"""The checks of settings for which botocore would raise a traceback, by botocore's lower-case name of the setting."""

@@ -1,6 +1,6 @@
-"""The background functions of a local run: two threads call the functions that Lambda runs without a request.
+"""Run the background functions in a local run, which Lambda invokes for stream records and by schedule.
 
-One reads the DynamoDB stream of events, the other runs the scheduled functions.
+One thread reads the DynamoDB stream of events, and another thread runs the scheduled functions.
 """
 
 import threading
@@ -21,7 +21,7 @@ _CHECKED_EVERY_S = 0.5
 
 
 def start() -> threading.Event:
-    """Start both threads; they end with the process, or soon after the returned event is set."""
+    """Start both threads. They end with the process, or soon after the returned event is set."""
     ended = threading.Event()
     for work in (_follow, _keep_time):
         threading.Thread(target=work, args=(ended,), daemon=True).start()
@@ -35,7 +35,7 @@ def _follow(ended: threading.Event) -> None:
             for images in records.new():
                 background.follow_up(images)
         except Exception:
-            # As in Lambda, the same records are read again; their processing is idempotent.
+            # Read the same records again, as Lambda does; their processing is idempotent.
             telemetry.error("stream_failed")
             records = _Records()
 
@@ -46,7 +46,7 @@ def _keep_time(ended: threading.Event) -> None:
         now_s = clock.now_s()
         if now_s // 60 != minute:
             minute = now_s // 60
-            # As in Lambda, a run starts whether or not the previous one has ended.
+            # Start a run even if the previous one hasn't ended, as Lambda does.
             threading.Thread(target=background.every_minute, daemon=True).start()
         if clock.hour_of(now_s) != hour:
             hour = clock.hour_of(now_s)
@@ -54,16 +54,16 @@ def _keep_time(ended: threading.Event) -> None:
 
 
 class _Records:
-    """The stream of the events table, from its beginning: records that a killed run left unprocessed are read again."""
+    """The stream of the events table, read from its beginning, so that no record of a killed run is missed."""
 
     def __init__(self) -> None:
-        # dynoxide's shard ids are shorter than botocore's own validation admits.
+        # dynoxide's shard ids are too short for botocore's parameter validation.
         config = botocore.config.Config(parameter_validation=False)
         self._client = botocore.session.get_session().create_client("dynamodbstreams", config=config)
         self._iterators: dict[str, str | None] = {}
 
     def new(self) -> Iterator[list[dynamodb.Json]]:
-        """Yield the items of new events since the last call, in order and in batches, as Lambda does."""
+        """Yield the items of events that are new since the last call, in the same order and batches as Lambda."""
         if not any(self._iterators.values()):
             self._find_shards()
         for shard in self._iterators:
@@ -73,13 +73,13 @@ class _Records:
                 records = response["Records"]
                 if records:
                     yield [each["dynamodb"]["NewImage"] for each in records if each["eventName"] == "INSERT"]
-                # Not before: after a failure these records are read again.
+                # Advance only after the records were processed, so that they are read again after a failure.
                 iterator = self._iterators[shard] = response.get("NextShardIterator")
                 if not records:
                     break
 
     def _find_shards(self) -> None:
-        """Find the shards: at first, and when all known shards are closed."""
+        """Add iterators for new shards of the stream."""
         try:
             stream = _arn()
             found: list[dict[str, Any]] = self._client.describe_stream(StreamArn=stream)["StreamDescription"]["Shards"]

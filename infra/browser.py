@@ -1,6 +1,6 @@
-"""A minimal browser: keeps cookies, submits the console's forms, stops at the redirect to an OAuth client.
+"""A minimal browser that keeps cookies, submits the console's forms, and doesn't follow redirects to an OAuth client.
 
-For `make oauth-demo`, `make smoke`, and tests that need a user's consent.
+`make oauth-demo`, `make smoke` and tests use it for log-ins and a user's consent.
 """
 
 import http.client
@@ -17,7 +17,7 @@ FORM = "application/x-www-form-urlencoded"
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A request as it was sent."""
+    """A sent HTTP request."""
 
     method: str
     url: str
@@ -31,7 +31,7 @@ Watch = Callable[[Sent, Response], None]
 def call(
     method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes = b"", *, watch: Watch | None = None
 ) -> Response:
-    """Send one request and return its response, after passing both to `watch`; redirects aren't followed."""
+    """Send one request, pass it and its response to `watch`, and return the response. Redirects aren't followed."""
     parts = urlsplit(url)
     target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
     connection = connection_to(url)
@@ -47,7 +47,7 @@ def call(
 
 
 def connection_to(url: str) -> http.client.HTTPConnection:
-    """Return an unopened connection to the host of a URL, over TLS for https."""
+    """Create a connection to the host of a URL, with TLS for https, without opening it."""
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     return kind(parts.netloc, timeout=TIMEOUT_S)
@@ -55,7 +55,7 @@ def connection_to(url: str) -> http.client.HTTPConnection:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A form of a page: its action, and the values of its fields."""
+    """An HTML form: its action, and the values of its fields."""
 
     action: str
     fields: dict[str, str] = field(default_factory=dict)
@@ -63,9 +63,9 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page; `leads_to` is the target of a redirect to another site, "" without one.
+    """A page of the console, or a redirect to another site, whose URL is in `leads_to`.
 
-    `root` is the path prefix of the console's pages, such as the API Gateway stage.
+    `root` is the path prefix of the console, such as the API Gateway stage.
     """
 
     url: str
@@ -74,11 +74,11 @@ class Page:
     root: str = ""
 
     def form(self, path: str) -> Form | None:
-        """Return the form whose action is `path`, None without one."""
+        """Return the form whose action is `path`, None if the page has no such form."""
         return next((form for form in self._read().forms if urlsplit(form.action).path == self.root + path), None)
 
     def value(self, element_id: str) -> str:
-        """Return the value of an input or a text area."""
+        """Return the value of the input or text area with an id."""
         return self._read().values[element_id]
 
     def _read(self) -> "_Reader":
@@ -89,7 +89,7 @@ class Page:
 
 @dataclass
 class Browser:
-    """One browser, for the console whose root is `url`."""
+    """A browser session with the console at `url`."""
 
     url: str
     watch: Watch | None = None
@@ -97,25 +97,25 @@ class Browser:
 
     def open(self, url: str) -> Page:
         """Open a page: a path of the console, or the URL of an authorization request."""
-        return self._followed("GET", url if "://" in url else self.url + url, {})
+        return self._follow("GET", url if "://" in url else self.url + url, {})
 
     def send(self, page: Page, path: str, **filled_in: str | Iterable[str]) -> Page:
-        """Submit the form whose action is `path`. Raises LookupError when the page has none."""
+        """Submit the form whose action is `path`. Raises LookupError if the page has no such form."""
         form = page.form(path)
         if form is None:
             raise LookupError(f"{page.url} has no form for {path}; its status is {page.answer.status}.")
         body = urlencode({**form.fields, **filled_in}, doseq=True).encode()
-        # A browser sends Origin; the console rejects forms of other origins.
+        # Send Origin as browsers do: the console rejects forms from other origins.
         parts = urlsplit(self.url)
         headers = {"Content-Type": FORM, "Origin": f"{parts.scheme}://{parts.netloc}"}
-        return self._followed("POST", urljoin(self.url, form.action), headers, body)
+        return self._follow("POST", urljoin(self.url, form.action), headers, body)
 
     def log_in(self, email: str, password: str, page: Page | None = None) -> Page:
-        """Submit the log-in form, of `page` or of /login, and follow the redirects."""
+        """Submit the log-in form of `page`, by default of /login, and follow the redirects."""
         return self.send(page or self.open("/login"), "/login", email=email, password=password)
 
     def decide(self, url: str, decision: str, *, email: str, password: str) -> str:
-        """Open an authorization request, log in and decide if asked; return the redirect to the client."""
+        """Open an authorization request, log in and submit the decision if asked, and return the redirect's URL."""
         page = self.open(url)
         if page.form("/login"):
             page = self.log_in(email, password, page)
@@ -125,7 +125,7 @@ class Browser:
             raise LookupError(f"{page.url} doesn't redirect to a client; its status is {page.answer.status}.")
         return page.leads_to
 
-    def _followed(self, method: str, url: str, headers: dict[str, str], body: bytes = b"") -> Page:
+    def _follow(self, method: str, url: str, headers: dict[str, str], body: bytes = b"") -> Page:
         answer = self._exchange(method, url, headers, body)
         while location := answer.header("Location"):
             url = urljoin(url, location)
@@ -143,7 +143,7 @@ class Browser:
 
 
 class _Reader(HTMLParser):
-    """Collects forms, and the values of inputs and text areas by their id."""
+    """A parser that collects the forms of a page, and the values of inputs and text areas by id."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -178,7 +178,7 @@ class _Reader(HTMLParser):
 
 
 def keep_cookies(jar: dict[str, str], set_cookies: Iterable[str]) -> None:
-    """Store the cookies of a response by name, or remove those that it expires."""
+    """Store the cookies that a response sets, and remove the cookies that it expires."""
     for cookie in set_cookies:
         pair, *attributes = cookie.split("; ")
         name, _, value = pair.partition("=")

@@ -38,15 +38,15 @@ from infra import (
 from infra.edge import viewer_address
 
 WITH_DATA = "PACKAGED_WITH_LATCHKEY_DATA"
-"""Set for a package that the data template is merged into."""
+"""An environment variable that is set while `make package` packages service and data together."""
 
 WITHOUT_CLIENT_IP_HEADER = "DEPLOYED_WITHOUT_CLIENT_IP_HEADER"
-"""Set while any caller could forge the header with the client address, so that it isn't trusted yet."""
+"""An environment variable that is set while callers could forge the client address header, so it isn't trusted yet."""
 
 DELETES_MAX, BETWEEN_DELETES_S = 10, 31
 
 NOT_YET = r"(?i)cannot access stream|role.*can ?not be assumed"
-"""Lambda's errors until a new IAM role has propagated (some seconds), beyond those that Chalice retries."""
+"""Lambda's errors in the seconds until a new IAM role has propagated, in addition to those that Chalice retries."""
 
 STREAM = "stream"
 """Chalice's name of the function that reads the stream of events."""
@@ -61,14 +61,14 @@ _delete = TypedAWSClient.delete_rest_api
 
 
 def install() -> None:
-    """Patch Chalice's command line; idempotent."""
+    """Patch Chalice's command line. Further calls have no effect."""
     SwaggerGenerator.generate_swagger = _generate_with_gateway  # type: ignore[method-assign]  # Chalice has no hook
     CLIFactory.create_default_deployer = _create_deployer  # type: ignore[method-assign]  # as above
     CLIFactory.create_plan_only_deployer = _create_planner  # type: ignore[method-assign]  # as above
     DisplayOnlyExecutor.execute = _show_plan  # type: ignore[method-assign]  # as above
     CLIFactory.create_app_packager = _create_packager  # type: ignore[method-assign]  # as above
     TypedAWSClient._is_iam_role_related_error = _is_not_yet  # type: ignore[method-assign]  # as above
-    # It retries changes of an event source mapping by this one; they fail likewise while a role is new.
+    # Chalice uses this method to retry changes of an event source mapping, which also fail while a role is new.
     TypedAWSClient._is_settling_error = _is_still_settling  # type: ignore[method-assign]  # as above
     TypedAWSClient.delete_rest_api = _delete_api  # type: ignore[method-assign]  # as above
     local.create_local_server = create_local_server  # type: ignore[assignment]  # as above
@@ -78,22 +78,22 @@ def install() -> None:
 
 
 def create_local_server(app: Any, _config: Config, host: str, port: int) -> server.Server:
-    """Return the server that `chalice local` runs."""
+    """Return the local server that `chalice local` runs."""
     prepare_environment(f"http://{host}:{port}")
-    settings.current()  # an invalid setting fails here, not at the first request
+    settings.current()  # raises for an invalid setting now instead of at the first request
     if _has_local_engine():
         background.start()
     return server.Server(app, host, port)
 
 
 def prepare_environment(public_url: str) -> None:
-    """Set what a local run needs: its URL and, with a local engine, that engine's stage and no real AWS account."""
+    """Set the variables of a local run: its URL and, with a local database, the local stage and fake credentials."""
     if not os.environ.get("LATCHKEY_PUBLIC_URL"):
         os.environ["LATCHKEY_PUBLIC_URL"] = public_url
     if _has_local_engine():
         os.environ["LATCHKEY_STAGE"] = "local"
         os.environ["LATCHKEY_KEY_KIND"] = "test"
-        # botocore signs every call; a local engine accepts any credentials.
+        # botocore needs credentials to sign calls; a local database accepts any credentials.
         os.environ.setdefault("AWS_ACCESS_KEY_ID", "local")
         os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "local")
         os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
@@ -106,7 +106,7 @@ def _has_local_engine() -> bool:
 
 
 def _create_deployer(self: CLIFactory, session: Any, config: Config, ui: Any) -> Any:
-    """Return the deployer: from any checkout, after any failure, it adopts existing resources."""
+    """Return a deployer that adopts existing resources, so that it works from any checkout and after any failure."""
     made, aws = _prepare_deployment(config), TypedAWSClient(session)
     names = {name: deployed.function_name(config.chalice_stage, name) for name in deployed.FUNCTIONS}
     of_functions = roles.by_function({function: made[template.logical_role(name)] for name, function in names.items()})
@@ -135,7 +135,7 @@ def _create_planner(self: CLIFactory, session: Any, config: Config, ui: Any) -> 
 
 
 def _show_plan(self: DisplayOnlyExecutor, plan: Any) -> None:
-    """Print the plan, a line for each message of the deployment.
+    """Print the plan of a dry run, one line for each message of the deployment.
 
     Chalice prints each call with the whole API document, which hides a deleted domain among eleven thousand lines.
     """
@@ -160,7 +160,7 @@ def _prepare_deployment(config: Config) -> dict[str, str]:
 
 
 def _create_packager(self: CLIFactory, config: Config, *options: Any, **more: Any) -> Any:
-    """Return the packager; CloudFormation resolves the ARN of the stream when the stack is created."""
+    """Return the packager. CloudFormation fills in the stream's ARN when the stack is created."""
     export = {"Fn::ImportValue": f"latchkey-{config.chalice_stage}-events-stream"}
     _name_stream(config, {"Fn::GetAtt": ["Events", "StreamArn"]} if WITH_DATA in os.environ else export)
     return _packager(self, config, *options, **more)
@@ -178,7 +178,7 @@ def _add_role(_self: SAMTemplateGenerator, resource: Any, function: dict[str, An
 
 
 def _subscribe(self: SAMTemplateGenerator, resource: Any, packaged: dict[str, Any]) -> None:
-    """Add an event source mapping; that of the events table filters for new items."""
+    """Add an event source mapping; the mapping of the events table has a filter for new items."""
     _add_subscription(self, resource, packaged)
     name = resource.lambda_function.resource_name
     if name == STREAM:
@@ -192,7 +192,7 @@ def _give_roles(config: Config, role_of: Callable[[str], str]) -> None:
 
 
 def _of_function(config: Config, name: str) -> dict[str, Any]:
-    """Return the mutable configuration of one function of the stage."""
+    """Return the configuration of one of the stage's functions, which callers may change."""
     functions = config._config_from_disk["stages"][config.chalice_stage].setdefault("lambda_functions", {})
     configured: dict[str, Any] = functions.setdefault(name, {})
     return configured
@@ -200,7 +200,7 @@ def _of_function(config: Config, name: str) -> dict[str, Any]:
 
 def _name_stream(config: Config, stream: Any) -> None:
     for source in config.chalice_app.event_sources:
-        # An operator's own function reads a stream of their own.
+        # A function that an operator has added reads the operator's own stream.
         if isinstance(source, DynamoDBEventConfig) and source.name == STREAM:
             source.stream_arn = stream
 
@@ -218,7 +218,7 @@ def _says_not_yet(error: Any) -> bool:
 
 
 def _delete_api(self: TypedAWSClient, rest_api_id: str) -> None:
-    """Delete an API; API Gateway allows one deletion per 30 seconds and account."""
+    """Delete an API, with retries, since API Gateway allows one deletion per account in 30 seconds."""
     for attempts_left in reversed(range(DELETES_MAX)):
         try:
             return _delete(self, rest_api_id)

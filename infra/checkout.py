@@ -1,4 +1,4 @@
-"""Files and folders of the checkout that a command reads or writes, checked before the command starts.
+"""Check the files and folders of the checkout that a command reads or writes, before the command starts.
 
 Chalice treats a missing `requirements.txt` as empty, and fails midway when a folder's path is a file.
 """
@@ -10,13 +10,13 @@ from infra.pinned import LOCAL
 
 NOTED, PACKAGES = Path(".chalice", "deployed"), Path(".chalice", "deployments")
 FOLDERS = {"deploy": (NOTED, PACKAGES), "package": (PACKAGES,), "destroy": (NOTED,)}
-"""The folders that each command writes to; missing ones are created."""
+"""The folders that each command writes to; missing folders are created."""
 FILES = {"deploy": ("requirements.txt",), "package": ("requirements.txt",), "status": ("pyproject.toml",)}
 """The files that each command reads."""
 
 
 def check(command: str, stage: str) -> None:
-    """Raise Mistake, with the remedy, when a command on a stage can't use a file or folder."""
+    """Raise Mistake, with the remedy, if a file or folder for a command on a stage is missing or unusable."""
     for folder in FOLDERS.get(command, ()):
         _check_folder(folder)
     if NOTED in FOLDERS.get(command, ()) and (NOTED / f"{stage}.json").is_dir():
@@ -26,7 +26,7 @@ def check(command: str, stage: str) -> None:
 
 
 def check_local() -> None:
-    """Raise Mistake when the path of the local runs' folder isn't a folder."""
+    """Raise Mistake if `.local`, the folder of local runs, exists but isn't a folder."""
     _check_folder(LOCAL, LOCAL.name)
 
 

@@ -1,4 +1,4 @@
-"""The responses of a local run while its code doesn't load: a 503 that refers to the terminal."""
+"""Respond to requests with a 503 that refers to the terminal, while a local run can't load its code."""
 
 import json
 import socket
@@ -15,12 +15,12 @@ PAGE = f"""<!doctype html>
 """
 LOOKS_FOR_AN_END_EVERY_S = 0.1
 READ_MAX_BYTES = 10 * 1024 * 1024
-"""The part of a body that is read and discarded: a client whose connection is reset never sees the response."""
+"""The maximum number of body bytes to read and discard: without reading, the client could get a reset, not the 503."""
 
 
 @contextmanager
 def respond(listener: socket.socket) -> Iterator[None]:
-    """Respond to all requests on a listening socket for the duration of a `with` block."""
+    """Respond to all requests on a listening socket during a `with` block."""
     server = _Server(listener)
     thread = threading.Thread(target=server.serve_forever, args=(LOOKS_FOR_AN_END_EVERY_S,), daemon=True)
     thread.start()
@@ -40,7 +40,7 @@ class _Server(ThreadingHTTPServer):
         self.socket = listener
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Print nothing: the terminal shows why the code doesn't load."""
+        """Print nothing, so that the terminal keeps showing why the code doesn't load."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -48,7 +48,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 5
 
     def __getattr__(self, name: str) -> Any:
-        """Respond to every method alike."""
+        """Respond to every HTTP method in the same way."""
         if name.startswith("do_"):
             return self._answer
         raise AttributeError(name)
@@ -69,4 +69,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class named it
-        """Print nothing: the terminal shows why the code doesn't load."""
+        """Print nothing, so that the terminal keeps showing why the code doesn't load."""

@@ -11,19 +11,19 @@ from infra.failed import DeployError
 from infra.takes import Takes, matching
 
 FILE = Path(".chalice", "config.json")
-"""The configuration of the checkout that a command runs in, which it deploys."""
+"""The configuration file, relative to the current folder, which must be the checkout to deploy."""
 APP = "latchkey"
-"""The prefix of all names in AWS."""
+"""The prefix of the names of all resources in AWS."""
 DOMAIN = "api_gateway_custom_domain"
-"""The key of a stage's domain, as Chalice names it."""
+"""Chalice's key for the custom domain in a stage's configuration."""
 OURS = ("api_handler", "authorizer", "stream", "minute", "hour")
-"""Latchkey's functions, as Chalice names them; an operator may add others."""
+"""Chalice's names of Latchkey's functions. An operator may add further functions."""
 BACK = "Fix it, or restore what was committed: git checkout .chalice/config.json"
 Configuration = dict[str, Any]
 
 
 def of_stage(stage: str) -> Configuration:
-    """Return the whole configuration; raise DeployError, with the key and its accepted values, if it isn't valid."""
+    """Return the whole configuration. Raises DeployError, with the invalid key and its accepted values."""
     whole = _loaded()
     _check(
         whole, "app_name", Takes(f'"{APP}", since the commands find a stage in AWS by it', lambda given: given == APP)
@@ -50,7 +50,7 @@ def of_stage(stage: str) -> Configuration:
                 _check(level[DOMAIN], key, takes, f"{place}{DOMAIN}.", is_needed=key in NEEDED_OF_DOMAIN)
     if (whole | chosen).get("api_gateway_endpoint_type") == "PRIVATE" and not (whole | chosen).keys() & OF_PRIVATE:
         raise DeployError(f"{FILE}: a PRIVATE endpoint needs {' or '.join(OF_PRIVATE)}, which say who may call it.")
-    for key in ("manage_iam_role", "iam_role_arn"):  # otherwise Chalice creates its own roles, or fails to plan
+    for key in ("manage_iam_role", "iam_role_arn"):  # otherwise Chalice creates its own roles, or its dry run fails
         _check(whole | chosen, key, OF_LEVEL[key], is_needed=True)
     return whole
 
@@ -63,7 +63,7 @@ def gateway_stage(stage: str) -> str:
 
 
 def setting(stage: str, name: str) -> str:
-    """Return an environment variable of a stage's functions; "" if it isn't configured."""
+    """Return the configured value of an environment variable of a stage's functions; "" if it has none."""
     whole = of_stage(stage)
     for each in (whole["stages"][stage], whole):
         if name in each.get("environment_variables", {}):
@@ -72,7 +72,7 @@ def setting(stage: str, name: str) -> str:
 
 
 def domain(stage: str) -> dict[str, str] | None:
-    """Return the domain of a stage, with its certificate; None if none is configured."""
+    """Return the configuration of a stage's custom domain; None if the stage has no domain."""
     whole = of_stage(stage)
     configured: dict[str, str] | None = (whole | whole["stages"][stage]).get(DOMAIN)
     return configured
@@ -95,7 +95,7 @@ def _loaded() -> Configuration:
 
 
 def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object; raise DeployError for a duplicate key, since JSON silently keeps only the last one."""
+    """Build a JSON object; raise DeployError for a duplicate key, of which Python would silently keep the last."""
     for name, times in Counter(name for name, _ in pairs).items():
         if times > 1:
             raise DeployError(f'{FILE}: "{name}" is twice in one object, and only the last one counts. Remove one.')
@@ -110,7 +110,7 @@ def _check_function(name: str, function: Configuration, place: str) -> None:
 
 
 def _check_variables(level: Configuration, place: str) -> None:
-    """Raise DeployError for an environment variable that Lambda rejects."""
+    """Raise DeployError for an environment variable whose name or value Lambda rejects."""
     for name in level.get("environment_variables", {}):
         if RESERVED.fullmatch(name) or not VARIABLE.fullmatch(name):
             why = "sets that itself" if RESERVED.fullmatch(name) else "takes a letter, then letters, digits and _"
@@ -128,7 +128,7 @@ def _check(level: Configuration, key: str, takes: Takes, place: str = "", *, is_
 
 
 def _refuse_unknown(level: Configuration, place: str, known: set[str]) -> None:
-    """Raise DeployError for an unknown key: a misspelt one would silently have no effect."""
+    """Raise DeployError for an unknown key, since a misspelt key would silently have no effect."""
     unknown = sorted(level.keys() - known)
     if unknown:
         nearest = get_close_matches(unknown[0], known, n=1)
@@ -174,7 +174,7 @@ RESERVED = re.compile(
     "ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|LAMBDA_(FUNCTION_NAME|FUNCTION_MEMORY_SIZE|FUNCTION_VERSION|"
     "INITIALIZATION_TYPE|LOG_GROUP_NAME|LOG_STREAM_NAME|RUNTIME_API))"
 )
-"""Names of the environment variables that Lambda reserves."""
+"""Matches the names of environment variables that Lambda reserves."""
 STAGE_NAME = matching('a name of letters, digits, - and _, like "api"', r"[A-Za-z0-9_-]{1,128}")
 POLICIES_SAY = "infra/policies/ says what each function may do"
 OF_FUNCTION = {
@@ -218,7 +218,7 @@ OF_DOMAIN = {
         'a name like "api.example.com"', r"(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]*[a-z0-9]"
     ),
     "certificate_arn": matching("the ARN of its certificate", r"arn:[a-z-]+:(acm|iam):.+"),
-    # Chalice maps with API Gateway's V1 API, which allows one path segment.
+    # Chalice creates the mapping with API Gateway's V1 API, which allows only one path segment.
     "url_prefix": matching('one part of a path without slashes, like "v1", or "/"', r"/|[A-Za-z0-9$_.+!*'()-]{1,300}"),
     "tls_version": matching('"TLS_1_2"', r"TLS_1_[0-9]"),
     "tags": TAGS,

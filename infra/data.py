@@ -1,4 +1,4 @@
-"""The tables of a stage, from `resources.yaml`, created where CloudFormation doesn't reach: local engines, tests."""
+"""Create a stage's tables from `resources.yaml` without CloudFormation, in a local database or in tests."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -16,18 +16,18 @@ _OF_CREATE_TABLE = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalS
 
 @lru_cache(maxsize=1)
 def template() -> dict[str, Any]:
-    """Return the CloudFormation template, without its intrinsic functions."""
+    """Return the CloudFormation template; intrinsic functions are replaced by their arguments."""
 
     class Loader(yaml.SafeLoader):
         pass
 
-    Loader.add_multi_constructor("!", _as_it_stands)
+    Loader.add_multi_constructor("!", _without_tag)
     loaded: dict[str, Any] = yaml.load(RESOURCES.read_text(), Loader)  # noqa: S506 - a SafeLoader that knows `!Sub`
     return loaded
 
 
-def _as_it_stands(loader: yaml.SafeLoader, _tag: str, node: yaml.Node) -> Any:
-    """Read the value of `!Sub …`, `!If […]` and the like without the tag."""
+def _without_tag(loader: yaml.SafeLoader, _tag: str, node: yaml.Node) -> Any:
+    """Return the argument of an intrinsic function such as `!Sub …` or `!If […]`."""
     if isinstance(node, yaml.SequenceNode):
         return loader.construct_sequence(node, deep=True)
     if isinstance(node, yaml.MappingNode):
@@ -36,7 +36,7 @@ def _as_it_stands(loader: yaml.SafeLoader, _tag: str, node: yaml.Node) -> Any:
 
 
 def tables(stage: str) -> dict[str, dict[str, Any]]:
-    """Return the properties of each table of a stage, by full name."""
+    """Return the properties of a stage's tables, by full table name."""
     properties = [
         resource["Properties"]
         for resource in template()["Resources"].values()
@@ -46,7 +46,7 @@ def tables(stage: str) -> dict[str, dict[str, Any]]:
 
 
 def alarms() -> list[dict[str, Any]]:
-    """Return the properties of each alarm of a stage."""
+    """Return the properties of a stage's alarms."""
     resources = template()["Resources"].values()
     return [each["Properties"] for each in resources if each["Type"] == "AWS::CloudWatch::Alarm"]
 
@@ -54,7 +54,7 @@ def alarms() -> list[dict[str, Any]]:
 def create_missing_tables() -> list[str]:
     """Create the tables that the current stage lacks and return their names.
 
-    Existing tables keep their items, and get a missing stream and missing indexes.
+    Existing tables keep their items. If they lack a stream or indexes, these are added.
     """
     created = []
     for name, table in tables(settings.current().stage).items():
@@ -80,7 +80,7 @@ def create_missing_tables() -> list[str]:
 
 
 def _add_missing_indexes(name: str, table: dict[str, Any], there: dynamodb.Json) -> None:
-    """Add the indexes that a table lacks, one at a time: DynamoDB's limit."""
+    """Add the indexes that a table lacks, one per call, since DynamoDB allows no more."""
     has = {index["IndexName"] for index in there.get("GlobalSecondaryIndexes", ())}
     for index in table.get("GlobalSecondaryIndexes", ()):
         if index["IndexName"] not in has:

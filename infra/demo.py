@@ -1,6 +1,6 @@
-"""The demo accounts of a local run, one for each tier and an administrator, and an OAuth application of one of them.
+"""Create the demo accounts of a local run: one for each tier, an administrator, and an OAuth application.
 
-Created once, so that every curl example has a key.
+They are created once, so that the examples with curl have an account and a key.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from chalicelib.limits import tiers
 from chalicelib.oauth import clients
 
 OWNER = tiers.PRO
-"""The account that owns the demo application."""
+"""The tier of the demo account that owns the demo application."""
 ADMIN = "admin"
 REDIRECT_URI = "http://127.0.0.1:8765/callback"
 SCOPES = [scopes.READ, scopes.WRITE, scopes.KEYS]
@@ -24,7 +24,7 @@ SCOPES = [scopes.READ, scopes.WRITE, scopes.KEYS]
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """A demo account; `label` is its tier or `admin`, `secret` is None unless its key was created in this run."""
+    """A demo account. `label` is its tier or `admin`; `secret` is its key, None if an earlier run created the key."""
 
     label: str
     email: str
@@ -34,7 +34,7 @@ class Demo:
 
 @dataclass(frozen=True, slots=True)
 class DemoClient:
-    """The demo application; `secret` is None unless it was created in this run."""
+    """The demo application. `secret` is None if an earlier run created the application."""
 
     client_id: str
     redirect_uri: str
@@ -42,18 +42,18 @@ class DemoClient:
 
 
 def log_in_of(label: str) -> tuple[str, str]:
-    """Return email and password of a demo account."""
+    """Return the email address and the password of a demo account."""
     return f"{label}@example.com", f"only-a-{label}-demo"
 
 
 def add_demo_accounts() -> list[Demo]:
-    """Return the demo accounts; create missing ones."""
+    """Create missing demo accounts, and return all of them."""
     of_tiers = [_demo(tier.name, tier, SCOPES) for tier in tiers.OF_ACCOUNTS]
     return [*of_tiers, _demo(ADMIN, tiers.FREE, scopes.ALL)]
 
 
 def add_demo_client() -> DemoClient:
-    """Return the owner's first application; create one if there is none."""
+    """Return the first application of the demo account; create it if there is none."""
     owner = find.account_by_email(log_in_of(OWNER.name)[0])
     first = next(iter(clients.list_of_account(owner.id)), None)
     if first is not None:

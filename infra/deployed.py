@@ -16,7 +16,7 @@ from infra.failed import DeployError
 
 API = "api_handler"
 FUNCTIONS = {name: "" if name == API else f"-{name}" for name in configuration.OURS}
-"""Name suffixes of the functions in AWS, by their names in Chalice."""
+"""The suffixes of the functions' names in AWS, by the functions' names in Chalice."""
 Resource = dict[str, Any]
 NO_SOURCES: Mapping[str, str] = MappingProxyType({})
 
@@ -39,7 +39,7 @@ def note_for_deployment(stage: str, sources: Mapping[str, str] = NO_SOURCES) -> 
 
 
 def note_for_deletion(stage: str) -> None:
-    """Record a stage's existing resources for Chalice, without any that may belong to others."""
+    """Record a stage's existing resources for Chalice, except resources that may belong to others."""
     _note(stage, found(stage))
 
 
@@ -61,7 +61,7 @@ def found(stage: str, sources: Mapping[str, str] = NO_SOURCES) -> list[Resource]
 
 
 def api_of(stage: str) -> dict[str, str] | None:
-    """Return `rest_api_id` and `rest_api_url` of a stage; None if it has no API.
+    """Return the `rest_api_id` and `rest_api_url` of a stage's API; None if the stage has no API.
 
     All stages' APIs have the same name, so an API is identified by the function that it invokes.
     """
@@ -70,7 +70,7 @@ def api_of(stage: str) -> dict[str, str] | None:
 
 
 def located(stage: str, api_id: str) -> dict[str, str]:
-    """Return `rest_api_id` and `rest_api_url` for an API of a stage."""
+    """Return the `rest_api_id` and `rest_api_url` for the id of a stage's API."""
     import boto3
     from chalice.awsclient import TypedAWSClient
 
@@ -103,7 +103,7 @@ def data_stack(stage: str) -> str:
 
 
 def variables(stage: str) -> dict[str, str] | None:
-    """Return the environment variables of a stage's API function, which hold its settings; None without a function."""
+    """Return the environment variables of a stage's API function, which are its settings; None without a function."""
     import boto3
 
     client = boto3.client("lambda")
@@ -113,7 +113,7 @@ def variables(stage: str) -> dict[str, str] | None:
 
 
 def live_api(stage: str) -> dict[str, str]:
-    """Return the id and URL of a stage's API; raise DeployError if nothing is deployed."""
+    """Return the id and URL of a stage's API. Raises DeployError if the stage has no API."""
     api = api_of(stage)
     if api is None:
         raise DeployError(f"Nothing is deployed as {stage} in this account and region: make deploy STAGE={stage}.")
@@ -151,7 +151,7 @@ def _note(stage: str, resources: list[Resource]) -> None:
     noted.parent.mkdir(exist_ok=True)
     part = noted.with_suffix(".part")
     part.write_text(json.dumps({"resources": resources, "schema_version": "2.0", "backend": "api"}, indent=2) + "\n")
-    part.replace(noted)  # atomic, so that an interrupted write leaves no partial file
+    part.replace(noted)  # replaces the file atomically, so that an interruption leaves no partial file
 
 
 def _functions(stage: str, sources: Mapping[str, str]) -> Iterator[Resource]:
@@ -198,7 +198,7 @@ def _apis(stage: str) -> Iterator[str]:
     if others:
         account, region = boto3.client("sts").get_caller_identity()["Account"], boto3.session.Session().region_name
         arn = f":lambda:{region}:{account}:function:{function_name(stage, API)}"
-        # An imported API may lack the permission to invoke the function, but its integrations name it.
+        # An imported API may lack the permission to invoke the function, so look at its integrations, too.
         yield from (api_id for api_id in others if _calls(gateways, api_id, arn))
 
 

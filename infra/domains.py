@@ -1,7 +1,7 @@
-"""Find a stage's custom domain in API Gateway, record it for Chalice, and remove it without others' mappings.
+"""Find a stage's custom domain in API Gateway, record it for Chalice, and remove it without affecting other APIs.
 
-Its name is in the configuration, or in the file that Chalice wrote in this checkout; its mappings are read from AWS.
-API Gateway doesn't delete an API while a domain is mapped to it.
+The domain's name comes from the configuration, or from the file that Chalice wrote in this checkout; its mappings are
+read from AWS. API Gateway doesn't delete an API while a domain is mapped to it.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -14,12 +14,12 @@ from infra.deployed import Resource
 from infra.failed import DeployError
 
 ROOT = "(none)"
-"""The base path of a mapping for the whole domain, as API Gateway names it."""
+"""API Gateway's base path for a mapping of the whole domain."""
 REMOVED_WITH = "latchkey-removed-with"
-"""A tag, with the name of a stage, on a domain that is about to be deleted with the stage's APIs.
+"""A tag whose value is a stage, on a domain that is about to be deleted with the stage's APIs.
 
-A tagged domain without other mappings was left by an interrupted command. Chalice removes the tag when it deploys to
-the domain, like every tag that isn't configured.
+If a domain has the tag and no other mappings, an interrupted command left it behind. Chalice removes the tag when it
+deploys to the domain, like every tag that isn't in the configuration.
 """
 MAPPING_ID = "apiMappingId"
 """The key of a mapping's id, which only API Gateway's V2 API returns."""
@@ -28,30 +28,30 @@ MAPPING_ID = "apiMappingId"
 def found(name: str, apis: Collection[str]) -> Iterator[Resource]:
     """Yield a configured domain in Chalice's format, if it is mapped to one of a stage's APIs.
 
-    Mappings to other APIs are left out.
+    The result doesn't include mappings to other APIs.
     """
     gateways = boto3.client("apigateway")
     own = [each["basePath"] for each in _mappings(gateways, name) if each["restApiId"] in apis]
     if own:
-        yield from _noted(gateways, name, own)
+        yield from _describe(gateways, name, own)
 
 
 def found_unused(name: str) -> Iterator[Resource]:
     """Yield a domain without mappings: a deployment may use it, but no command may delete it.
 
-    It was left by a failed deployment, or created for another purpose.
+    A failed deployment may have left the domain, or it may have been created for another purpose.
     """
     gateways = boto3.client("apigateway")
     if not list(_mappings(gateways, name)):
-        yield from _noted(gateways, name, [])
+        yield from _describe(gateways, name, [])
 
 
 def found_alone(name: str, apis: Collection[str]) -> Iterator[Resource]:
-    """Yield a domain that is no longer configured, for Chalice to delete, if it is mapped only to these APIs."""
+    """Yield a domain that isn't configured any more, for Chalice to delete, if it is mapped only to the given APIs."""
     gateways = boto3.client("apigateway")
     mappings = list(_mappings(gateways, name))
     if mappings and all(each["restApiId"] in apis for each in mappings):
-        yield from _noted(gateways, name, [each["basePath"] for each in mappings])
+        yield from _describe(gateways, name, [each["basePath"] for each in mappings])
 
 
 def check(configured: dict[str, str] | None, apis: Collection[str]) -> None:
@@ -61,20 +61,20 @@ def check(configured: dict[str, str] | None, apis: Collection[str]) -> None:
     name, taken = configured["domain_name"], api_at(configured)
     if taken and taken not in apis:
         raise DeployError(
-            f"{name} leads to another API ({taken}) already: choose another domain, or another url_prefix for it, in"
-            f" .chalice/config.json, {DOMAIN}; or end that: aws apigateway delete-base-path-mapping --domain-name"
+            f"{name} is already mapped to another API ({taken}): choose another domain, or another url_prefix, in"
+            f" .chalice/config.json, {DOMAIN}; or remove it: aws apigateway delete-base-path-mapping --domain-name"
             f" {name} --base-path '{_path(configured)}'"
         )
 
 
 def api_at(configured: dict[str, str]) -> str:
-    """Return the API that a configured domain and base path are mapped to; "" for none."""
+    """Return the id of the API that a configured domain and base path are mapped to; "" if there is none."""
     mappings = _mappings(boto3.client("apigateway"), configured["domain_name"])
     return next((each["restApiId"] for each in mappings if each["basePath"] == _path(configured)), "")
 
 
 def command_to_lead(configured: dict[str, str], api: str, gateway_stage: str, *, was: str) -> str:
-    """Return the command that maps a configured domain to an API, instead of its current API `was`."""
+    """Return the AWS CLI command that maps a configured domain to an API; `was` is the id of its current API."""
     at = f"--domain-name {configured['domain_name']} --base-path '{_path(configured)}'"
     if was:
         return f"aws apigateway update-base-path-mapping {at} --patch-operations op=replace,path=/restapiId,value={api}"
@@ -90,7 +90,7 @@ def url(configured: dict[str, str]) -> str:
 def target(configured: dict[str, str]) -> str:
     """Return the DNS target of a configured domain; "" if the domain doesn't exist."""
     gateways = boto3.client("apigateway")
-    noted = next(_noted(gateways, configured["domain_name"], []), None)
+    noted = next(_describe(gateways, configured["domain_name"], []), None)
     return "" if noted is None else str(noted["alias_domain_name"])
 
 
@@ -100,10 +100,10 @@ def is_to_be_made(configured: dict[str, str] | None) -> bool:
 
 
 def release(stage: str, named: str | None, apis: Collection[str], say: Callable[[str], None]) -> None:
-    """Remove the mappings to a stage's APIs, except those of a domain that is deleted with them.
+    """Remove the mappings to a stage's APIs, except for a domain that Chalice will delete together with the APIs.
 
-    Only the `named` domain is deleted with the APIs, and only if it has no other mappings. Also deletes a domain that
-    an interrupted command has tagged for deletion.
+    That is the `named` domain, if it has no other mappings. Also deletes a domain that an interrupted command has
+    tagged for deletion.
     """
     gateways = boto3.client("apigateway")
     pages = gateways.get_paginator("get_domain_names").paginate()
@@ -112,10 +112,10 @@ def release(stage: str, named: str | None, apis: Collection[str], say: Callable[
         own = [each for each in mappings if each["restApiId"] in apis]
         if domain.get("tags", {}).get(REMOVED_WITH) == stage and len(own) == len(mappings):
             boto3.client("apigatewayv2").delete_domain_name(DomainName=name)
-            say(f"Deleted the domain {name}, which a removal of {stage} that was interrupted had left.")
+            say(f"Deleted the domain {name}, which an interrupted removal of {stage} had left.")
         elif not mappings and name == named:
             say(
-                f"The domain {name} is kept, since it leads nowhere and may be somebody else's. To delete it: aws"
+                f"The domain {name} is kept, since it has no mappings and may belong to others. To delete it: aws"
                 f" apigateway delete-domain-name --domain-name {name}"
             )
         elif own and name == named and len(own) == len(mappings):
@@ -123,8 +123,8 @@ def release(stage: str, named: str | None, apis: Collection[str], say: Callable[
         elif own:
             for each in own:
                 _end(gateways, name, each)
-            why = "leads to another API, too" if len(own) < len(mappings) else "isn't named in .chalice/config.json"
-            say(f"The domain {name} no longer leads here. It is kept, since it {why}.")
+            why = "is mapped to another API, too" if len(own) < len(mappings) else "isn't in .chalice/config.json"
+            say(f"The domain {name} is no longer mapped to this stage. It is kept, since it {why}.")
 
 
 def _path(configured: dict[str, str]) -> str:
@@ -137,7 +137,7 @@ def _arn(name: str) -> str:
     return f"arn:{session.get_partition_for_region(region)}:apigateway:{region}::/domainnames/{name}"
 
 
-def _noted(gateways: Any, name: str, paths: list[str]) -> Iterator[Resource]:
+def _describe(gateways: Any, name: str, paths: list[str]) -> Iterator[Resource]:
     try:
         domain = gateways.get_domain_name(domainName=name)
     except gateways.exceptions.NotFoundException:
@@ -189,5 +189,5 @@ def _end(gateways: Any, name: str, mapping: dict[str, str]) -> None:
 
 
 def _is_private(domain: dict[str, Any]) -> bool:
-    """Return whether a domain is private: it can be mapped to private APIs only."""
+    """Return whether a domain is private, so that it can be mapped only to private APIs."""
     return "PRIVATE" in domain.get("endpointConfiguration", {}).get("types", [])

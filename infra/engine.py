@@ -1,6 +1,6 @@
-"""The local DynamoDB: dynoxide from npm, stored in one SQLite file; ministack from PyPI where dynoxide has no build.
+"""Start a local DynamoDB: dynoxide from npm or, if it has no build for this machine, ministack from PyPI.
 
-Installed into `.local/`, never into the user's home.
+Both are installed into `.local/`, so nothing is written to the user's home.
 """
 
 import json
@@ -29,18 +29,18 @@ _MACHINES = {"x86_64": "x64", "AMD64": "x64", "aarch64": "arm64", "arm64": "arm6
 
 
 class EngineError(Exception):
-    """No engine can be started; the message says what to do."""
+    """No local database can be started; the message names the remedy."""
 
 
 @dataclass(slots=True)
 class Engine:
-    """A running DynamoDB on loopback."""
+    """A running local DynamoDB, which listens on loopback."""
 
     url: str
     process: subprocess.Popen[bytes]
 
     def stop(self) -> None:
-        """Stop the engine and wait for its end."""
+        """Stop the process and wait until it has ended."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             try:
@@ -51,26 +51,26 @@ class Engine:
 
 
 def start(data: Path | None, *, say: bool = True) -> Engine:
-    """Start an engine that keeps its data in the file `data` (None: in memory only).
+    """Start a database that stores its data in the file `data`, or only in memory if `data` is None.
 
-    Raises EngineError when neither dynoxide nor ministack can be had or doesn't start.
+    Raises EngineError if neither dynoxide nor ministack can be installed, or if the process doesn't start.
     """
     binary = dynoxide(say=say)
     if binary is not None:
-        return _started(_dynoxide_command(binary, data))
+        return _launch(_dynoxide_command(binary, data))
     if say:
         print("dynoxide has no build for this machine, or npm is missing: using ministack instead.")
-        print("Its data is durable only if it is stopped cleanly (Ctrl-C); a kill -9 loses what came since the start.")
-    return _started(_ministack_command(data, say=say))
+        print("It keeps its data only when it is stopped with Ctrl-C; a kill -9 loses all changes since the start.")
+    return _launch(_ministack_command(data, say=say))
 
 
 def dynoxide(*, say: bool = True) -> Path | None:
-    """Return the path of dynoxide, installed from npm if necessary; None without a pinned build for this machine."""
+    """Return the path of dynoxide, after installing it if necessary; None if it has no build for this machine."""
     system, machine = _SYSTEMS.get(platform.system()), _MACHINES.get(platform.machine())
     package = f"@dynoxide/{system}-{machine}"
     if package not in _BUILDS or shutil.which("npm") is None:
         return None
-    announced = f"Installing the local DynamoDB engine (dynoxide {DYNOXIDE}, once) …" if say else ""
+    announced = f"Installing the local database (dynoxide {DYNOXIDE}, once) …" if say else ""
     try:
         modules = pinned.node_modules(_DYNOXIDE, "dynoxide", announced=announced)
     except subprocess.CalledProcessError:
@@ -91,7 +91,7 @@ def _ministack_command(data: Path | None, *, say: bool) -> Command:
     try:
         programs = pinned.python_programs("ministack", announced="Installing ministack (once) …" if say else "")
     except subprocess.CalledProcessError as error:
-        raise EngineError("No local DynamoDB engine: install Node.js with npm, then run this again.") from error
+        raise EngineError("No local database can be installed: install Node.js with npm, then retry.") from error
     port = free_port()
     environment = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "SERVICES": "dynamodb"}
     environment["MINISTACK_ACCOUNT_ID"] = os.environ.get("AWS_ACCESS_KEY_ID", "000000000000")
@@ -100,11 +100,11 @@ def _ministack_command(data: Path | None, *, say: bool) -> Command:
     return [str(programs / "python"), "-m", "ministack"], environment, port
 
 
-def _started(command: Command) -> Engine:
+def _launch(command: Command) -> Engine:
     arguments, environment, port = command
     LOCAL.mkdir(exist_ok=True)
     with (LOCAL / "engine.log").open("ab") as log:
-        # Its own session: Ctrl-C reaches this process, which stops the engine last.
+        # In its own session, so that Ctrl-C reaches only this process, which stops the database last.
         process = subprocess.Popen(
             arguments, env=os.environ | environment, stdout=log, stderr=log, start_new_session=True
         )
@@ -115,26 +115,26 @@ def _started(command: Command) -> Engine:
             if _listens(port):
                 return engine
             time.sleep(0.02)
-        raise EngineError(f"The local DynamoDB engine didn't start; see {LOCAL / 'engine.log'}.")
+        raise EngineError(f"The local database didn't start; see {LOCAL / 'engine.log'}.")
     except BaseException:
-        # Ctrl-C during the start: it doesn't reach the engine's own session.
+        # Ctrl-C during the start doesn't reach the process in its own session, so stop it here.
         engine.stop()
         raise
 
 
 def note_running(database: Engine, url: str) -> None:
-    """Record the URLs of a local run's database and API, for the operator's commands and for the next start."""
+    """Record the URLs of a local run's database and API for other commands and for the next start."""
     RUNNING.write_text(json.dumps({"database": database.url, "url": url, "pid": database.process.pid}))
 
 
-def end_what_was_left() -> None:
-    """Stop the engine of a killed run: two engines must not use one file."""
+def stop_remaining() -> None:
+    """Stop the database that a killed run has left running, because two processes must not use the same file."""
     if running() is None:
         return
     pid = int(json.loads(RUNNING.read_text())["pid"])
-    # The process id may have been reused: only a process that looks like our engine is killed.
-    looks = subprocess.run(["ps", "-p", str(pid), "-o", "command="], capture_output=True, text=True, check=False).stdout
-    if str(LOCAL) in looks:
+    # The process id may have been reused, so check the command line before the kill.
+    process = subprocess.run(["ps", "-p", str(pid), "-o", "command="], capture_output=True, text=True, check=False)
+    if str(LOCAL) in process.stdout:
         os.kill(pid, signal.SIGINT)
         give_up = time.monotonic() + STARTS_WITHIN_S
         while running() is not None and time.monotonic() < give_up:
@@ -142,13 +142,13 @@ def end_what_was_left() -> None:
 
 
 def running() -> tuple[str, str] | None:
-    """Return the URLs of the local run's database and API, None without one."""
+    """Return the URLs of the local run's database and API, None if there is no local run."""
     try:
         noted = json.loads(RUNNING.read_text())
         return (noted["database"], noted["url"]) if _listens(urlsplit(noted["database"]).port or 0) else None
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None
-    except (ValueError, LookupError, TypeError):  # cut off when something was killed
+    except (ValueError, LookupError, TypeError):  # the file is truncated, because its writer was killed
         return None
 
 
@@ -158,7 +158,7 @@ def forget_running() -> None:
 
 
 def free_port() -> int:
-    """Return a free port on loopback."""
+    """Return a TCP port on loopback that is currently free."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,4 +1,4 @@
-"""Tracebacks of views in a local run, readable in the terminal: the log has them as one escaped line of JSON."""
+"""Print tracebacks of a local run readably in the terminal, since the log has them as one escaped line of JSON."""
 
 import logging
 import sys
@@ -12,12 +12,12 @@ BEFORE_A_VIEW = {str(ROOT / "chalicelib" / "api" / name) for name in ("middlewar
 
 
 def show_in_terminal() -> None:
-    """Also print the traceback of every exception that is logged from now on."""
+    """Print the traceback of every exception that is logged after this call."""
     logging.getLogger(telemetry.SERVICE).addHandler(_Terminal(logging.ERROR))
 
 
-def readable(error: BaseException) -> str:
-    """Return the traceback of an exception from the view on, without the frames that all requests share."""
+def format_traceback(error: BaseException) -> str:
+    """Return the traceback of an exception without the frames before the view, which are the same for all requests."""
     shown = traceback.TracebackException.from_exception(error)
     while shown.stack and shown.stack[0].filename in BEFORE_A_VIEW:
         shown.stack.pop(0)
@@ -30,4 +30,4 @@ class _Terminal(logging.Handler):
         if error is not None:
             request = getattr(record, "request_id", None)
             where = f" (request {request})" if request else ""
-            print(f"\n{record.getMessage()}{where}\n{readable(error)}", file=sys.stderr, flush=True)
+            print(f"\n{record.getMessage()}{where}\n{format_traceback(error)}", file=sys.stderr, flush=True)

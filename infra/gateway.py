@@ -1,4 +1,4 @@
-"""API Gateway's gateway responses: sent without our code, defined once for `deploy`, `package` and `local`.
+"""Define API Gateway's gateway responses, which it sends without calling Latchkey, for deployments and local runs.
 
 Such a request isn't counted, so its limit headers are 0, 0, 0. A response carries the CORS headers,
 because without them a page would see a network error instead of a 401.
@@ -20,28 +20,28 @@ from infra import gateway_pages
 EXTENSION = "x-amazon-apigateway-gateway-responses"
 AUTHORIZER_EXTENSION = "x-amazon-apigateway-authorizer"
 ANY_METHOD = "x-amazon-apigateway-any-method"
-"""The methods of a path that the document doesn't list."""
+"""The key in the API document for all methods that a path doesn't list."""
 _CONTEXT_ERROR = f"$context.authorizer.{REFUSAL}"
 _CONTEXT_MESSAGE = f"$context.authorizer.{EXPLANATION}"
 _DEFAULT_MESSAGE = "$context.error.messageString"
-"""API Gateway substitutes this variable with its quotes."""
+"""API Gateway's variable for the default message; its value includes quotes."""
 _UNKNOWN_ROUTE = "There is nothing at this path."
 
 
 @dataclass(frozen=True, slots=True)
 class GatewayResponse:
-    """One gateway response type. Without a `status` API Gateway keeps the original one."""
+    """A gateway response of one type. If `status` is None, API Gateway keeps the original status."""
 
     error: str
     message: str
     status: int | None = None
     headers: tuple[tuple[str, str], ...] = ()
     challenge: dict[str, str] | None = None
-    """The parameters of the challenge beside the metadata; None without a challenge."""
+    """The parameters of the WWW-Authenticate challenge besides the metadata URL; None for no challenge."""
 
     @property
     def body(self) -> str:
-        """Return the body template, with API Gateway's variables."""
+        """Return the template of the body, which contains API Gateway's variables."""
         message = self.message if self.message == _DEFAULT_MESSAGE else json.dumps(self.message)
         return f'{{"error":{json.dumps(self.error)},"message":{message}}}'
 
@@ -51,20 +51,20 @@ _BUSY = RateLimited(1)
 RESPONSES = {
     "UNAUTHORIZED": GatewayResponse(MissingApiKey.error, MissingApiKey.documented, 401, challenge={}),
     "ACCESS_DENIED": GatewayResponse(_CONTEXT_ERROR, _CONTEXT_MESSAGE, 401, challenge=www_authenticate.INVALID_TOKEN),
-    # An unknown route: without, and with, an Authorization header, which API Gateway parses as SigV4.
+    # Unknown routes: API Gateway parses an Authorization header as SigV4, so there are two types.
     "MISSING_AUTHENTICATION_TOKEN": GatewayResponse(NotFound.error, _UNKNOWN_ROUTE, 404),
     "INVALID_SIGNATURE": GatewayResponse(NotFound.error, _UNKNOWN_ROUTE, 404),
-    # An unknown path with a body that isn't JSON: the mock integration rejects the media type first.
+    # The mock integration of unknown paths rejects bodies that aren't JSON with this type.
     "UNSUPPORTED_MEDIA_TYPE": GatewayResponse(NotFound.error, _UNKNOWN_ROUTE, 404),
     "THROTTLED": GatewayResponse(_BUSY.error, _BUSY.message, 429, tuple(_BUSY.headers.items())),
-    # No status: it would override the status of every type that isn't listed here.
+    # A status here would override the status of every type that isn't listed.
     "DEFAULT_4XX": GatewayResponse("invalid_request", _DEFAULT_MESSAGE),
     "DEFAULT_5XX": GatewayResponse("internal_error", "Something went wrong on our side. Try again in a moment."),
 }
 
 
 def headers_of(response: GatewayResponse) -> dict[str, str]:
-    """Return the headers of a gateway response."""
+    """Return the headers of a gateway response, with API Gateway's variables."""
     for_pages = {**cross_origin(), "Access-Control-Allow-Headers": ALLOWED_TO_REPEAT}
     headers = {"Content-Type": "application/json", **NO_LIMITS, **for_pages, **dict(response.headers)}
     if response.challenge is not None:
@@ -73,7 +73,7 @@ def headers_of(response: GatewayResponse) -> dict[str, str]:
 
 
 def as_extension() -> dict[str, Any]:
-    """Return all gateway responses as an extension of the API document."""
+    """Return all gateway responses in the format of the API document's extension."""
     return {
         kind: {
             **({"statusCode": str(response.status)} if response.status else {}),
@@ -94,8 +94,8 @@ def add_to(document: dict[str, Any]) -> None:
     for definition in document.get("securityDefinitions", {}).values():
         if AUTHORIZER_EXTENSION in definition:
             definition[AUTHORIZER_EXTENSION]["identityValidationExpression"] = IDENTITY
-    # A browser that opens a POST-only path, or submits a form to a GET-only path, gets a page, too; below /v1 there
-    # # are only API clients. Browsers use no other methods, and the size of the template is limited.
+    # Also send a page to browsers that open a POST-only path or submit a form to a GET-only path. Paths below /v1
+    # are for API clients only. Browsers use no other methods, and the template's size is limited.
     for path, methods in document["paths"].items():
         if sends_page(path, map(str.upper, methods)):
             methods[ANY_METHOD] = _not_found_method()
@@ -103,7 +103,7 @@ def add_to(document: dict[str, Any]) -> None:
 
 
 def sends_page(path: str, methods: Iterable[str]) -> bool:
-    """Return whether the gateway responds with a page to a method that a path doesn't have."""
+    """Return whether API Gateway responds with an HTML page to a method that a path lacks."""
     return not path.startswith("/v1/") and not {"GET", "POST"} <= set(methods)
 
 
@@ -120,7 +120,7 @@ def render(kind: str, *, status: int, context: Mapping[str, str], own_message: s
 
 
 def render_not_found(request_headers: Iterable[tuple[str, str]], stage: str) -> tuple[int, dict[str, str], str]:
-    """Return the mock integration's response at an unknown path, for the local gateway."""
+    """Return the mock integration's response for an unknown path, for the local gateway."""
     return gateway_pages.render(_not_found_method()["x-amazon-apigateway-integration"], request_headers, stage)
 
 

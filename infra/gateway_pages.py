@@ -1,4 +1,4 @@
-"""The 404 page at unknown paths: for browsers, instead of the JSON for API clients.
+"""The 404 page that browsers get for unknown paths, instead of the JSON for API clients.
 
 Gateway responses don't negotiate content, so this is a mock integration whose request template reads the
 headers (the language is Velocity, so the page has no `#` and `$` except in API Gateway's variables).
@@ -10,7 +10,7 @@ from typing import Any
 from chalicelib.core import settings
 
 ASKED = ("Accept", "accept", "Sec-Fetch-Dest", "sec-fetch-dest")
-"""HTTP/2 header names are in lower case, and templates compare names case-sensitively."""
+"""The headers that the template reads, in both spellings, since templates compare names case-sensitively."""
 NOT_FOUND, PAGE = "404", "406"
 """The integration's internal statuses for JSON and for the page; the page's template overrides its status with 404.
 
@@ -19,7 +19,7 @@ API Gateway identifies an integration response by its status, so two of them can
 _AS_NOT_FOUND = f"#set($context.responseOverride.status = {NOT_FOUND})"
 _STAGE = "$context.stage"
 _BODIES = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
-"""Media types that the integration accepts; it would respond 415 to others."""
+"""The media types that the integration accepts. It would respond to other types with 415."""
 _HEADERS = {
     "Content-Type": "text/html; charset=utf-8",
     "Cache-Control": "no-store",
@@ -30,7 +30,7 @@ _HEADERS = {
 
 
 def are_wanted(headers: Iterable[tuple[str, str]]) -> bool:
-    """Return whether the request accepts a document or HTML."""
+    """Return whether a request comes from a browser: it requests a document or accepts HTML."""
     asked = " ".join(value for name, value in headers if name.lower() in ("accept", "sec-fetch-dest"))
     return "text/html" in asked or "document" in asked
 
@@ -67,7 +67,7 @@ def add_to(method: dict[str, Any], limits: Mapping[str, str]) -> None:
 
 
 def response(status: str, headers: Mapping[str, str], templates: dict[str, str]) -> dict[str, Any]:
-    """Return an integration response."""
+    """Build an integration response of the API document."""
     return {
         "statusCode": status,
         "responseParameters": {f"method.response.header.{name}": f"'{value}'" for name, value in headers.items()},
@@ -76,7 +76,7 @@ def response(status: str, headers: Mapping[str, str], templates: dict[str, str])
 
 
 def declared(description: str, headers: Iterable[str]) -> dict[str, Any]:
-    """Return a method response: it declares the headers that the integration may set."""
+    """Build a method response of the API document, which declares the headers that the integration may set."""
     return {"description": description, "headers": {name: {"type": "string"} for name in sorted(headers)}}
 
 

@@ -1,6 +1,6 @@
-"""Fetch the public keys of GitHub's secret scanning alerts into the file that is deployed.
+"""`make github-keys`: fetch the public keys of GitHub's secret scanning alerts into a file for the next deployment.
 
-`make github-keys`, then deploy. An unusable key is rejected here, not when an alert arrives.
+An unusable key is rejected now instead of when an alert arrives.
 """
 
 import argparse
@@ -21,17 +21,17 @@ TIMEOUT_S = 20
 
 
 class Unusable(Exception):
-    """GitHub's response is not a list of usable keys; the message says why."""
+    """GitHub's response is not a list of usable keys; the message is the reason."""
 
 
 def main() -> int:
-    """Write the keys; return 1 with one sentence on standard error when they can't be fetched."""
+    """Fetch and write the keys. If that fails, print one sentence on standard error and return 1."""
     parser = argparse.ArgumentParser(prog="github-keys")
     parser.add_argument("--url", default=URL)
     parser.add_argument("--out", type=Path, default=github_signature.KEYS_FILE)
     options = parser.parse_args()
     try:
-        keys = checked(fetched(options.url))
+        keys = check(fetch(options.url))
     except (OSError, Unusable) as error:
         print(f"The keys can't be fetched from {options.url}: {error}", file=sys.stderr)
         return 1
@@ -40,18 +40,18 @@ def main() -> int:
     return 0
 
 
-def fetched(url: str) -> Any:
-    """Return the published document; raise OSError without a response, Unusable when it isn't JSON."""
+def fetch(url: str) -> Any:
+    """Return the published JSON document. Raises OSError without a response, and Unusable if it isn't JSON."""
     request = urllib.request.Request(url, headers={"Accept": "application/vnd.github+json", "User-Agent": "latchkey"})  # noqa: S310 - the operator's own
-    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310 - as above
+    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310 - as above
         try:
-            return json.loads(answer.read())
+            return json.loads(response.read())
         except ValueError:
             raise Unusable("the response is not JSON.") from None
 
 
-def checked(published: Any) -> list[dict[str, Any]]:
-    """Return the keys of the document, all on P-256; raise Unusable when one isn't, or there is none."""
+def check(published: Any) -> list[dict[str, Any]]:
+    """Return the keys of the document. Raises Unusable if it has no keys, or a key that isn't on the curve P-256."""
     try:
         keys = [
             {name: each[name] for name in ("key_identifier", "key", "is_current")} for each in published["public_keys"]

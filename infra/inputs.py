@@ -1,6 +1,6 @@
-"""The valid values of the commands' variables, by make's name: one table, checked before anything is done.
+"""Check the values of the commands' make variables against one table, before a command does anything.
 
-Surrounding spaces are removed, and an empty value counts as not given.
+Surrounding spaces are removed, and an empty value is treated like a missing one.
 """
 
 import re
@@ -19,19 +19,19 @@ from infra.takes import Takes, matching, one_of
 STAGES = ("dev", "prod")
 LOCAL = "local"
 LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
-"""The retention periods of CloudWatch Logs."""
+"""The retention periods (days) that CloudWatch Logs supports."""
 SECRETS = ("ADMIN_KEY",)
-"""Variables whose values aren't quoted in errors."""
+"""The variables whose values error messages must not quote."""
 REASON_MAX, TITLE_MAX, TEXT_MAX, NAME_MAX, OUT_MAX = 200, 100, 2_000, 100, 1_000
-"""Maximal lengths in characters: of a reason (administrators' pages), and of a title and a text (/status)."""
+"""The maximum lengths of values, in characters."""
 
 
 def given(name: str, value: str) -> str:
-    """Return a value, "" for none; raise Mistake, with the description of valid values, for an invalid one."""
+    """Return a variable's value without surrounding spaces. Raises Mistake, with the valid values, if it is invalid."""
     text = value.strip()
     hidden = TAKES[name].hidden(text)
     if hidden:
-        raise Mistake(f"{name} has a character that can't be shown: U+{ord(hidden):04X}. Leave it out.")
+        raise Mistake(f"{name} has an unprintable character: U+{ord(hidden):04X}. Remove it.")
     if text and not TAKES[name].fits(text):
         what = "" if name in SECRETS else f", not {quoted(text)}"
         raise Mistake(f"{name} takes {TAKES[name].words}{what}.")
@@ -39,7 +39,7 @@ def given(name: str, value: str) -> str:
 
 
 def stage(command: str, value: str, *, known: Collection[str] = STAGES) -> str:
-    """Return the given stage; raise Mistake, with the valid ones, for an unknown one."""
+    """Return the name of a stage. Raises Mistake, with the valid stages, for an unknown stage."""
     text = value.strip()
     if text not in known:
         wrong = f"There is no stage {quoted(text)}. Choose one" if text else "Choose a stage"
@@ -52,7 +52,7 @@ def _some_of(words: Collection[str]) -> Takes:
 
 
 def _text(most: int, *, besides: str = "") -> Takes:
-    """Return a rule for printable texts, with the characters in `besides` allowed: XML feeds can't contain others."""
+    """Accept printable characters and those in `besides`: the status page's XML feed can't contain other characters."""
 
     def hidden(text: str) -> str:
         for each in text:
@@ -72,7 +72,7 @@ def _is_email(text: str) -> bool:
 
 
 def _is_url(text: str) -> bool:
-    """Return whether a value is a base URL: without a query, a fragment or a user."""
+    """Return whether a value is a base URL, without a query, a fragment or a user."""
     try:
         parts = urlsplit(text)
         host, is_port = parts.hostname or "", parts.port != 0
@@ -96,7 +96,7 @@ def _is_client(text: str) -> bool:
 
 
 TAKES = {
-    "ADMIN_KEY": matching("the key alone, in one line, as it was shown when it was made", "[!-~]{1,500}"),
+    "ADMIN_KEY": matching("the key alone, in one line, as printed when it was created", "[!-~]{1,500}"),
     "ALARM_EMAIL": matching(
         "an address, like you@example.com, or none to send alarms to no address",
         r"none|(?=.{3,254}\Z)[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+",
@@ -109,21 +109,21 @@ TAKES = {
         "the ARN of a certificate of us-east-1, like arn:aws:acm:us-east-1:123456789012:certificate/1234",
         r"arn:[a-z-]+:acm:us-east-1:[0-9]{12}:certificate/[!-~]{1,200}",
     ),
-    "CLIENT_ID": Takes("an application's id, like app_…, or the https URL that is its id", _is_client),
+    "CLIENT_ID": Takes("an application's id, like app_…, or its https URL", _is_client),
     "COMPONENTS": _some_of(states.COMPONENTS),
     "DATA": one_of("keep", "delete"),
     "DOMAIN": matching(
-        "a name in small letters, like api.example.com",
+        "a lower-case domain name, like api.example.com",
         r"(?=.{4,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]",
     ),
     "EMAIL": Takes("an address, like name@example.com", _is_email),
-    "ID": Takes("what opening the incident has printed, like inc_…", lambda text: ids.is_id(text, "inc")),
+    "ID": Takes("the id printed when the incident was opened, like inc_…", lambda text: ids.is_id(text, "inc")),
     "LOG_DAYS": Takes(", ".join(map(str, LOG_DAYS)), lambda text: text in map(str, LOG_DAYS)),
     "MINUTES": matching("a number above 0, like 10", r"(?=.*[1-9])[0-9]{1,6}(\.[0-9]{1,6})?"),
     "NAME": _text(NAME_MAX),
     "OUT": _text(OUT_MAX),
     "REASON": _text(REASON_MAX),
-    "RECEIVER": Takes("a URL at which messages are answered 2xx, like https://example.com/hook", _is_receiver),
+    "RECEIVER": Takes("a URL that responds with 2xx, like https://example.com/hook", _is_receiver),
     "ROUNDS": matching("a number from 1", "[1-9][0-9]{0,5}"),
     "SCOPES": _some_of(scopes.ALL),
     "SEED": matching("a number", "[0-9]{1,18}"),
@@ -133,4 +133,4 @@ TAKES = {
     "TITLE": _text(TITLE_MAX),
     "URL": Takes("the address of the API, like https://api.example.com", _is_url),
 }
-"""The rules by variable. `stage` checks STAGE, and make the switches: any value except 0 is on."""
+"""The rules by variable, except for STAGE and for switches such as ALL, which make checks."""

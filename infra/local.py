@@ -1,4 +1,4 @@
-"""`make run`: a durable local DynamoDB, the tables, demo accounts, and the API on http://127.0.0.1:$PORT."""
+"""`make run`: start a durable local DynamoDB with tables and demo accounts, and the API on http://127.0.0.1:$PORT."""
 
 import errno
 import fcntl
@@ -17,7 +17,7 @@ LETS_GO_WITHIN_S = 2
 
 
 def main() -> int:
-    """Run until Ctrl-C, then stop everything that was started; return 1 while another run is active."""
+    """Run until Ctrl-C, then stop everything that was started. Return 1 if it can't start or is running already."""
     signal.signal(signal.SIGTERM, _end)
     try:
         settings.from_environment(os.environ)
@@ -30,27 +30,27 @@ def main() -> int:
         print("PORT must be a number from 1 to 65535.", file=sys.stderr)
         return 1
     _keep_private()
-    # The system releases it when this process ends, even after a kill.
+    # The operating system releases the lock when this process ends, even after a kill.
     with (engine.LOCAL / "run.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print(_who_runs(), file=sys.stderr)
+            print(_describe_other_run(), file=sys.stderr)
             return 1
         return _run(int(port))
 
 
 def _end(*_: object) -> None:
-    # make forwards signals, so this one may arrive twice: the second would interrupt the clean-up.
+    # make forwards signals, so this one may arrive a second time, when it must not interrupt the clean-up.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.exit(0)
 
 
-def _who_runs() -> str:
+def _describe_other_run() -> str:
     noted = engine.running()
     if noted is None:
-        return "Latchkey is starting, or stopping, in another terminal: wait for it, or press Ctrl-C there."
-    return f"Latchkey already runs at {noted[1]}: use it, or press Ctrl-C in its terminal and run this again."
+        return "Latchkey is starting or stopping in another terminal: wait, or press Ctrl-C there."
+    return f"Latchkey is already running at {noted[1]}: use it, or press Ctrl-C in its terminal and run this again."
 
 
 def _run(port: int) -> int:
@@ -62,7 +62,7 @@ def _run(port: int) -> int:
         )
         return 1
     try:
-        engine.end_what_was_left()
+        engine.stop_remaining()
         database = engine.start(engine.LOCAL / "latchkey.db")
     except (engine.EngineError, settings.SettingError) as error:
         print(error, file=sys.stderr)
@@ -82,7 +82,7 @@ def _run(port: int) -> int:
 
 
 def _listen(port: int) -> socket.socket:
-    """Return a listening socket. A server that was killed a moment ago may release the port late."""
+    """Return a listening socket; retry briefly, since a killed server may release the port late."""
     give_up = time.monotonic() + LETS_GO_WITHIN_S
     while True:
         try:
@@ -94,7 +94,7 @@ def _listen(port: int) -> socket.socket:
 
 
 def _keep_private() -> None:
-    """Restrict the files of a run to their owner: digests of secrets, sessions, emails with links, the log."""
+    """Let only the current user read the files of a run: they contain sessions, emails with links, and logs."""
     os.umask(0o077)
     engine.LOCAL.mkdir(exist_ok=True)
     for kept in (*engine.LOCAL.glob("latchkey.*"), engine.LOCAL / "engine.log", engine.LOCAL / "mail"):

@@ -19,7 +19,7 @@ from chalicelib.core import clock
 from infra.failed import DeployError
 
 HELD_S, RENEWED_EVERY_S = 300, 60
-"""A killed deployment blocks the next one until its lock expires."""
+"""The lifetime of a lock, and the interval of its renewal. A killed deployment's lock expires after its lifetime."""
 KEY = {"digest": {"S": "deployment"}}
 FREE = "attribute_not_exists(dies_at) OR dies_at < :now"
 MINE = "held_by = :me"
@@ -47,8 +47,8 @@ def on(stage: str) -> Iterator[Callable[[], None]]:
         ended.set()
         if renewing.is_alive():
             renewing.join()
-        # A failed request may have acquired the lock, so always try to delete it. If this fails, for example because
-        # the table was deleted, the lock expires.
+        # Delete the lock even after an error, since the failed request may have acquired it. If the deletion fails, for
+        # example because the table was deleted, the lock expires.
         with suppress(ClientError, BotoCoreError):
             client.delete_item(
                 TableName=table, Key=KEY, ConditionExpression=MINE, ExpressionAttributeValues={":me": {"S": me}}
@@ -56,7 +56,7 @@ def on(stage: str) -> Iterator[Callable[[], None]]:
 
 
 def holder(stage: str) -> str:
-    """Return the holder of a stage's lock, and since when; "" if it isn't locked or has no tables yet."""
+    """Return who holds a stage's lock and since when; "" if the stage isn't locked or has no tables yet."""
     client = boto3.client("dynamodb")
     try:
         read = client.get_item(TableName=table_of(stage), Key=KEY, ConsistentRead=True)
@@ -68,12 +68,12 @@ def holder(stage: str) -> str:
 
 
 def table_of(stage: str) -> str:
-    """Return the table that holds a stage's lock and its recorded parameters."""
+    """Return the name of the table with a stage's lock and its recorded parameters."""
     return f"latchkey-{stage}-tickets"
 
 
 def _acquire(client: Any, table: str, me: str) -> bool:
-    """Acquire the lock; return False if its table doesn't exist."""
+    """Acquire the lock. Return False if the table for it doesn't exist."""
     now = clock.now_s()
     item = {**KEY, "held_by": {"S": me}, "who": {"S": _describe_holder()}, "dies_at": {"N": str(now + HELD_S)}}
     try:
@@ -97,7 +97,7 @@ def _acquire(client: Any, table: str, me: str) -> bool:
 
 def _renew(client: Any, table: str, me: str, ended: threading.Event) -> None:
     while not ended.wait(RENEWED_EVERY_S):
-        with suppress(ClientError, BotoCoreError):  # another attempt follows before the lock expires
+        with suppress(ClientError, BotoCoreError):  # the next renewal follows before the lock expires
             client.update_item(
                 TableName=table,
                 Key=KEY,
@@ -108,9 +108,9 @@ def _renew(client: Any, table: str, me: str, ended: threading.Event) -> None:
 
 
 def _describe_holder() -> str:
-    """Return the user and the machine that hold the lock, for others to contact."""
+    """Return the user name and the machine of this process, which others see while it holds the lock."""
     try:
         name = getpass.getuser()
-    except (OSError, KeyError):  # in some containers the user id has no name
+    except (OSError, KeyError):  # the user id has no name, as in some containers
         name = "somebody"
     return f"{name} on {socket.gethostname()}, since {time.strftime('%H:%M UTC', time.gmtime(clock.now_s()))},"

@@ -1,4 +1,4 @@
-"""Print the emails of a local run, which the app stores in a folder, with their links, in the terminal."""
+"""Print the emails of a local run in the terminal. The app stores them in a folder instead of sending them."""
 
 import threading
 import time
@@ -8,7 +8,7 @@ LOOKS_EVERY_S = 0.3
 
 
 def watch(folder: Path) -> None:
-    """Print every email that arrives in `folder` from now on."""
+    """Print every email that arrives in `folder` after this call."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     known = set(folder.iterdir())
     threading.Thread(target=_look, args=(folder, known), daemon=True).start()

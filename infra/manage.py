@@ -1,6 +1,6 @@
-"""The operator's commands on accounts, incidents and secrets, for the local stage or a deployed one.
+"""The operator's commands on accounts, incidents and secrets, for a local run or a deployed stage.
 
-Each accepts a reason, which the audit log shows to administrators. Secrets are printed to standard output only.
+Every command accepts a reason, which administrators see in the audit log. Secrets go to standard output only.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from infra.failed import DeployError, Mistake
 
 OPERATOR = "operator"
 OF_SECRETS = ("key", "leak-secret")
-"""Commands whose whole output is a secret, for scripts to read."""
+"""The commands that print nothing but a secret, so that scripts can read it."""
 NEEDED: dict[str, dict[str, str]] = {
     "key": {"email": "EMAIL"},
     "account": {"email": "EMAIL"},
@@ -37,15 +37,15 @@ NEEDED: dict[str, dict[str, str]] = {
 }
 """The required options of each command, and their names as make variables."""
 UNCONFIRMED = (
-    "{email} isn't confirmed: this key works, but can't make others, and ends when the address is confirmed. Let its "
-    "owner confirm it first (Settings > Account sends the link), then make the key."
+    "{email} isn't verified: this key works, but can't create other keys, and is revoked when the address is verified. "
+    "The user should verify it first (Settings > Account sends the link); create the key afterwards."
 )
 EXPECTED = (Mistake, DeployError, reachable.NotReachable, settings.SettingError, errors.LatchkeyError, BotoCoreError)
-"""Errors that are printed as one sentence, without a traceback."""
+"""The errors that are printed as one sentence, without a traceback."""
 
 
 def main(stages: Collection[str] = (*inputs.STAGES, inputs.LOCAL)) -> int:
-    """Run one command; return 1, with one sentence on standard error, if it fails."""
+    """Run one command. If it fails, print one sentence on standard error and return 1."""
     try:
         options = parsed(None, stages)
         stage = options.stage
@@ -54,11 +54,11 @@ def main(stages: Collection[str] = (*inputs.STAGES, inputs.LOCAL)) -> int:
             actors.act_as_operator(options.reason),
             no_log_lines(),
         ):
-            reachable.must_answer(stage)
-            with settings.override(stage_settings.as_deployed(stage)), reachable.until_the_end(stage, options.command):
+            reachable.check(stage)
+            with settings.override(stage_settings.as_deployed(stage)), reachable.explain_errors(stage, options.command):
                 options.run(options)
         if options.command not in OF_SECRETS:
-            # Without STAGE= the account is created locally, which is easily overlooked.
+            # Name the stage, because a missing STAGE= is easily overlooked.
             print(f"Done in the stage {stage}.", file=sys.stderr)
     except EXPECTED as error:
         print(aws_errors.in_words(error), file=sys.stderr)
@@ -67,7 +67,7 @@ def main(stages: Collection[str] = (*inputs.STAGES, inputs.LOCAL)) -> int:
 
 
 def parsed(words: list[str] | None, stages: Collection[str] = (inputs.LOCAL,)) -> argparse.Namespace:
-    """Return the parsed options of one command; raise Mistake for an option that is missing or invalid."""
+    """Return the parsed options of one command. Raises Mistake for a missing or invalid option."""
     options = _parser().parse_args(words)
     _must_be_complete(options)
     options.stage = inputs.stage(options.command, options.stage.strip() or inputs.LOCAL, known=stages)
@@ -77,7 +77,7 @@ def parsed(words: list[str] | None, stages: Collection[str] = (inputs.LOCAL,)) -
 
 
 def _must_be_complete(options: argparse.Namespace) -> None:
-    """Raise Mistake with the names of the missing variables, which make passes as empty strings."""
+    """Raise Mistake, with the names of the variables, for required options that are empty."""
     needed = NEEDED[options.command].items()
     missing = [variable for name, variable in needed if not getattr(options, name).strip()]
     if missing:
@@ -88,7 +88,7 @@ def _must_be_complete(options: argparse.Namespace) -> None:
 
 @contextmanager
 def no_log_lines() -> Iterator[None]:
-    """Discard log lines: they would mix with the output, from which scripts parse secrets."""
+    """Discard log lines in a `with` block, because they would mix with the output that scripts parse."""
     with Path(os.devnull).open("w") as nowhere:
         telemetry.write_to(nowhere)
         try:
@@ -177,12 +177,12 @@ def _password_link(options: argparse.Namespace) -> None:
 
 
 def _print_link(ticket: str, stage: str) -> None:
-    """Print a link that sets an account's password. It isn't sent by email, so it verifies no address."""
+    """Print a link for setting an account's password. It isn't sent by email, so using it verifies no address."""
     print(f"Set a password within the hour: {settings.current().public_url or _url_of(stage)}/password?ticket={ticket}")
 
 
 def _url_of(stage: str) -> str:
-    """Return the URL of a deployed stage, or a placeholder if AWS can't be read: the link has been created already."""
+    """Return the URL of a deployed stage; a placeholder if it can't be found, since the link exists already."""
     try:
         api = deployed.api_of(stage)
     except (DeployError, *aws_errors.REFUSED, LookupError):

@@ -1,6 +1,6 @@
-"""Check that a deployment package is complete: every requirement, every extension module, all for Lambda's processor.
+"""Check that a deployment package has every required distribution and extension module for Lambda's processor.
 
-Chalice only warns about wheels that it couldn't download, deploys without them, and reuses that package.
+Chalice only warns about wheels that it couldn't download. It deploys without them, and reuses the incomplete package.
 """
 
 import re
@@ -13,15 +13,15 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 UNZIPPED_MAX_BYTES = 250_000_000
-"""Lambda's limit for a function, layers included."""
+"""Lambda's size limit for a function, including layers."""
 _MACHINES = {"x86_64": (62, "x86_64"), "arm64": (183, "aarch64")}
-"""Lambda's processors: the `e_machine` of an ELF header, and Python's name."""
+"""The `e_machine` in ELF headers and Python's name for each of Lambda's processors."""
 
 
 def check(packages: Path, requirements: str, *, architecture: str, python: str) -> None:
     """Raise ClickException unless the distributions in `packages` are those that `requirements` pins.
 
-    `architecture` is Lambda's word for the processor, `python` Chalice's for the runtime ("python3.13").
+    `architecture` is Lambda's name of the processor, and `python` Chalice's name of the runtime ("python3.13").
     """
     problems = [
         *_missing(packages, requirements, architecture, python),
@@ -36,7 +36,7 @@ def check(packages: Path, requirements: str, *, architecture: str, python: str) 
 
 
 def refused(problems: list[str]) -> click.ClickException:
-    """Return the error that Chalice prints when a package is incomplete."""
+    """Return the error for an incomplete package, which Chalice prints."""
     listed = "\n".join(f"- {problem}" for problem in problems)
     return click.ClickException(
         f"The package is incomplete, so nothing was packaged or deployed:\n{listed}\n"
@@ -77,7 +77,7 @@ def _installed(packages: Path) -> Iterator[tuple[str, str]]:
 
 
 def _uncompiled(packages: Path) -> Iterator[str]:
-    """Yield the distributions whose wheel is platform-specific and has no extension module."""
+    """Yield distributions with a platform-specific wheel that lacks its extension module."""
     for wheel in sorted(packages.glob("*.dist-info/WHEEL")):
         is_compiled = HeaderParser().parsestr(wheel.read_text())["Root-Is-Purelib"] == "false"
         files = [line.rsplit(",", 2)[0] for line in (wheel.parent / "RECORD").read_text().splitlines()]
@@ -93,7 +93,7 @@ def _foreign(packages: Path, architecture: str) -> Iterator[str]:
 
 
 def _machine(file: Path) -> int:
-    """Return the `e_machine` of an ELF file, 0 for other files."""
+    """Return the `e_machine` of an ELF file; 0 for other files."""
     if not file.is_file():
         return 0
     with file.open("rb") as opened:

@@ -1,6 +1,7 @@
-"""The deployment package of `chalice package` and `deploy`: the code, and the wheels that `requirements.txt` pins.
+"""Build the deployment package of `chalice deploy` and `package`: the code, and the wheels in `requirements.txt`.
 
-The same checkout gives the same bytes, and a package is created atomically: Chalice reuses one that it finds.
+Builds are reproducible: the same checkout gives the same bytes. A package is created atomically, because Chalice reuses
+an existing package file.
 """
 
 import hashlib
@@ -23,13 +24,13 @@ from chalice.deploy.packager import (
 from infra import package_check
 
 UNSHIPPED = ("boto3", "botocore", "s3transfer", "*.dist-info", "*.data", "**/tests", "**/__pycache__")
-"""Distributions that pip installs and the package leaves out. Lambda provides the first three, kept up to date by AWS;
-they are two thirds of the size. The rest is used only to install and to develop."""
+"""Files that pip installs and the package omits. The first three are two thirds of the size, but Lambda provides them,
+and AWS keeps them up to date. The others are used only for installation and development."""
 
 LONG_AGO = (1980, 1, 1, 0, 0, 0)
-"""The modification time of every file in a package."""
+"""The modification time of every file in a package, constant for reproducible builds."""
 READABLE = 0o644 << 16
-"""Readable for all: Lambda runs functions as a user who doesn't own the files."""
+"""The permissions of every file in a package: readable by all, since Lambda's user doesn't own the files."""
 
 REQUIREMENTS = Path(__file__).parent.parent / "requirements.txt"
 
@@ -38,14 +39,14 @@ _own_files = BaseLambdaDeploymentPackager._iter_chalice_lib_if_needed
 
 
 def install() -> None:
-    """Patch Chalice's packager."""
+    """Replace Chalice's packager by this one."""
     PipRunner.download_manylinux_wheels = _download_pinned_wheels  # type: ignore[method-assign]  # Chalice has no hook
     BaseLambdaDeploymentPackager._iter_chalice_lib_if_needed = _own_sources  # type: ignore[method-assign]  # as above
     LambdaDeploymentPackager.create_deployment_package = _packaged  # type: ignore[method-assign]  # as above
 
 
 def check_hashes(downloads: Path, requirements: str) -> None:
-    """Raise ClickException, for Chalice to print, when a file in `downloads` has no hash in `requirements`."""
+    """Raise ClickException, which Chalice prints, if the hash of a file in `downloads` isn't in `requirements`."""
     pinned = set(re.findall(r"--hash=sha256:([0-9a-f]{64})", requirements))
     for file in sorted(downloads.iterdir()):
         if hashlib.sha256(file.read_bytes()).hexdigest() not in pinned:
@@ -56,7 +57,7 @@ def check_hashes(downloads: Path, requirements: str) -> None:
 
 
 def _packaged(self: LambdaDeploymentPackager, project_dir: str, python_version: str) -> str:
-    """Return the package file of a checkout; create it if it doesn't exist."""
+    """Return the path of a checkout's package file, after creating it if necessary."""
     package = Path(self.deployment_package_filename(project_dir, python_version))
     if package.exists():
         return str(package)
@@ -73,7 +74,7 @@ def _packaged(self: LambdaDeploymentPackager, project_dir: str, python_version: 
 
 
 def _install_dependencies(self: LambdaDeploymentPackager, project_dir: str, python_version: str, folder: Path) -> None:
-    """Install the dependencies. Raises ClickException when one is missing: Chalice would deploy without it."""
+    """Install the dependencies. Raises ClickException if one is missing, since Chalice would deploy without it."""
     requirements = self._get_requirements_filename(project_dir)
     try:
         self._dependency_builder.build_site_packages(self._RUNTIME_TO_ABI[python_version], requirements, str(folder))
@@ -85,10 +86,10 @@ def _install_dependencies(self: LambdaDeploymentPackager, project_dir: str, pyth
 
 
 def _dependencies(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Yield the installed files that the package needs; Chalice's runtime ships with our own files."""
+    """Yield the installed files that the package needs. Chalice's runtime is packaged with Latchkey's own code."""
     for pattern in ("chalice", *UNSHIPPED):
         for unneeded in sorted(folder.glob(pattern)):
-            shutil.rmtree(unneeded, ignore_errors=True)  # a cache may have been deleted with its package
+            shutil.rmtree(unneeded, ignore_errors=True)  # the folder may have been deleted already, with its parent
     for file in folder.rglob("*"):
         if file.is_file():
             yield file.relative_to(folder).as_posix(), file
@@ -105,7 +106,7 @@ def _zip(files: dict[str, Path], package: Path) -> None:
 def _download_pinned_wheels(
     self: PipRunner, abi: str, packages: list[str], directory: str, platforms: list[str] | None = None
 ) -> None:
-    """Download the wheels for Lambda's processor; reject one whose hash isn't in `requirements.txt`.
+    """Download the wheels for Lambda's processor, and reject a wheel whose hash isn't in `requirements.txt`.
 
     Chalice passes only versions to pip, so pip can't check the hashes.
     """
@@ -114,7 +115,7 @@ def _download_pinned_wheels(
 
 
 def _own_sources(self: BaseLambdaDeploymentPackager, project_dir: str) -> Iterator[tuple[str, str]]:
-    """Yield the files of chalicelib in order, without caches, for reproducible packages."""
+    """Yield chalicelib's files in alphabetical order, without bytecode caches, so that packages are reproducible."""
     for path, name in sorted(_own_files(self, project_dir)):
         if "__pycache__" not in Path(name).parts:
             yield path, name

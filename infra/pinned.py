@@ -1,6 +1,7 @@
-"""Pinned programs in environments of their own under `.local/`: installed once, with every hash checked.
+"""Install pinned programs once into separate environments under `.local/`, and check every hash.
 
-From PyPI by `infra/requirements/<name>.txt`, from npm by a folder's lock file. Other pins get another folder.
+Python programs are pinned in `infra/requirements/<name>.txt`, npm packages in a folder's lock file. Changed pins are
+installed into another environment.
 """
 
 import fcntl
@@ -18,9 +19,9 @@ NPM_PINS = ("package.json", "package-lock.json")
 
 
 def python_programs(name: str, *, announced: str = "") -> Path:
-    """Return the folder of the programs that `infra/requirements/<name>.txt` pins, `python` among them.
+    """Return the folder with the programs that `infra/requirements/<name>.txt` pins, which include `python`.
 
-    `announced` is printed before something is installed. Raises CalledProcessError when the installation fails.
+    `announced` is printed before an installation. Raises CalledProcessError if the installation fails.
     """
     pins = REQUIREMENTS / f"{name}.txt"
     digest = hashlib.sha256(pins.read_bytes()).hexdigest()[:16]
@@ -30,13 +31,13 @@ def python_programs(name: str, *, announced: str = "") -> Path:
         install = ["install", "-q", "--disable-pip-version-check", "--require-hashes", "-r", str(pins)]
         subprocess.run([str(home / "bin" / "python"), "-m", "pip", *install], check=True, stdout=sys.stderr)
 
-    return _installed_once(LOCAL / name / digest, install, announced) / "bin"
+    return _install_once(LOCAL / name / digest, install, announced) / "bin"
 
 
 def node_modules(folder: Path, name: str, *, announced: str = "") -> Path:
     """Return a `node_modules` with the packages of the lock file in `folder`, stored under `name`.
 
-    Raises CalledProcessError when the installation fails, FileNotFoundError when npm is missing.
+    Raises CalledProcessError if the installation fails, and FileNotFoundError if npm is missing.
     """
     digest = hashlib.sha256(b"".join((folder / pin).read_bytes() for pin in NPM_PINS)).hexdigest()[:16]
 
@@ -47,13 +48,14 @@ def node_modules(folder: Path, name: str, *, announced: str = "") -> Path:
         command = ["npm", "ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
         subprocess.run(command, cwd=home, check=True, capture_output=True)
 
-    return _installed_once(LOCAL / name / digest, install, announced) / "node_modules"
+    return _install_once(LOCAL / name / digest, install, announced) / "node_modules"
 
 
-def _installed_once(home: Path, install: Callable[[Path], None], announced: str) -> Path:
-    """Return `home`, installed by `install` unless an earlier call has completed it.
+def _install_once(home: Path, install: Callable[[Path], None], announced: str) -> Path:
+    """Call `install` for the folder `home`, unless an earlier call has completed; return `home`.
 
-    Of several concurrent processes one installs and the others wait; a killed installation is removed first.
+    If several processes call this concurrently, one installs and the others wait. An incomplete installation is removed
+    first.
     """
     home.parent.mkdir(parents=True, exist_ok=True)
     finished = home.with_name(f"{home.name}.finished")
@@ -63,7 +65,7 @@ def _installed_once(home: Path, install: Callable[[Path], None], announced: str)
             if announced:
                 print(announced, flush=True)
             shutil.rmtree(home, ignore_errors=True)
-            # Installed in place: a virtual environment can't be moved.
+            # Install in the final folder, because a virtual environment can't be moved.
             install(home)
             finished.touch()
     return home

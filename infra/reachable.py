@@ -1,7 +1,6 @@
-"""Whether a stage is reachable, before and during a command: if not, one sentence with the remedy.
+"""Check that a stage is reachable, before and during a command, and explain errors in a sentence with the remedy.
 
-Only for errors that the operator can fix. Others are bugs, and keep their
-traceback.
+This applies only to errors that the operator can fix. Other errors are bugs, and keep their traceback.
 """
 
 from collections.abc import Iterator
@@ -17,21 +16,21 @@ from infra import aws_errors
 
 WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"})
 NOTHING_DONE = "Nothing was changed."
-HARMLESS = "It may be done in part or whole. Run it again: what is done stays done."
+HARMLESS = "Some or all changes may have been made. It is safe to run it again."
 AGAIN = {
-    "key": "The key may be stored, without its secret: revoke it on the account's page at /admin, and run this again.",
-    "account": "The account may be made. Run it again; if it says so, make password-link EMAIL=… prints a new link.",
-    "incident": "It may be published: look at /status before you run it again.",
+    "key": "The key may exist, but its secret is lost: revoke it on the account's page at /admin, then run this again.",
+    "account": "The account may exist. Run this again; if it exists, make password-link EMAIL=… prints a new link.",
+    "incident": "The incident may be published: check /status before you run this again.",
 }
-"""The remedy after an interrupted command that isn't idempotent."""
+"""The remedies after an interruption of commands that aren't idempotent."""
 
 
 class NotReachable(Exception):
-    """The message says what is wrong, what was done, and what to do."""
+    """The stage can't be reached; the message names the problem, the changes that were made, and the remedy."""
 
 
-def must_answer(stage: str) -> None:
-    """Read an account that can't exist. Raises NotReachable."""
+def check(stage: str) -> None:
+    """Raise NotReachable if a read from the stage's table of accounts fails."""
     request = {"TableName": settings.current().table("accounts"), "Key": {"id": {"S": "acc_"}}}
     try:
         dynamodb.call("GetItem", request)
@@ -40,8 +39,8 @@ def must_answer(stage: str) -> None:
 
 
 @contextmanager
-def until_the_end(stage: str, command: str) -> Iterator[None]:
-    """Raise NotReachable when AWS becomes unreachable or denies a call during a command."""
+def explain_errors(stage: str, command: str) -> Iterator[None]:
+    """Raise NotReachable if AWS becomes unreachable or denies a call in a `with` block."""
     with telemetry.record_calls() as calls:
         try:
             yield
@@ -50,11 +49,11 @@ def until_the_end(stage: str, command: str) -> Iterator[None]:
             why = _in_words(stage, cause)
             if not why:
                 raise
-            raise NotReachable(f"{why} {_what_now(command, calls.made, cause)}") from error
+            raise NotReachable(f"{why} {_describe_outcome(command, calls.made, cause)}") from error
 
 
 def _cause(error: Exception) -> DynamoDBError | BotoCoreError:
-    """Return the error of AWS or of the connection, which pynamodb wraps."""
+    """Return the error of AWS or of the connection that pynamodb has wrapped."""
     inner: BaseException | None = error
     while isinstance(inner, PynamoDBException | ClientError):
         outer, inner = inner, inner.__cause__ or getattr(inner, "cause", None)
@@ -63,17 +62,17 @@ def _cause(error: Exception) -> DynamoDBError | BotoCoreError:
     return inner if isinstance(inner, DynamoDBError | BotoCoreError) else DynamoDBError("", str(error), {})
 
 
-def _what_now(command: str, made: list[tuple[str, str]], cause: DynamoDBError | BotoCoreError) -> str:
-    """Return what was done, and what to do: a single rejected write has changed nothing."""
+def _describe_outcome(command: str, made: list[tuple[str, str]], cause: DynamoDBError | BotoCoreError) -> str:
+    """Describe the changes that were made and the next step. If the only write was rejected, nothing has changed."""
     writes = {call for call in made if call[0] in WRITES}
     last_was_refused = bool(made) and made[-1] in writes and not isinstance(cause, Unreachable)
     if not writes or (len(writes) == 1 and last_was_refused):
-        return f"{NOTHING_DONE} Run it again then."
+        return f"{NOTHING_DONE} Then run this again."
     return AGAIN.get(command, HARMLESS)
 
 
 def _in_words(stage: str, error: DynamoDBError | BotoCoreError) -> str:
-    """Return the error and its remedy, "" for errors that the operator can't fix."""
+    """Return the explanation of an error with its remedy, "" if the operator can't fix it."""
     if isinstance(error, BotoCoreError):
         return aws_errors.in_words(error)
     if error.code == "NotConfigured":
@@ -81,16 +80,16 @@ def _in_words(stage: str, error: DynamoDBError | BotoCoreError) -> str:
     if error.code == "ResourceNotFoundException":
         return _nothing_there(stage)
     if isinstance(error, Throttled | Contended):
-        return f"DynamoDB has no room for this right now ({error}). Wait a minute."
+        return f"DynamoDB is throttling requests ({error}). Wait a minute."
     if not isinstance(error, Unreachable):
         return aws_errors.refusal(error.code, str(error))
     if stage == "local":
-        return "The local database doesn't answer: start it with `make run`."
-    return f"DynamoDB doesn't answer ({error}). Check the network, AWS_DEFAULT_REGION and AWS_ENDPOINT_URL."
+        return "The local database doesn't respond: start it with `make run`."
+    return f"DynamoDB doesn't respond ({error}). Check the network, AWS_DEFAULT_REGION and AWS_ENDPOINT_URL."
 
 
 def _not_configured(error: DynamoDBError) -> str:
-    """Return the missing setting: botocore names it, and our own message where to set it."""
+    """Return the error message for a missing AWS setting, which says where to set it."""
     cause = error.__cause__
     if cause is not None and isinstance(cause.__cause__, BotoCoreError):
         return aws_errors.in_words(cause.__cause__)
@@ -99,8 +98,8 @@ def _not_configured(error: DynamoDBError) -> str:
 
 def _nothing_there(stage: str) -> str:
     if stage == "local":
-        return "The local database has no tables yet: wait until `make run` says that it serves."
+        return "The local database has no tables yet: wait until `make run` prints that it is serving."
     return (
         f"Nothing is deployed as {stage} in this account and region. Check STAGE, AWS_PROFILE and AWS_DEFAULT_REGION, "
-        f"or deploy it: make deploy STAGE={stage}"
+        f"or deploy the stage: make deploy STAGE={stage}"
     )

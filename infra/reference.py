@@ -1,4 +1,4 @@
-"""`make reference`: write docs/rest-api.md, the API reference, from the same data as /docs.
+"""`make reference`: write the API reference, docs/rest-api.md, from the same data as the page /docs.
 
 It also writes docs/webhook-events.md (see `webhook_events`).
 """
@@ -16,7 +16,7 @@ BASE_URL = "https://api.example.com"
 
 
 def page() -> str:
-    """Return the page."""
+    """Return the text of docs/rest-api.md."""
     return "\n".join(_lines()) + "\n"
 
 

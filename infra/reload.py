@@ -1,7 +1,7 @@
-"""The server of a local run as a separate process, restarted whenever the code changes.
+"""Run the server of a local run as a separate process, and restart it whenever the code changes.
 
-The listening socket stays open: a request during a restart waits for the new code, and while the
-code doesn't load it gets a 503 that says so.
+The listening socket stays open, so a request during a restart waits for the new code. While the code doesn't load,
+requests get a 503 with an explanation.
 """
 
 import os
@@ -22,33 +22,33 @@ SOURCES = frozenset({".py", ".html", ".txt", ".css", ".js", ".svg", ".json", ".m
 LOOK_EVERY_S = 0.3
 END_WITHIN_S = 5
 CANNOT_START = 3
-"""The exit status of a server that can't start for a reason outside the code: a wrong setting, no database."""
+"""The exit status of a server that can't start, but not because of its code: for example, a setting is invalid."""
 
 Snapshot = dict[Path, tuple[int, int]]
 
 
 @dataclass(slots=True)
 class Server:
-    """A running server process. It ends with this process, even after a kill: its standard input is our pipe."""
+    """A running server process. It ends with this process even after a kill, because its standard input is closed."""
 
     process: subprocess.Popen[bytes]
 
     @classmethod
     def start(cls, listener: socket.socket, *, first: bool) -> "Server":
-        """Start the current code on a listening socket; only the first start prints the introduction."""
+        """Start a server with the current code on a listening socket; with `first`, it prints the demo accounts."""
         command = [sys.executable, "-m", "infra.serve", str(listener.fileno()), *(["--first"] if first else [])]
         process = subprocess.Popen(
             command,
             cwd=ROOT,
             stdin=subprocess.PIPE,
             pass_fds=[listener.fileno()],
-            # Its own session: Ctrl-C reaches this process, which ends the server.
+            # In its own session, so that Ctrl-C reaches only this process, which then ends the server.
             start_new_session=True,
         )
         return cls(process)
 
     def end(self) -> None:
-        """Terminate the process; kill it after a timeout."""
+        """Terminate the server process; kill it after a timeout."""
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(END_WITHIN_S)
@@ -58,7 +58,7 @@ class Server:
 
 
 def serve(listener: socket.socket) -> int:
-    """Serve the current code until interrupted; return 1 when the reason for a failed start is outside the code."""
+    """Serve the current code until Ctrl-C. Return 1 if the server can't start, for a reason other than its code."""
     first = True
     while True:
         code = sources()
@@ -69,18 +69,18 @@ def serve(listener: socket.socket) -> int:
             if status in (0, CANNOT_START):
                 return int(status != 0)
             if status is not None:
-                print("\nThe code can't be served as it is; see above. Waiting for a change …", flush=True)
+                print("\nThe code doesn't load; see above. Waiting for a change …", flush=True)
                 with code_error_server.respond(listener):
                     _wait_until(lambda code=code: sources() != code)  # type: ignore[misc]
         finally:
             server.end()
-        # Printed after the old server has ended, so that a request sent now reaches the new code.
+        # Print this after the old server has ended, so that a request sent from now on reaches the new code.
         print(f"\nReloading: {', '.join(_changed(code))} changed.", flush=True)
         first = first and status is not None
 
 
 def sources() -> Snapshot:
-    """Return every source file of the server, with its size and modification time (ns)."""
+    """Return the server's source files, with their modification times (ns) and sizes."""
     found: Snapshot = {}
     for name in WATCHED:
         top = ROOT / name
@@ -89,7 +89,7 @@ def sources() -> Snapshot:
                 try:
                     known = path.stat()
                 except FileNotFoundError:
-                    continue  # an editor's temporary file
+                    continue  # a temporary file of an editor, which is deleted already
                 found[path] = (known.st_mtime_ns, known.st_size)
     return found
 

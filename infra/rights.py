@@ -1,8 +1,8 @@
-"""`make policy`: the IAM policies for a deployment, for an edge, and for the commands on a running stage.
+"""`make policy`: print the IAM policies for a deployment, for an edge, and for the commands on a running stage.
 
-They allow the commands' calls, which tests record, and CloudFormation's calls on their behalf, by
-resource type: `rights.json`, with the date of AWS's schemas. Three policies, since IAM's limit is
-6,144 characters in each.
+They allow the commands' own calls, which tests record, and the calls that CloudFormation makes with the same
+credentials, which `rights.json` lists by resource type. There are three policies, because IAM limits a policy to 6,144
+characters.
 """
 
 import argparse
@@ -40,7 +40,7 @@ LISTED = (
     "sts:GetCallerIdentity",
     "wafv2:ListWebACLs",
 )
-"""Actions that can't be restricted to a stage."""
+"""IAM actions that can't be restricted to the resources of a stage."""
 OF_STACK = (
     *("CreateStack", "UpdateStack", "DeleteStack", "DescribeStacks", "DescribeStackEvents", "ListStackResources"),
     *("GetTemplate", "UpdateTerminationProtection", "CreateChangeSet", "DescribeChangeSet", "ExecuteChangeSet"),
@@ -56,9 +56,9 @@ OF_RULE = (
     *("TagResource", "UntagResource", "ListTagsForResource"),
 )
 OF_ITEMS = ("GetItem", "PutItem", "UpdateItem", "DeleteItem")
-"""Permissions for the lock; the other items of a stage are for `operate`."""
+"""The item operations of a deployment, which are allowed only on the table of its lock."""
 ITEMS = ("BatchGetItem", "ConditionCheckItem", "Query")
-"""Further item operations of the commands on accounts and of `make smoke`."""
+"""The additional item operations of the commands on accounts and of `make smoke`."""
 LOOKS = {
     "apigateway": ("GET",),
     "cloudwatch": ("DescribeAlarms",),
@@ -67,12 +67,12 @@ LOOKS = {
     "ses": ("GetAccount", "GetEmailIdentity"),
     "xray": ("BatchGetTraces",),
 }
-"""Calls of `make smoke` and of printed links that can't be restricted to a stage, by service."""
+"""The calls of `make smoke` and of the commands on accounts that can't be restricted to a stage, by service."""
 EDGE_BESIDE = (
     *("apigateway:SetWebACL", "iam:CreateServiceLinkedRole", "lambda:EnableReplication*", "lambda:DisableReplication*"),
     *("lambda:Get*", "wafv2:*WebACL*"),
 )
-"""Further calls for the edge: the API's web ACL, and replicas of the Lambda@Edge function."""
+"""The calls for the edge that CloudFormation's schemas don't list, for the web ACL and the Lambda@Edge replicas."""
 RESOURCES = {
     "cloudwatch": ("alarm:latchkey-{stage}-*", "dashboard/latchkey-{stage}*"),
     "dynamodb": ("table/latchkey-{stage}-*",),
@@ -80,14 +80,14 @@ RESOURCES = {
     "logs": ("log-group:/aws/lambda/latchkey-{stage}*", "log-group:/latchkey/{stage}/*"),
     "sns": ("latchkey-{stage}-*",),
 }
-"""The resources that CloudFormation creates for a stage, by service."""
+"""The resources that CloudFormation creates for a stage, by AWS service."""
 BESIDE = {"cloudwatch": ("EnableAlarmActions",)}
-"""A deployment's own calls on them, by service: it enables disabled ones."""
+"""The deployment's own calls on these resources, by AWS service."""
 Statement = dict[str, Any]
 
 
 def policy(stage: str) -> dict[str, Any]:
-    """Return the policy to deploy, inspect and destroy a stage, in any region."""
+    """Return the policy for deploying, inspecting and destroying a stage, in any region."""
     known = json.loads(FILE.read_text())
     made = sorted({action for actions in known["by_type"].values() for action in actions} - set(LISTED))
     statements = [
@@ -111,15 +111,16 @@ def policy(stage: str) -> dict[str, Any]:
 
 
 def edge(stage: str) -> dict[str, Any]:
-    """Return the additional policy to deploy a stage with `EDGE=1`."""
+    """Return the additional policy for deploying a stage with `EDGE=1`."""
     known = json.loads(FILE.read_text())
     return _whole([_edge(stage, known["edge"])])
 
 
 def operate(stage: str) -> dict[str, Any]:
-    """Return the policy to run the commands on accounts and `make smoke`.
+    """Return the policy for the commands on accounts and for `make smoke`.
 
-    It doesn't allow measuring cold starts: permission to change a function's configuration allows running other code.
+    It doesn't allow measuring cold starts, because the permission to change a function's configuration is too powerful:
+    it allows running other code.
     """
     looks = [action for service, calls in LOOKS.items() for action in _of(service, calls)]
     functions = ("GetFunctionConfiguration", "GetPolicy")
@@ -137,7 +138,7 @@ def operate(stage: str) -> dict[str, Any]:
 
 
 OF_DOMAINS = "ops.apigateway.amazonaws.com"
-"""AWS creates a service-linked role with the first domain in an account."""
+"""The service for which AWS creates a service-linked role with the first custom domain in an account."""
 LOGS = ("log-group:/aws/lambda/latchkey-{stage}*", "log-group:/latchkey/{stage}/*")
 
 
@@ -150,13 +151,13 @@ def _whole(statements: list[Statement]) -> dict[str, Any]:
 
 
 def _passing(stage: str) -> Statement:
-    """Return the permission to pass the functions' roles to Lambda only."""
+    """Return the permission to pass the functions' roles, but only to Lambda."""
     passed = _statement("Roles", ["iam:PassRole"], [f"iam::*:role/latchkey-{stage}-*"])
     return passed | {"Condition": {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}}
 
 
 def _stacks(stage: str) -> list[str]:
-    """Return the stacks of a stage: `status` and `destroy` look for its edge, whether or not it has one."""
+    """Return a stage's stacks, including its edge stacks, which `status` and `destroy` always look for."""
     return [f"cloudformation:*:*:stack/latchkey-{stage}-{end}/*" for end in ("data", "edge-*", "origin")]
 
 
@@ -166,7 +167,8 @@ def _edge(stage: str, by_type: dict[str, list[str]]) -> Statement:
     CloudFront's ARNs have random ids, and a service-linked role replicates the function.
     """
     made = {action for actions in by_type.values() for action in actions} - set(_of("lambda", OF_FUNCTION))
-    known = [each.lower() for each in (*EDGE_BESIDE, *LISTED)]  # IAM ignores case, and AWS's schemas are inconsistent
+    # Compare in lower case: IAM ignores the case of actions, and AWS's schemas spell them inconsistently.
+    known = [each.lower() for each in (*EDGE_BESIDE, *LISTED)]
     named = [action for action in made if not any(fnmatchcase(action.lower(), each) for each in known)]
     ends = [
         "cloudfront::*:distribution/*",
@@ -180,7 +182,7 @@ def _edge(stage: str, by_type: dict[str, list[str]]) -> Statement:
 
 
 def _gateways() -> list[str]:
-    """Return the ARNs of all APIs: API Gateway's ids are random, so a stage's can't be named."""
+    """Return the ARNs of all APIs, because the random id of a stage's API isn't known before its creation."""
     return [f"apigateway:*::/{part}" for part in ("restapis", "restapis/*", "domainnames", "domainnames/*", "tags/*")]
 
 
@@ -194,7 +196,7 @@ def _statement(name: str, actions: Any, ends: list[str]) -> Statement:
 
 
 def main() -> int:
-    """Print a policy of a stage; return 1 with one sentence on standard error where it isn't said which."""
+    """Print one of a stage's policies. If an option is invalid, print one sentence on standard error and return 1."""
     parser = argparse.ArgumentParser(prog="policy")
     parser.add_argument("--stage", default="")
     parser.add_argument("--edge", action="store_true")

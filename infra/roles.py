@@ -1,8 +1,8 @@
-"""Roles of a stage's functions that were recreated under the same name, as by another data stack.
+"""Repair functions whose IAM role was recreated under the same name, for example with a recreated data stack.
 
-Lambda grants the decryption of a function's environment to the role's id, when the function gets
-a role with another ARN. A recreated role has the same ARN and another id, so its function fails with "KMS
-access was denied" after any update. Each function is tagged with the id of its role.
+When a function gets a role with another ARN, Lambda allows the id of this role to decrypt the function's environment. A
+recreated role has the same ARN but another id, so the function fails with "KMS access was denied" after any update.
+Recreated roles are detected by a tag on each function, whose value is the id of its role.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,14 +12,14 @@ TAG = "latchkey-role"
 
 
 class Role(NamedTuple):
-    """A role; a recreated one has the same ARN and another id."""
+    """An IAM role. A recreated role has the same ARN and another id."""
 
     arn: str
     id: str
 
 
 def by_function(arns: Mapping[str, str]) -> dict[str, Role]:
-    """Return the roles with these ARNs, by function name."""
+    """Return the roles of functions, given the ARNs of the roles by function name."""
     import boto3
 
     iam = boto3.client("iam")
@@ -30,21 +30,21 @@ def by_function(arns: Mapping[str, str]) -> dict[str, Role]:
 
 
 def release(roles: Mapping[str, Role], *, give: Callable[[str, str], object]) -> list[str]:
-    """Assign another role to each function whose role was recreated, so that its own can be assigned again.
+    """Assign another role to each function whose role was recreated, so that its own role can be assigned again.
 
-    `roles` are by function name; `give` assigns the role with an ARN to a function and waits. Returns
-    the names of those functions; their next update must assign their own role, and the tag.
+    `roles` are by function name, and `give` assigns a role's ARN to a function and waits. Returns the names of the
+    functions whose role was changed. Their next update must assign their own role and set the tag.
     """
     import boto3
 
     lambdas = boto3.client("lambda")
-    released = [name for name, role in roles.items() if _had_another(lambdas, name, role)]
+    released = [name for name, role in roles.items() if _has_recreated_role(lambdas, name, role)]
     for name in released:
         give(name, next(role.arn for role in roles.values() if role.arn != roles[name].arn))
     return released
 
 
-def _had_another(lambdas: Any, name: str, role: Role) -> bool:
+def _has_recreated_role(lambdas: Any, name: str, role: Role) -> bool:
     try:
         function = lambdas.get_function(FunctionName=name)
     except lambdas.exceptions.ResourceNotFoundException:

@@ -1,17 +1,17 @@
-"""Latchkey's own routes, without those that an operator adds (docs/own-routes.md).
+"""Find Latchkey's own routes among all routes, which include those that an operator has added (docs/own-routes.md).
 
-The published documents are compared with these alone, since they don't contain an operator's routes.
+Tests compare the published documents with Latchkey's own routes, since the documents don't contain other routes.
 """
 
 from app import app
 from chalicelib.api.request_context import Routes
 
 PACKAGE = "chalicelib.api."
-"""The package of all of Latchkey's views; other views are the operator's."""
+"""The package with all of Latchkey's views. Views in other packages were added by the operator."""
 
 
 def of_latchkey(routes: Routes = app.routes) -> Routes:
-    """Return the entries whose views are Latchkey's, by path and method."""
+    """Return the routes whose views are part of Latchkey, by path and method."""
     kept = {
         path: {method: entry for method, entry in entries.items() if _module_of(entry).startswith(PACKAGE)}
         for path, entries in routes.items()

@@ -1,4 +1,4 @@
-"""The EventBridge rules that schedule a stage's functions: found by name, and enabled."""
+"""Find and enable the EventBridge rules that schedule a stage's functions."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,12 +9,12 @@ OFF = "DISABLED"
 
 
 def rule_name(function: str) -> str:
-    """Return Chalice's name of a function's rule, by the function's name in AWS."""
+    """Return the name that Chalice gives to a function's rule, from the function's name in AWS."""
     return f"{function}-event"
 
 
 def states(rules: Iterable[str]) -> dict[str, str]:
-    """Return the states of the existing rules, by name."""
+    """Return the states of those rules that exist, by name."""
     import boto3
 
     events, found = boto3.client("events"), {}
@@ -29,7 +29,7 @@ def states(rules: Iterable[str]) -> dict[str, str]:
 def switch_on(session: Any, rules: Iterable[str]) -> None:
     """Make a botocore session enable the rules that it writes.
 
-    Chalice names no state. Whether AWS keeps the one that a rule has then, its documentation leaves open.
+    Chalice sends no state, and AWS doesn't document whether a disabled rule stays disabled then.
     """
     known = frozenset(rules)
 

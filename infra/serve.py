@@ -1,6 +1,6 @@
-"""The server of `make run`: `python -m infra.serve <descriptor of a listening socket> [--first]`, started by `reload`.
+"""The server process of `make run`, which `reload` starts: `python -m infra.serve <socket's descriptor> [--first]`.
 
-It ends when its standard input does, so that it never outlives the run that started it.
+It ends when its standard input is closed, so that it never outlives the run that started it.
 """
 
 import os
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 def main() -> int:
-    """Serve until terminated; return CANNOT_START, after one printed sentence, when the reason is outside the code."""
+    """Serve until terminated. If a setting or the database prevents the start, print why and return CANNOT_START."""
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     threading.Thread(target=_end_with_the_run, daemon=True).start()
-    # The terminal shows no log lines. Threads may write to the log until the process ends, so it isn't closed.
+    # Log lines go to a file instead of the terminal. It isn't closed, since threads may log until the process ends.
     telemetry.write_to((engine.LOCAL / "latchkey.log").open("a", buffering=1))
     faults.show_in_terminal()
     try:
@@ -35,7 +35,7 @@ def main() -> int:
 
 
 def _end_with_the_run() -> None:
-    # Not with the buffered reader, whose lock the interpreter needs at shutdown.
+    # os.read instead of sys.stdin.read, which would hold a lock that the interpreter needs at shutdown.
     os.read(sys.stdin.fileno(), 1)
     os._exit(0)
 
@@ -62,14 +62,14 @@ def _introduce(url: str, demos: "list[Demo]", client: "DemoClient") -> None:
     first: str | None = None
     for demo in demos:
         first = first or demo.secret
-        key = demo.secret or f"(not stored; a new one: make key EMAIL={demo.email})"
+        key = demo.secret or f"(not stored; for a new key: make key EMAIL={demo.email})"
         print(f"  {demo.label:<11}{demo.email:<25}{demo.password:<24}{key}")
     print("\nDemo application for OAuth, of the Pro account:")
     print(f"  client id     {client.client_id}")
-    rotate = "(not stored; a new one: log in, Settings > Applications > Rotate secret)"
+    rotate = "(not stored; for a new secret: log in, Settings > Applications > Rotate secret)"
     print(f"  secret        {client.secret or rotate}")
     print(f"  redirect URI  {client.redirect_uri}  (on loopback any port matches)")
-    print("  The whole flow, request by request: make oauth-demo, in another terminal")
+    print("  To see the whole flow, run make oauth-demo in another terminal")
     print(f"\nConsole: {url}/login   Administration, as the admin account: {url}/admin")
     print("\nTry it:")
     print(f'  curl -i -H "Authorization: Bearer {first or "YOUR_API_KEY"}" {url}/v1/users/me')

@@ -1,4 +1,4 @@
-"""An HTTP/1.1 server for the local gateway: keep-alive, one write per response, TCP_NODELAY."""
+"""An HTTP/1.1 server for the local gateway, with keep-alive, one write per response, and TCP_NODELAY."""
 
 import socket
 import sys
@@ -15,11 +15,11 @@ from infra.local_gateway.response import Response
 
 PIECE_BYTES = 65_536
 READ_MAX_BYTES = 100 * 1024 * 1024
-"""The part of an oversized body that is read and discarded: a client whose connection is reset never sees the 413."""
+"""The maximum number of body bytes to read and discard: without reading, a client could get a reset, not the 413."""
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One connection. Reads a request, passes it to the gateway, writes the response with one send."""
+    """The handler of one connection: it passes each request to the gateway, and sends the response with one write."""
 
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "Latchkey-local", ""
@@ -30,9 +30,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _respond(self) -> None:
         started_ns = clock.elapsed_ns()
-        answer = self._get_response()
-        self._send(answer)
-        self.server.report(self.command, self.path.partition("?")[0], answer.status, clock.elapsed_ns() - started_ns)
+        response = self._get_response()
+        self._send(response)
+        self.server.report(self.command, self.path.partition("?")[0], response.status, clock.elapsed_ns() - started_ns)
 
     def _get_response(self) -> Response:
         gateway = self.server.gateway
@@ -47,13 +47,13 @@ class Handler(BaseHTTPRequestHandler):
         return gateway.handle(self.command, self.path, self.headers.items(), body, ip=self.client_address[0])
 
     def __getattr__(self, name: str) -> Any:
-        """Accept every method: the gateway responds to unknown ones."""
+        """Accept every HTTP method, since the gateway responds to unknown methods."""
         if name.startswith("do_"):
             return self._respond
         raise AttributeError(name)
 
     def _body(self) -> bytes | None:
-        """Return the body, None when it is too long. Raises ValueError when its length is ambiguous (RFC 9112 §6.3)."""
+        """Return the body, None if it is too long. Raises ValueError if its length is ambiguous (RFC 9112 §6.3)."""
         kept: list[bytes] = []
         length = 0
         for piece in self._pieces():
@@ -67,7 +67,7 @@ class Handler(BaseHTTPRequestHandler):
     def _pieces(self) -> Iterator[bytes]:
         lengths, codings = self.headers.get_all("Content-Length", []), self.headers.get_all("Transfer-Encoding", [])
         if not codings:
-            yield from self._read(_stated(lengths or ["0"]))
+            yield from self._read(_parse_length(lengths or ["0"]))
             return
         if lengths or [coding.lower() for coding in codings] != ["chunked"]:
             raise ValueError("both Content-Length and Transfer-Encoding")
@@ -91,21 +91,21 @@ class Handler(BaseHTTPRequestHandler):
             length -= len(piece)
             yield piece
 
-    def _send(self, answer: Response) -> None:
-        self.send_response(answer.status)
-        for name, value in answer.headers:
+    def _send(self, response: Response) -> None:
+        self.send_response(response.status)
+        for name, value in response.headers:
             self.send_header(name, value)
-        if answer.status not in (204, 304) and answer.header("Content-Length") is None:
-            self.send_header("Content-Length", str(len(answer.body)))
+        if response.status not in (204, 304) and response.header("Content-Length") is None:
+            self.send_header("Content-Length", str(len(response.body)))
         self.end_headers()
-        self.wfile.write(answer.body)
+        self.wfile.write(response.body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class named it
-        """Omit the base class's log line: it shows queries."""
+        """Print nothing, since the base class's log line would contain the query."""
 
 
-def _stated(lengths: list[str]) -> int:
-    """Return the Content-Length, in ASCII digits only (RFC 9112 §6.3)."""
+def _parse_length(lengths: list[str]) -> int:
+    """Return the Content-Length. Raises ValueError unless it is one number in ASCII digits (RFC 9112 §6.3)."""
     length = http_syntax.parse_integer(http_syntax.trim(lengths[0])) if len(set(lengths)) == 1 else None
     if length is None:
         raise ValueError("not a Content-Length")
@@ -113,13 +113,13 @@ def _stated(lengths: list[str]) -> int:
 
 
 class Server(ThreadingHTTPServer):
-    """The local server, with the two methods that Chalice's command line calls."""
+    """The local server, with the interface that Chalice's command line expects."""
 
     daemon_threads = True
     request_queue_size = 128
 
     def __init__(self, app: Chalice, host: str, port: int, *, listener: socket.socket | None = None) -> None:
-        """Listen on `host` and `port`, or serve a listening socket."""
+        """Listen on `host` and `port`, or use a socket that is listening already."""
         super().__init__((host, port), Handler, bind_and_activate=listener is None)
         if listener is not None:
             self.socket.close()
@@ -128,16 +128,16 @@ class Server(ThreadingHTTPServer):
         self.gateway = Gateway(app, domain=f"{host}:{self.server_port}")
 
     def serve_forever(self, poll_interval: float = 0.2) -> None:
-        """Serve until shut down."""
+        """Serve requests until `shutdown` is called."""
         host, port = self.server_address[:2]
         print(f"Serving on http://{host!s}:{port}", flush=True)
         super().serve_forever(poll_interval)
 
     def report(self, method: str, path: str, status: int, took_ns: int) -> None:
-        """Print a line for the terminal, without the query, which may hold an authorization code."""
+        """Print a line for a request, without the query, which may contain an authorization code."""
         print(f"{method} {path} {status} {took_ns / 1e6:.1f} ms", flush=True)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Report errors except closed connections."""
+        """Print the traceback of an error, unless the client has closed the connection."""
         if not isinstance(sys.exc_info()[1], ConnectionError | TimeoutError):
             super().handle_error(request, client_address)

@@ -1,4 +1,4 @@
-"""The root key of a stage, created once: locally a file with mode 0600, deployed an SSM SecureString."""
+"""Create the root key of a stage, once: a file with mode 0600 in a local run, an SSM SecureString for other stages."""
 
 import base64
 import os
@@ -13,12 +13,12 @@ FILE = engine.LOCAL / "stage-key"
 
 
 def new() -> str:
-    """Return a new key in base64."""
+    """Return a new random root key in base64."""
     return base64.b64encode(secrets.token_bytes(root_key.BYTES)).decode()
 
 
 def local_file() -> Path:
-    """Return the file with the local stage's key; create it if it doesn't exist."""
+    """Return the file with the local stage's root key, after creating it if necessary."""
     FILE.parent.mkdir(exist_ok=True)
     beside = FILE.with_name(f"{FILE.name}-{secrets.token_hex(4)}")
     if not FILE.exists():
@@ -26,7 +26,7 @@ def local_file() -> Path:
         with os.fdopen(file, "w") as written:
             written.write(new())
         try:
-            # Created atomically; of two concurrent starts one wins.
+            # The link is created atomically, so of two concurrent starts only one creates the file.
             os.link(beside, FILE)
         except FileExistsError:
             pass
@@ -36,14 +36,14 @@ def local_file() -> Path:
 
 
 def create(ssm: Any, stage: str) -> bool:
-    """Create the key of a deployed stage; return False when it exists: all webhook secrets are derived from it."""
+    """Create a deployed stage's root key, or return False if it exists. It is never replaced: secrets depend on it."""
     name = root_key.parameter_name(stage)
     try:
         ssm.put_parameter(
             Name=name,
             Value=new(),
             Type="SecureString",
-            Description="Latchkey: what webhook secrets are derived from",
+            Description="Latchkey: the key from which webhook secrets are derived",
             Overwrite=False,
         )
     except ssm.exceptions.ParameterAlreadyExists:
@@ -52,7 +52,7 @@ def create(ssm: Any, stage: str) -> bool:
 
 
 def exists(ssm: Any, stage: str) -> bool:
-    """Return whether a deployed stage has its key."""
+    """Return whether a deployed stage has a root key."""
     try:
         ssm.get_parameter(Name=root_key.parameter_name(stage))
     except ssm.exceptions.ParameterNotFound:
@@ -61,5 +61,5 @@ def exists(ssm: Any, stage: str) -> bool:
 
 
 def delete(ssm: Any, stage: str) -> None:
-    """Delete the key of a deployed stage, if it has one."""
+    """Delete the root key of a deployed stage if it exists."""
     ssm.delete_parameters(Names=[root_key.parameter_name(stage)])

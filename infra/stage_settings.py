@@ -1,4 +1,4 @@
-"""The settings of a stage, for the commands on accounts: its tables, and its functions' deployed settings."""
+"""Determine the settings of a stage for the commands on accounts: its tables, and the settings of its functions."""
 
 import os
 
@@ -11,25 +11,25 @@ from infra.failed import Mistake
 
 
 def settings_of(stage: str) -> settings.Settings:
-    """Return the settings of a stage; for the local one, use the engine of `make run`."""
+    """Return the settings for access to a stage's tables; for the local stage, use the database of `make run`."""
     if stage != "local":
         aws_settings.check()
         return settings.from_environment(os.environ | {"LATCHKEY_STAGE": stage, "LATCHKEY_KEY_KIND": _kind_of(stage)})
     checkout.check_local()
     database, url = engine.running() or (os.environ.get("AWS_ENDPOINT_URL", ""), "http://127.0.0.1:8000")
     if not database:
-        raise Mistake("Nothing runs locally: start it with `make run`, or choose a deployed stage with STAGE=.")
+        raise Mistake("No local run was found. Start one with `make run`, or choose a deployed stage with STAGE=.")
     os.environ["AWS_ENDPOINT_URL"] = database
     chalice_cli.prepare_environment(url)
-    if endpoint.from_environment(os.environ) is None:  # then botocore is asked, of a profile or an endpoint's kind
+    if endpoint.from_environment(os.environ) is None:  # botocore will read AWS's files
         aws_settings.check()
     return settings.from_environment(os.environ)
 
 
 def as_deployed(stage: str) -> settings.Settings:
-    """Return the settings of a stage's functions, which determine links and secrets, instead of this shell's.
+    """Return the settings of a stage's deployed functions, which determine links and secrets.
 
-    Those of this shell where there is no function yet. Raises Mistake where they may not be read.
+    If no function is deployed, return the settings of this shell. Raises Mistake if AWS denies access to the functions.
     """
     if stage == "local":
         return settings.current()

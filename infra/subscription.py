@@ -1,7 +1,7 @@
-"""The subscription of a stage's function to the events stream: a Lambda event source mapping.
+"""Manage a function's subscription to the stage's events stream, which is a Lambda event source mapping.
 
-A deleted mapping is listed as `Deleting` for some minutes, and until then no new one for the same function and stream
-can be created. A mapping to a former stream of the table delivers no events.
+A deleted mapping is listed as `Deleting` for some minutes. During this time, no new mapping for the same function and
+stream can be created. A mapping to a former stream of the table delivers no events.
 """
 
 import time
@@ -12,7 +12,7 @@ from infra.failed import DeployError
 
 LOOKS_MAX, PAUSE_S = 120, 5
 FILTER = {"Filters": [{"Pattern": '{"eventName":["INSERT"]}'}]}
-"""New items only: events are never updated, and their deletion by TTL has no consequences."""
+"""A filter for new items. Events are never updated, and their deletion by TTL has no consequences."""
 _DELETING = "Deleting"
 OFF = ("Disabled", "Disabling")
 
@@ -28,7 +28,7 @@ def of_any_source(lambda_arn: str) -> list[dict[str, Any]]:
 
 
 def of_deleted_function(function: str, stage: str) -> list[dict[str, Any]]:
-    """Return the subscriptions to the events table of a function that was deleted manually."""
+    """Return the remaining subscriptions to the events table of a function that was deleted manually."""
     return [each for each in _to_events(stage, _listed()) if _is_of(each["FunctionArn"], function)]
 
 
@@ -60,7 +60,7 @@ def await_deletion(
 def filter_on(session: Any, function: str, stream: str) -> None:
     """Make a botocore session add the filter when it creates or updates a subscription to a stream.
 
-    The same call enables a disabled subscription, which Chalice doesn't.
+    The call also enables a disabled subscription, which Chalice itself doesn't do.
     """
     known = {each["UUID"] for each in _listed(EventSourceArn=stream) if _is_of(each["FunctionArn"], function)}
 

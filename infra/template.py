@@ -1,8 +1,8 @@
-"""The CloudFormation template of the data stack: `resources.yaml`, and a role for each function.
+"""Build the CloudFormation template of the data stack from `resources.yaml` and a role for each function.
 
-A role has the permissions in `policies/` for its function, in this region, account and stage only. It is in the data
-stack, so that it exists, and has propagated to Lambda, before a function is created. Its name has the
-region in it, since role names are unique per account.
+A role has its function's permissions in `policies/`, limited to one region, account and stage. Roles are part of the
+data stack, so that they exist and have propagated to Lambda before the functions are created. Their names include the
+region, because role names are unique per account.
 """
 
 import json
@@ -17,16 +17,16 @@ from infra.data import RESOURCES
 POLICIES = Path(__file__).with_name("policies")
 TABLE = "AWS::DynamoDB::Table"
 IDENTITIES, CONFIGURATION_SETS = "identity/*", "configuration-set/*"
-"""If the identity has a default configuration set, SES also requires permission for it."""
+"""The resources for sending emails. SES also requires permission for an identity's default configuration set."""
 Template = dict[str, Any]
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # the one in C, where it was built
-    """Reads `!Sub x` as `{"Fn::Sub": "x"}`, its long form."""
+    """A YAML loader that converts short forms such as `!Sub x` to long forms such as `{"Fn::Sub": "x"}`."""
 
 
 def composed(mail_from: str = "") -> Template:
-    """Return the template, for a stage that sends emails from `mail_from`, or sends none."""
+    """Return the template for a stage that sends emails from `mail_from`; if it is "", for one without emails."""
     loaded = read(RESOURCES)
     for name in deployed.FUNCTIONS:
         loaded["Resources"][logical_role(name)] = _role(name, mail_from)
@@ -36,18 +36,18 @@ def composed(mail_from: str = "") -> Template:
 
 
 def read(file: Path) -> Template:
-    """Return a template file, with the long form of intrinsic functions."""
+    """Read a template file, and convert intrinsic functions to their long form."""
     loaded: Template = yaml.load(file.read_text(), _Loader)  # noqa: S506 - a SafeLoader that knows `!Sub`
     return loaded
 
 
 def as_text(template: Template) -> str:
-    """Return a template as compact JSON: CloudFormation's limit is 51,200 bytes."""
+    """Return a template as compact JSON, because CloudFormation limits it to 51,200 bytes."""
     return json.dumps(template, separators=(",", ":"))
 
 
 def logical_role(name: str) -> str:
-    """Return the logical id of a function's role, and of the output with its ARN."""
+    """Return the logical id of a function's role, which is also the name of the output with the role's ARN."""
     return f"{_short(name).title()}Role"
 
 
@@ -57,18 +57,18 @@ def role_arn(name: str) -> str:
 
 
 def tables(template: Template) -> dict[str, dict[str, Any]]:
-    """Return the tables among a template's resources, by logical id."""
+    """Return the tables in a template, by logical id."""
     return {logical: each for logical, each in template["Resources"].items() if each["Type"] == TABLE}
 
 
 def address(mail_from: str) -> str:
-    """Return the address of a sender, without its display name."""
+    """Return the email address of a sender, without the display name."""
     return mail_from.rpartition("<")[2].rstrip(">")
 
 
 def _role(name: str, mail_from: str) -> Template:
     granted = json.loads((POLICIES / f"{_short(name)}.json").read_text())
-    statements = [each for each in (_filled_in(statement, mail_from) for statement in granted) if each["Resource"]]
+    statements = [each for each in (_fill_in(statement, mail_from) for statement in granted) if each["Resource"]]
     trusted = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
     return {
         "Type": "AWS::IAM::Role",
@@ -83,7 +83,7 @@ def _role(name: str, mail_from: str) -> Template:
     }
 
 
-def _filled_in(statement: dict[str, Any], mail_from: str) -> dict[str, Any]:
+def _fill_in(statement: dict[str, Any], mail_from: str) -> dict[str, Any]:
     """Return a policy statement with the sender filled in, without resources for a stage that sends no emails.
 
     In its sandbox SES also requires permission for the recipient's identity. So the condition restricts

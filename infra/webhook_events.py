@@ -1,7 +1,7 @@
-"""`make reference`: docs/webhook-events.md, an example of each webhook message.
+"""`make reference`: write docs/webhook-events.md, which has an example of each webhook message.
 
-The code renders the messages. The events (`EXAMPLES`) are examples; after each test the events in the tables are
-compared with them (`tests/support/stored_items.py`).
+The product's code renders the messages from the example events in `EXAMPLES`. Tests compare the stored events with
+these examples (`tests/support/stored_items.py`).
 """
 
 import json
@@ -81,7 +81,7 @@ EXAMPLES: dict[str, tuple[str, dict[str, str]]] = {
     kinds.QUOTA_NEARLY_SPENT: (KEY, _A_QUOTA | {"used": "800"}),
     kinds.QUOTA_SPENT: (KEY, _A_QUOTA | {"used": "1000"}),
 }
-"""The actor and the changed fields of each event type."""
+"""The actor and the changed fields in the example for each event type."""
 _NOWHERE = (actors.DETECTION, actors.SYSTEM, actors.OPERATOR)
 """Actors without a client address."""
 
@@ -97,7 +97,7 @@ def example(kind: str) -> str:
 
 
 def page() -> str:
-    """Return the page."""
+    """Return the text of docs/webhook-events.md."""
     return "\n".join(_lines()) + "\n"
 
 
@@ -113,7 +113,7 @@ def _lines() -> Iterator[str]:
 
 
 def _spread(told: dict[str, Any]) -> Iterator[str]:
-    """Yield a message with a line for each field of its event."""
+    """Yield the lines of a message as JSON, with one line for each field of its event."""
     *first, last = (f"    {_field(*each)}" for each in told.pop("data").items())
     yield from ("{", *(f"  {_field(*each)}," for each in told.items()), '  "data": {')
     yield from (*(f"{field}," for field in first), last, "  }", "}")

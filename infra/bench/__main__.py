@@ -1,6 +1,6 @@
-"""`make bench`: measures Latchkey beside its peers, prints the targets, writes docs/bench.json and docs/performance.md.
+"""`make bench`: compare Latchkey's performance with other libraries, and write docs/bench.json and docs/performance.md.
 
-One run does it all, so that every number of a page is from the same machine in the same minutes.
+A single run measures everything, so that all numbers on the page come from the same machine at the same time.
 """
 
 import argparse
@@ -21,19 +21,19 @@ from infra.failed import Mistake
 
 OUT = machine.ROOT / "docs" / "bench.json"
 TRIAL = peers.HOME / "bench.json"
-"""Where the numbers of a run go that wasn't a whole one: the page is not for them."""
+"""The results of partial runs, which docs/performance.md must not contain."""
 
 
 def main() -> int:
-    """Measure what the arguments choose and write it down. A target that is missed is shown; it is no failure."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # by way of whatever must be stopped
+    """Run the selected measurements and write the results. A missed target is reported but doesn't fail the run."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # exit normally, which stops the child processes
     chosen = _arguments()
     out: Path = chosen.out or (TRIAL if chosen.only or chosen.share < 1 else OUT)
     if chosen.page:
         bench = json.loads(out.read_text())
     else:
         try:
-            bench = _measured([_smaller(group, chosen.share) for group in _groups(chosen.only)], chosen.rounds)
+            bench = _measure([_scale_down(group, chosen.share) for group in _select_groups(chosen.only)], chosen.rounds)
         except EngineError as error:
             print(error, file=sys.stderr)
             return 1
@@ -46,11 +46,11 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--out", default="", help="where the numbers go; the page goes beside it")
-    parser.add_argument("--rounds", default="", help="how many rounds are measured, after those that warm up")
+    parser.add_argument("--out", default="", help="the file for the results; the page is written beside it")
+    parser.add_argument("--rounds", default="", help="the number of measured rounds, after the warm-up rounds")
     parser.add_argument("--only", nargs="*", default=[], help="the groups to measure: " + ", ".join(_names()))
-    parser.add_argument("--share", type=float, default=1.0, help="do a small part of each round: a trial")
-    parser.add_argument("--page", action="store_true", help="write the page anew from the numbers there are")
+    parser.add_argument("--share", type=float, default=1.0, help="run only this fraction of each round")
+    parser.add_argument("--page", action="store_true", help="only rewrite the page from existing results")
     chosen = parser.parse_args()
     try:
         out = inputs.given("OUT", chosen.out)
@@ -65,19 +65,19 @@ def _names() -> list[str]:
     return [group.name for group in GROUPS]
 
 
-def _groups(only: list[str]) -> list[Group]:
+def _select_groups(only: list[str]) -> list[Group]:
     unknown = set(only) - set(_names())
     if unknown:
-        raise SystemExit(f"There is no group {', '.join(sorted(unknown))}; there are {', '.join(_names())}.")
+        raise SystemExit(f"Unknown group: {', '.join(sorted(unknown))}. The groups are {', '.join(_names())}.")
     return [group for group in GROUPS if not only or group.name in only]
 
 
-def _smaller(group: Group, share: float) -> Group:
-    """Return a group that does a part of its work, yet something."""
+def _scale_down(group: Group, share: float) -> Group:
+    """Return the group with a fraction of its operations: at least 16, or all if it has fewer."""
     return replace(group, operations=max(min(group.operations, 16), round(group.operations * share)))
 
 
-def _measured(groups: list[Group], count: int) -> dict[str, Any]:
+def _measure(groups: list[Group], count: int) -> dict[str, Any]:
     homes = peers.install()
     measured = {}
     for group in groups:
@@ -85,14 +85,14 @@ def _measured(groups: list[Group], count: int) -> dict[str, Any]:
         began = time.monotonic()
         measured[group.name] = rounds.run(group, count, homes)
         print(f"{time.monotonic() - began:.0f} s", flush=True)
-    found = results.summaries(measured)
+    summaries = results.summaries(measured)
     return {
         "machine": machine.machine(),
         "date": datetime.now(UTC).date().isoformat(),
         "versions": machine.versions(),
         "rounds": results.raw(measured),
-        "contenders": found,
-        "ratios": results.ratios(found),
+        "contenders": summaries,
+        "ratios": results.ratios(summaries),
     }
 
 

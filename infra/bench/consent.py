@@ -1,4 +1,4 @@
-"""A user's consent to a client, by the functions of the consent page, for the OAuth contenders."""
+"""Create authorization codes for the OAuth benchmarks with the functions behind the consent page."""
 
 from urllib.parse import parse_qs, urlsplit
 
@@ -10,14 +10,14 @@ ISSUER = "https://api.example.com"
 
 
 def code(account_id: str, client_id: str, **more: str) -> str:
-    """Return an authorization code after an account's consent; `more` are further request parameters."""
-    asked = {
+    """Approve an authorization request for an account and return its code; `more` are extra request parameters."""
+    parameters = {
         "client_id": client_id,
         "redirect_uri": CALLBACK,
         "response_type": "code",
         "scope": "read write",
         **more,
     }
-    asking = authorize.parse(parse_query({name: [value] for name, value in asked.items()}), ISSUER)
-    location = authorize.approve(asking, account_id, ISSUER)
+    request = authorize.parse(parse_query({name: [value] for name, value in parameters.items()}), ISSUER)
+    location = authorize.approve(request, account_id, ISSUER)
     return parse_qs(urlsplit(location).query)["code"][0]

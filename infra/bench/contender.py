@@ -1,8 +1,9 @@
-"""The working side of a measurement: a process that is set up does as many operations as it is told, and says how fast.
+"""The main loop of a contender, the process that runs and times the operations of one measured program.
 
-It speaks JSON lines. On standard output first `{"ready": true}`; then for each `{"run": N, "parallel": K}` of standard
-input one answer with `operations`, `wall_ns`, `cpu_ns`, `latency_ns`, `calls` and `refused`. It ends when its input
-does. Only the standard library is needed: peers run this in an environment of their own, Node.js in `serve.mjs`.
+The protocol is JSON lines. The process first prints `{"ready": true}`. For each command `{"run": N, "parallel": K}` on
+standard input it prints one result with `operations`, `wall_ns`, `cpu_ns`, `latency_ns`, `calls` and `refused`. It
+exits at the end of its input. This module imports only the standard library, because the environments of the compared
+libraries lack Latchkey's dependencies. `serve.mjs` is its counterpart for Node.js.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-Answer = dict[str, Any]
+Measurement = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +25,18 @@ class Work:
     """The operations of one contender."""
 
     operate: Callable[[Any], bool]
-    """Runs one operation with one input; returns False when it was rejected."""
+    """Runs one operation on one input; returns False when the operation was rejected."""
     prepare: Callable[[int], Sequence[Any]] = range
-    """Creates the inputs of the operations, outside of the measured time."""
+    """Creates the inputs of the operations before the measured time starts."""
     calls: Callable[[], int] | None = None
-    """Counts the database calls since the start of the process; None where it is unknown."""
+    """Returns the number of database calls since the process started; None if they aren't counted."""
     works_here: bool = True
-    """Whether this process does the work itself; otherwise its CPU time isn't reported."""
+    """Whether this process does the measured work; if another process does it, no CPU time is reported."""
 
 
 @dataclass(frozen=True, slots=True)
 class AsyncWork:
-    """The operations of a contender with coroutines."""
+    """The operations of an asyncio contender."""
 
     operate: Callable[[Any], Awaitable[bool]]
     calls: Callable[[], int] | None = None
@@ -43,52 +44,52 @@ class AsyncWork:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The duration of each operation, and the number of rejected ones."""
+    """The duration of each operation, and the number of rejected operations."""
 
     latency_ns: list[int]
     refused: int
 
 
 def serve(work: Work) -> None:
-    """Run the commands of standard input in threads until it ends."""
+    """Execute commands from standard input until it is closed, with parallel operations in threads."""
 
-    def run(count: int, parallel: int) -> Answer:
-        material = work.prepare(count)
-        answer = measured(work.calls, lambda: _in_threads(work.operate, material, parallel))
-        return answer if work.works_here else answer | {"cpu_ns": None}
+    def run(count: int, parallel: int) -> Measurement:
+        inputs = work.prepare(count)
+        measurement = measure(work.calls, lambda: _run_in_threads(work.operate, inputs, parallel))
+        return measurement if work.works_here else measurement | {"cpu_ns": None}
 
     serve_runs(run)
 
 
 def serve_async(runner: asyncio.Runner, work: AsyncWork) -> None:
-    """Run the commands of standard input in asyncio tasks until it ends."""
+    """Execute commands from standard input until it is closed, with parallel operations in asyncio tasks."""
 
-    def run(count: int, parallel: int) -> Answer:
-        return measured(work.calls, lambda: runner.run(_in_tasks(work.operate, range(count), parallel)))
+    def run(count: int, parallel: int) -> Measurement:
+        return measure(work.calls, lambda: runner.run(_run_in_tasks(work.operate, range(count), parallel)))
 
     serve_runs(run)
 
 
-def serve_runs(run: Callable[[int, int], Answer]) -> None:
-    """Answer each line of standard input with the result of `run`."""
-    answers = _standard_output_kept()
-    _say(answers, {"ready": True})
-    for asked in _lines():
-        _say(answers, run(int(asked["run"]), int(asked.get("parallel", 1))))
+def serve_runs(run: Callable[[int, int], Measurement]) -> None:
+    """Execute commands from standard input until it is closed, each by calling `run`."""
+    results = _reserve_standard_output()
+    _write(results, {"ready": True})
+    for command in _read_commands():
+        _write(results, run(int(command["run"]), int(command.get("parallel", 1))))
 
 
-def one_after_another(operate: Callable[[Any], bool], material: Sequence[Any]) -> Pace:
-    """Run one operation with each input."""
+def run_sequentially(operate: Callable[[Any], bool], inputs: Sequence[Any]) -> Pace:
+    """Run one operation for each input, one after another."""
     latency_ns, refused, now = list[int](), 0, time.perf_counter_ns
-    for piece in material:
+    for each in inputs:
         began = now()
-        refused += not operate(piece)
+        refused += not operate(each)
         latency_ns.append(now() - began)
     return Pace(latency_ns, refused)
 
 
-def measured(calls: Callable[[], int] | None, work: Callable[[], Pace]) -> Answer:
-    """Return the measurements of some work; `calls` returns the number of database calls so far."""
+def measure(calls: Callable[[], int] | None, work: Callable[[], Pace]) -> Measurement:
+    """Run `work` and return its measurements; `calls` returns the number of database calls so far."""
     calls_before = calls() if calls else 0
     cpu_before, began = time.process_time_ns(), time.perf_counter_ns()
     pace = work()
@@ -103,48 +104,48 @@ def measured(calls: Callable[[], int] | None, work: Callable[[], Pace]) -> Answe
     }
 
 
-def _in_threads(operate: Callable[[Any], bool], material: Sequence[Any], parallel: int) -> Pace:
+def _run_in_threads(operate: Callable[[Any], bool], inputs: Sequence[Any], parallel: int) -> Pace:
     if parallel == 1:
-        return one_after_another(operate, material)
+        return run_sequentially(operate, inputs)
     with ThreadPoolExecutor(parallel) as threads:
-        # Each in a copy of this thread's context, so that a call counter in it counts the calls of all threads.
+        # Every thread runs in a copy of this context, so that its counter of database calls counts all threads.
         lanes = [
-            threads.submit(contextvars.copy_context().run, one_after_another, operate, material[lane::parallel])
+            threads.submit(contextvars.copy_context().run, run_sequentially, operate, inputs[lane::parallel])
             for lane in range(parallel)
         ]
-        return _together([lane.result() for lane in lanes])
+        return _combine([lane.result() for lane in lanes])
 
 
-async def _in_tasks(operate: Callable[[Any], Awaitable[bool]], material: Sequence[Any], parallel: int) -> Pace:
-    async def lane(pieces: Sequence[Any]) -> Pace:
+async def _run_in_tasks(operate: Callable[[Any], Awaitable[bool]], inputs: Sequence[Any], parallel: int) -> Pace:
+    async def run_lane(lane: Sequence[Any]) -> Pace:
         latency_ns, refused, now = list[int](), 0, time.perf_counter_ns
-        for piece in pieces:
+        for each in lane:
             began = now()
-            refused += not await operate(piece)
+            refused += not await operate(each)
             latency_ns.append(now() - began)
         return Pace(latency_ns, refused)
 
-    return _together(await asyncio.gather(*(lane(material[number::parallel]) for number in range(parallel))))
+    return _combine(await asyncio.gather(*(run_lane(inputs[number::parallel]) for number in range(parallel))))
 
 
-def _together(lanes: Sequence[Pace]) -> Pace:
+def _combine(lanes: Sequence[Pace]) -> Pace:
     return Pace([took for lane in lanes for took in lane.latency_ns], sum(lane.refused for lane in lanes))
 
 
-def _standard_output_kept() -> TextIO:
-    """Return standard output, and redirect other prints to nowhere: it must contain only answers."""
-    kept = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
-    return kept
+def _reserve_standard_output() -> TextIO:
+    """Return standard output for the results, and discard everything that libraries print to it."""
+    reserved = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    discarded = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(discarded, sys.stdout.fileno())
+    os.close(discarded)
+    return reserved
 
 
-def _say(answers: TextIO, said: Answer) -> None:
-    print(json.dumps(said), file=answers, flush=True)
+def _write(results: TextIO, result: Measurement) -> None:
+    print(json.dumps(result), file=results, flush=True)
 
 
-def _lines() -> Iterator[Answer]:
+def _read_commands() -> Iterator[dict[str, Any]]:
     for line in sys.stdin:
-        asked: Answer = json.loads(line)
-        yield asked
+        command: dict[str, Any] = json.loads(line)
+        yield command

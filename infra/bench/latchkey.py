@@ -1,6 +1,4 @@
-"""Latchkey as its contenders meet it: tables in the engine that the environment names, accounts with keys, and events
-as API Gateway sends them.
-"""
+"""Test data for the benchmarks of Latchkey: tables, accounts with keys, and API Gateway events."""
 
 import os
 import uuid
@@ -20,7 +18,7 @@ from infra.local_gateway.lambda_context import LambdaContext
 Event = dict[str, Any]
 
 SUBJECTS = 50
-"""The number of accounts of a load: enough to stay below their limits, few enough to stay in local caches."""
+"""The number of accounts: enough to keep each below its limits, few enough to fit into the local caches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +31,19 @@ class Caller:
 
 @contextmanager
 def ready() -> Iterator[Callable[[], int]]:
-    """Create the tables where they are missing; give a count of the calls that this thread made in the `with` block.
+    """Create missing tables, and yield a function that returns the number of database calls in the `with` block.
 
-    The log is written as in production, to where nobody reads it: a line a request is part of what a request costs.
+    Log lines are written as in production, since they are part of a request's cost, but discarded.
     """
-    with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - a device, no path of ours
-        telemetry.write_to(nowhere)
+    with open(os.devnull, "w") as discarded:  # noqa: PTH123 - a device, no path of ours
+        telemetry.write_to(discarded)
         data.create_missing_tables()
         with telemetry.record_calls() as calls:
             yield lambda: len(calls.made)
 
 
 def callers(tier: Tier, count: int = SUBJECTS) -> list[Caller]:
-    """Return new accounts of a tier, each with a key with all scopes."""
+    """Create accounts of a tier, each with a key that has all scopes."""
     return [_caller(tier) for _ in range(count)]
 
 
@@ -57,13 +55,13 @@ def _caller(tier: Tier) -> Caller:
 
 
 def authorizer_event(secret: str) -> Event:
-    """Return the authorizer's event for `secret`."""
+    """Return the event that API Gateway sends to the authorizer for a secret."""
     arn = "arn:aws:execute-api:us-east-1:000000000000:abcdef1234/api/GET/v1/limits"
     return {"type": "TOKEN", "authorizationToken": f"Bearer {secret}", "methodArn": arn}
 
 
 def limits_event(secret: str) -> Event:
-    """Return the event of one authorized `GET /v1/limits`, with the authorizer's context."""
+    """Return API Gateway's event for an authorized `GET /v1/limits`, with the authorizer's context."""
     context: Any = LambdaContext("latchkey-bench", str(uuid.uuid4()))
     policy: dict[str, Any] = authorizer(authorizer_event(secret), context)
     event = proxy_event("/v1/limits", secret)
@@ -72,7 +70,7 @@ def limits_event(secret: str) -> Event:
 
 
 def proxy_event(path: str, secret: str) -> Event:
-    """Return the event of one GET with the headers and the context that API Gateway adds."""
+    """Return API Gateway's event for a GET request, with the headers and the context that API Gateway adds."""
     headers = {
         "Accept": "*/*",
         "Accept-Encoding": "gzip, deflate",

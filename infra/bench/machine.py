@@ -1,4 +1,4 @@
-"""The machine of a measurement, and the versions of all software in it."""
+"""Describe the machine that ran a measurement, and the versions of the measured software."""
 
 import os
 import platform
@@ -13,7 +13,7 @@ from infra.bench import peers
 
 ROOT = Path(__file__).parents[2]
 OURS = ("boto3", "botocore", "chalice", "pynamodb", "aws-lambda-powertools")
-"""The dependencies of Latchkey and of the baselines."""
+"""The Python dependencies of Latchkey and of the baselines."""
 
 
 def machine() -> dict[str, object]:
@@ -36,7 +36,7 @@ def versions() -> dict[str, dict[str, str]]:
 def _processor() -> str:
     try:
         found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    except FileNotFoundError:  # not Linux
+    except FileNotFoundError:  # this file exists only on Linux
         found = None
     return found[1] if found else platform.processor() or platform.machine()
 

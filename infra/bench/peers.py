@@ -1,8 +1,8 @@
-"""The environments of the compared libraries, under `.local/bench`: a virtual environment and a `node_modules`.
+"""Install the compared libraries under `.local/bench`: a virtual environment for Python, `node_modules` for Node.js.
 
-Each is installed completely from `infra/requirements/bench.txt` or the lock file in `peers/`, into a folder of its own
-for each set of pins. A library that can't be installed is not measured. After a change of
-`peers/package.json`, in that folder: `npm install --package-lock-only --omit-lockfile-registry-resolved`.
+Versions are pinned in `infra/requirements/bench.txt` and in the lock file in `peers/`; every set of pins has its own
+folder. A library that can't be installed isn't measured. After a change of `peers/package.json`, update the lock file:
+run `npm install --package-lock-only --omit-lockfile-registry-resolved` in `peers/`.
 """
 
 import hashlib
@@ -26,48 +26,48 @@ HOME = LOCAL / "bench"
 LOG = HOME / "bench.log"
 PROGRAMS = HERE / "contenders"
 _COMPILED = ("better-sqlite3",)
-"""Packages with a C++ part, which they download or compile: where that fails, the others can still be measured."""
+"""Packages that download or compile a C++ module. If that fails, the other packages can still be measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class Homes:
-    """The peers' environments; None is one that couldn't be installed."""
+    """The Python interpreter and the Node.js folder of the compared libraries, None if they can't be installed."""
 
     python: Path | None
     node: Path | None
 
 
 def install() -> Homes:
-    """Return both environments; install missing ones."""
+    """Install missing environments, and return both."""
     HOME.mkdir(parents=True, exist_ok=True)
-    return Homes(_tried(_python), _tried(_node))
+    return Homes(_try(_python), _try(_node))
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of all peers."""
+    """Return the versions of all compared libraries."""
     python = re.findall(r"^([\w.-]+)==(\S+)", (pinned.REQUIREMENTS / "bench.in").read_text(), re.MULTILINE)
     node: dict[str, str] = json.loads((PINS / "package.json").read_text())["dependencies"]
     return dict(python) | node
 
 
-def _tried(environment: Callable[[], Path]) -> Path | None:
+def _try(environment: Callable[[], Path]) -> Path | None:
     try:
         return environment()
     except (subprocess.CalledProcessError, OSError) as error:
-        print(f"Not all peers can be installed ({error}); see {LOG.relative_to(LOCAL.parent)}.", file=sys.stderr)
+        print(f"Some libraries can't be installed ({error}); see {LOG.relative_to(LOCAL.parent)}.", file=sys.stderr)
         return None
 
 
 def _python() -> Path:
-    """Return the interpreter of the Python peers."""
-    return pinned.python_programs("bench", announced="Installing the Python peers (once) …") / "python"
+    """Return the Python interpreter of the environment with the compared Python libraries."""
+    return pinned.python_programs("bench", announced="Installing the Python libraries (once) …") / "python"
 
 
 def _node() -> Path:
-    """Return the folder of the Node.js peers, with current copies of the programs."""
+    """Return the folder with the compared Node.js libraries and current copies of the contenders' programs."""
     home = _home("node", "package.json", "package-lock.json")
     if not _is_whole(home):
-        print("Installing the Node.js peers (once) …", flush=True)
+        print("Installing the Node.js libraries (once) …", flush=True)
         home.mkdir(parents=True)
         for name in ("package.json", "package-lock.json"):
             shutil.copy2(PINS / name, home)
@@ -81,13 +81,13 @@ def _node() -> Path:
 
 
 def _compile(package: str, home: Path) -> None:
-    """Let a package download or compile its C++ part; a failure is reported when it is used."""
+    """Download or compile a package's C++ module; if this fails, the package fails when it is used."""
     node = shutil.which("node")
     headers = Path(node).resolve().parent.parent if node else home
-    # Where Node.js came with its headers they are used; otherwise they are fetched.
-    known = {"npm_config_nodedir": str(headers)} if (headers / "include" / "node" / "node.h").exists() else {}
+    # npm downloads the C++ headers of Node.js unless they are installed with it.
+    settings = {"npm_config_nodedir": str(headers)} if (headers / "include" / "node" / "node.h").exists() else {}
     with suppress(subprocess.CalledProcessError):
-        _run(["npm", "rebuild", "--silent", package], home, known)
+        _run(["npm", "rebuild", "--silent", package], home, settings)
 
 
 def _run(command: list[str], folder: Path | None = None, environment: Mapping[str, str] | None = None) -> None:
@@ -103,7 +103,7 @@ def _home(kind: str, *pins: str) -> Path:
 
 
 def _is_whole(home: Path) -> bool:
-    """Return whether an environment is completely installed; remove an incomplete one."""
+    """Return whether an environment is completely installed; if it isn't, remove it."""
     if (home / ".whole").exists():
         return True
     shutil.rmtree(home, ignore_errors=True)

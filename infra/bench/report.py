@@ -1,4 +1,4 @@
-"""The report of a measurement: a table for the terminal and docs/performance.md, both from bench.json."""
+"""Format the results in docs/bench.json as a table for the terminal and as docs/performance.md."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ _SIGN = {"<=": "≤", ">=": "≥"}
 
 
 def table(bench: Bench) -> str:
-    """Return the rows with a target, for a terminal."""
+    """Return a table of all targets for the terminal."""
     lines = [("", "reached", "target", "")]
     for row in ROWS:
         ratio = bench["ratios"].get(row.name)
@@ -29,7 +29,7 @@ def table(bench: Bench) -> str:
 
 
 def page(bench: Bench) -> str:
-    """Return docs/performance.md."""
+    """Return the text of docs/performance.md."""
     machine = bench["machine"]
     where = f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}"
     lines = [
@@ -52,14 +52,14 @@ def page(bench: Bench) -> str:
         "",
         *(line for group in GROUPS for line in _group_lines(group, bench)),
         *_version_lines(bench["versions"]),
-        "`make bench` measures again. It takes some minutes, longer the first time, when it installs the peers.",
+        "`make bench` measures again. It takes some minutes, the first time more, because it installs the libraries.",
         "",
     ]
     return "\n".join(lines)
 
 
 def _outdated_lines(versions: Mapping[str, str]) -> list[str]:
-    """Return a note when the measured version still had Authlib, which the product no longer contains."""
+    """Return a note if the results are from a version that contained Authlib."""
     if "Authlib" not in versions:
         return []
     return ["", "This measurement includes Authlib, which the product no longer contains."]
@@ -97,7 +97,7 @@ def _group_lines(group: Group, bench: Bench) -> list[str]:
 
 
 def _profile_lines(group: Group, bench: Bench) -> list[str]:
-    """Return the shares of a profile, scaled to the CPU time measured without the profiler, and without waiting."""
+    """Return the table of a profile: each part's share, applied to the CPU time that was measured without profiling."""
     found = _found(bench)
     watched = {
         contender.name: found[group.name][contender.name]
@@ -111,7 +111,7 @@ def _profile_lines(group: Group, bench: Bench) -> list[str]:
         "",
         f"{_size(bench['rounds'][group.name])} The stack is sampled every few milliseconds of CPU. The last row",
         "repeats the requests with stored responses of the database, without waiting. The difference is more than",
-        "sockets: a process that slept has cold caches, so its next work takes longer. Peers that keep all data in",
+        "sockets: a process that slept has cold caches, so its next work takes longer. Libraries that keep data in",
         "memory never wait.",
         "",
         "| part | " + " | ".join(f"{name}: share | CPU µs" for name in watched) + " |",
@@ -143,7 +143,7 @@ def _version_lines(versions: Mapping[str, Mapping[str, str]]) -> list[str]:
 
 
 def _size(measured: Mapping[str, Sequence[Round]]) -> str:
-    """Return the number of operations and rounds, of the contender with the most."""
+    """Return the number of rounds and the operations per round as a sentence."""
     rounds = max(measured.values(), key=len)
     sizes = sorted({one["operations"] for one in rounds})
     return f"Rounds: {len(rounds)}, of {' or '.join(f'{size:,}' for size in sizes) or 'no'} operations each."
@@ -163,7 +163,7 @@ def _outcome(ratio: Mapping[str, Any]) -> str:
 
 
 def _number(value: float | None) -> str:
-    """Return a number with three significant digits, a dash for an unknown one."""
+    """Return a number with about three significant digits, or a dash for None."""
     if value is None:
         return "–"
     if value == int(value) or value >= 100:

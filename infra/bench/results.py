@@ -1,4 +1,4 @@
-"""Results of the rounds: medians by contender, and the numbers with a target."""
+"""Compute the results from the measured rounds: medians for each contender, and the values that have a target."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ Summaries = dict[str, dict[str, Summary]]
 
 
 def summaries(measured: Mapping[str, Sequence[Measured]]) -> Summaries:
-    """Return each contender's result by group: medians of its rounds, or `not_measured` with the reason."""
+    """Return the results of all contenders by group: medians of the rounds, or `not_measured` with the reason."""
     return {
         group: {outcome.contender.name: _summary(outcome) for outcome in outcomes}
         for group, outcomes in measured.items()
@@ -28,7 +28,7 @@ def raw(measured: Mapping[str, Sequence[Measured]]) -> dict[str, dict[str, list[
 
 
 def ratios(found: Summaries, rows: Sequence[Row] = ROWS) -> dict[str, dict[str, Any]]:
-    """Return the result of each row whose contenders were all measured."""
+    """Return the value of every row, except for rows with a contender that wasn't measured."""
     reached = {row.name: _reached(row, found) for row in rows}
     return {
         row.name: {"reached": value, "target": row.target, "direction": row.direction}
@@ -38,12 +38,12 @@ def ratios(found: Summaries, rows: Sequence[Row] = ROWS) -> dict[str, dict[str, 
 
 
 def missing(row: Row, found: Summaries) -> str:
-    """Return why a row has no number."""
+    """Return the reason why a row has no value."""
     group = found.get(row.group, {})
     for name in (row.contender, row.against):
         if name and "not_measured" in group.get(name, {"not_measured": ""}):
-            return f"{name}: {group[name]['not_measured']}" if name in group else "left out of this run"
-    return "there was nothing to divide by"
+            return f"{name}: {group[name]['not_measured']}" if name in group else "not part of this run"
+    return "division by zero"
 
 
 def is_met(ratio: Mapping[str, Any]) -> bool:
@@ -74,7 +74,7 @@ def _summary(outcome: Measured) -> Summary:
         "refused": sum(one["refused"] for one in rounds),
     }
     if "over_admitted" in rounds[0]:
-        # The maximum, not the median: no round may admit too many.
+        # The maximum instead of the median, because no round may over-admit.
         summary["over_admitted"] = max(one["over_admitted"] for one in rounds)
         summary["busiest_second"] = max(one["busiest_second"] for one in rounds)
     if "profile" in rounds[0]:
@@ -85,7 +85,7 @@ def _summary(outcome: Measured) -> Summary:
 
 
 def _each(rounds: Sequence[Round], name: str, unit: float, *, digits: int) -> float | None:
-    """Return the median of a measure per operation, None where a contender doesn't measure it."""
+    """Return the median of a measure per operation, None if the contender doesn't report this measure."""
     if any(one[name] is None for one in rounds):
         return None
     each: float = median(one[name] / one["operations"] for one in rounds) / unit

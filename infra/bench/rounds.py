@@ -1,8 +1,8 @@
-"""Running the contenders of a group by turns: A B C, A B C, …, so that whatever the machine does meets all of them.
+"""Run the contenders of a group in alternation (A B C, A B C, …), so that other load affects all of them.
 
-The first two rounds warm up and aren't counted: Node.js compiles only what it has seen often. A contender that can't be
-started, fails, or refuses what it should have done, isn't measured: it leaves its reason instead of numbers, and the
-others go on.
+The first two rounds are warm-ups and aren't counted, because Node.js compiles only code that ran often. If a contender
+can't be started, fails, or rejects an operation, the results contain the reason instead of numbers, and the other
+contenders continue.
 """
 
 import json
@@ -30,12 +30,12 @@ Round = dict[str, Any]
 
 
 class NotMeasured(Exception):
-    """A contender has no numbers; the message says why."""
+    """A contender couldn't be measured; the message is the reason."""
 
 
 @dataclass
 class Measured:
-    """The result of one contender: its rounds, or the reason for none."""
+    """The result of one contender: its rounds, or the reason why it has none."""
 
     contender: Contender
     rounds: list[Round] = field(default_factory=list)
@@ -43,32 +43,32 @@ class Measured:
 
 
 def run(group: Group, rounds: int, homes: Homes) -> list[Measured]:
-    """Return the result of each contender of a group, measured `rounds` times after warm-up rounds.
+    """Measure all contenders of a group for `rounds` rounds after the warm-up rounds.
 
-    They share a database engine that starts empty with the group and ends with it.
+    The contenders share a local database, which is started empty and stopped at the end.
     """
     database = engine.start(None, say=False)
     try:
         with ExitStack() as stack:
-            return _by_turns(group, rounds, _Contenders(stack, homes, _environment(database.url)))
+            return _alternate(group, rounds, _Contenders(stack, homes, _environment(database.url)))
     finally:
         database.stop()
 
 
 @dataclass
 class _Contenders:
-    """Starts processes that end with `stack`."""
+    """Starts contenders' processes, which end when `stack` is closed."""
 
     stack: ExitStack
     homes: Homes
     environment: Mapping[str, str]
 
-    def started(self, contender: Contender) -> "_Process":
+    def start(self, contender: Contender) -> "_Process":
         command = _command(contender, self.homes)
         return self.stack.enter_context(_Process(command, self.environment))
 
 
-def _by_turns(group: Group, rounds: int, contenders: _Contenders) -> list[Measured]:
+def _alternate(group: Group, rounds: int, contenders: _Contenders) -> list[Measured]:
     outcomes = [Measured(contender) for contender in group.contenders]
     running: dict[str, _Process] = {}
     for number in range(WARM_UPS + rounds + group.more_rounds):
@@ -77,8 +77,8 @@ def _by_turns(group: Group, rounds: int, contenders: _Contenders) -> list[Measur
                 continue
             try:
                 if number == 0:
-                    running[outcome.contender.name] = contenders.started(outcome.contender)
-                measured = _round(running[outcome.contender.name], group, outcome.contender)
+                    running[outcome.contender.name] = contenders.start(outcome.contender)
+                measured = _run_round(running[outcome.contender.name], group, outcome.contender)
             except NotMeasured as error:
                 outcome.rounds, outcome.reason = [], str(error)
                 continue
@@ -87,36 +87,36 @@ def _by_turns(group: Group, rounds: int, contenders: _Contenders) -> list[Measur
     return outcomes
 
 
-def _round(process: "_Process", group: Group, contender: Contender) -> Round:
-    answer = process.ask({"run": group.operations, "parallel": group.parallel})
-    if answer["refused"] and not contender.may_refuse:
-        raise NotMeasured(f"it refused {answer['refused']} of {answer['operations']} operations")
-    latency_ns = sorted(answer.pop("latency_ns"))
-    return answer | {"p50_ns": _quantile(latency_ns, 0.5), "p99_ns": _quantile(latency_ns, 0.99)}
+def _run_round(process: "_Process", group: Group, contender: Contender) -> Round:
+    measured = process.send({"run": group.operations, "parallel": group.parallel})
+    if measured["refused"] and not contender.may_refuse:
+        raise NotMeasured(f"it rejected {measured['refused']} of {measured['operations']} operations")
+    latency_ns = sorted(measured.pop("latency_ns"))
+    return measured | {"p50_ns": _quantile(latency_ns, 0.5), "p99_ns": _quantile(latency_ns, 0.99)}
 
 
 def _quantile(ordered: Sequence[int], share: float) -> int:
-    """Return the value that so large a share of them doesn't exceed (nearest rank)."""
+    """Return a quantile of sorted values by nearest rank, such as the median for a share of 0.5."""
     return ordered[max(0, -int(-share * len(ordered) // 1) - 1)]
 
 
 def _command(contender: Contender, homes: Homes) -> list[str]:
     arguments = [contender.argument] if contender.argument else []
     if not (ROOT / "infra" / "bench" / "contenders" / contender.file).exists():
-        raise NotMeasured("its program isn't there")
+        raise NotMeasured("its program doesn't exist")
     if contender.at_home == "node":
         if homes.node is None:
-            raise NotMeasured("the Node.js peers can't be installed here")
+            raise NotMeasured("the Node.js libraries can't be installed on this machine")
         return ["node", "--no-warnings", str(homes.node / contender.file), *arguments]
     python = homes.python if contender.at_home == "python" else Path(sys.executable)
     if python is None:
-        raise NotMeasured("the Python peers can't be installed here")
+        raise NotMeasured("the Python libraries can't be installed on this machine")
     module = f"infra.bench.contenders.{contender.file.removesuffix('.py')}"
     return [str(python), "-m", module, *arguments]
 
 
 def _environment(url: str) -> dict[str, str]:
-    """Return the environment of contenders: the engine, no real AWS account, production's settings."""
+    """Return the contenders' environment variables: the local database, no AWS account, settings as in production."""
     own = {
         name: value
         for name, value in os.environ.items()
@@ -138,7 +138,7 @@ def _environment(url: str) -> dict[str, str]:
 
 
 class _Process:
-    """A contender's process: ready when entered, ended when left."""
+    """A contender's process, which is ready at the start of a `with` block and stopped at its end."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         self.command, self.environment = command, environment
@@ -155,7 +155,7 @@ class _Process:
                 text=True,
             )
         try:
-            self._line_with("ready", STARTS_WITHIN_S, "it doesn't start here")
+            self._line_with("ready", STARTS_WITHIN_S, "it doesn't start on this machine")
         except BaseException:
             self._end()
             raise
@@ -166,33 +166,33 @@ class _Process:
     ) -> None:
         self._end()
 
-    def ask(self, asked: Mapping[str, int]) -> Round:
-        """Return the answer to one command. Raises NotMeasured without one."""
-        failed = "it failed in the middle of a round"
+    def send(self, command: Mapping[str, int]) -> Round:
+        """Send one command and return its result. Raises NotMeasured if the process fails."""
+        failed = "it failed during a round"
         assert self.process.stdin is not None  # noqa: S101 - opened above
         try:
-            print(json.dumps(asked), file=self.process.stdin, flush=True)
+            print(json.dumps(command), file=self.process.stdin, flush=True)
         except OSError as error:
             raise NotMeasured(failed) from error
         return self._line_with("operations", RUNS_WITHIN_S, failed)
 
     def _line_with(self, name: str, within_s: float, otherwise: str) -> Round:
-        """Return the next line of JSON that says `name`; what libraries print before all is ready is skipped."""
+        """Return the next JSON object that has the field `name`; skip other output of the process."""
         assert self.process.stdout is not None  # noqa: S101 - opened above
-        # A process that hangs is killed, which ends its output.
+        # Killing a process that hangs also ends its output and so the loop.
         timer = threading.Timer(within_s, self.process.kill)
         timer.start()
         try:
             for line in self.process.stdout:
-                said = _parsed(line)
-                if name in said:
-                    return said
+                message = _parse(line)
+                if name in message:
+                    return message
         finally:
             timer.cancel()
         raise NotMeasured(otherwise)
 
     def _end(self) -> None:
-        """Close its standard input, which ends it; kill it after a timeout."""
+        """Close the process's standard input, which ends it; kill it after a timeout."""
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
                 with suppress(OSError):
@@ -204,9 +204,9 @@ class _Process:
             self.process.wait()
 
 
-def _parsed(line: str) -> Round:
+def _parse(line: str) -> Round:
     try:
-        said = json.loads(line)
+        message = json.loads(line)
     except ValueError:
         return {}
-    return said if isinstance(said, dict) else {}
+    return message if isinstance(message, dict) else {}

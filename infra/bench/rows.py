@@ -1,4 +1,4 @@
-"""The measurements of `make bench`: contenders, groups that are measured together, and targets."""
+"""The definitions of `make bench`: the contenders, the groups in which they are measured, and the targets."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,7 +6,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A program of `contenders/`. `at_home` is its environment."""
+    """A measured program in `contenders/`. `at_home` selects the environment that it runs in."""
 
     name: str
     file: str
@@ -14,12 +14,12 @@ class Contender:
     argument: str = ""
     at_home: Literal["ours", "python", "node"] = "ours"
     may_refuse: bool = False
-    """Whether rejections are part of its load; otherwise a rejection invalidates the measurement."""
+    """Whether rejected operations are expected; if not, a rejection invalidates the measurement."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Contenders that take turns in one run, round by round."""
+    """Contenders that are measured in alternating rounds."""
 
     name: str
     says: str
@@ -27,7 +27,7 @@ class Group:
     operations: int
     parallel: int = 1
     more_rounds: int = 0
-    """Rounds beyond the usual ones, where one round is one short sample."""
+    """Additional rounds, for a group whose rounds are short."""
 
 
 Metric = Literal["cpu_us", "ops_per_s", "calls_per_op", "over_admitted"]
@@ -35,7 +35,7 @@ Metric = Literal["cpu_us", "ops_per_s", "calls_per_op", "over_admitted"]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One target: a contender's metric, or its ratio to that of `against`."""
+    """A target for a contender's metric, or for its ratio to the metric of the contender `against`."""
 
     name: str
     says: str
@@ -48,7 +48,7 @@ class Row:
 
 
 PROFILE = "profile"
-"""The group whose rounds are stack samples."""
+"""The group whose rounds sample the stack."""
 
 _ADMISSION = Contender("latchkey admission", "latchkey_admission.py", "quota, burst and staleness judged and counted")
 _REQUEST = Contender("latchkey request", "latchkey_request.py", "`GET /v1/limits` of a verified key, event to response")
@@ -89,7 +89,7 @@ GROUPS = (
             ),
         ),
         operations=600,
-        # Eight, since the peers are asynchronous and their waiting should overlap; one at a time they are slower still.
+        # Concurrent, because the compared libraries are asynchronous: sequentially they would be slower.
         parallel=8,
     ),
     Group(

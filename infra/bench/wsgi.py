@@ -1,4 +1,4 @@
-"""A request as a WSGI server hands it on, for the peers that are WSGI applications. Only the standard library."""
+"""WSGI requests for the compared libraries. Imports only the standard library, like all files in their environments."""
 
 import io
 from typing import Any
@@ -7,7 +7,7 @@ Environ = dict[str, Any]
 
 
 def environ(method: str, path: str, host: str, authorization: str, body: bytes = b"") -> Environ:
-    """Return one request over HTTPS."""
+    """Return the WSGI environment of one HTTPS request."""
     return {
         "HTTP_ACCEPT": "*/*",
         "HTTP_AUTHORIZATION": authorization,

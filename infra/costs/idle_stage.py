@@ -1,4 +1,4 @@
-"""The monthly cost of a stage without requests, and of what can be added to it."""
+"""Calculate the monthly cost of a stage without requests, and of optional features."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from infra.costs.requests import BUSY, INVOCATION_BYTES, METRICS, STREAM_GB, Sha
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """The consumption of one run of a scheduled function."""
+    """The resources that one run of a scheduled function consumes."""
 
     seconds: float
     write_units: float
@@ -19,15 +19,15 @@ class Run:
 
 MINUTE = Run(seconds=0.2, write_units=1, read_units=6, line_bytes=413)
 HOUR = Run(seconds=1, write_units=1, read_units=1.5, line_bytes=229)
-"""Without accounts."""
+"""The hourly function in a stage without accounts."""
 IDLE_ACCOUNT_READS, USED_ACCOUNT_READS = 1, 1.5
-"""Reads per hour, for an unused account and for one in use."""
+"""The read units per hour for an unused account, and for an account in use."""
 LOOK_READS, LOOK_WRITES = 90, 1
-"""The daily anomaly detection of an account in use; the reads are a maximum, if each hour's item has 1 KB."""
+"""The read and write units of the daily anomaly detection for an account in use, if each hour's item has 1 KB."""
 
 
 def of_runs(run: Run, times: float) -> float:
-    """Return the cost of `times` runs. X-Ray traces every one, since there is less than one per second."""
+    """Return the cost of `times` runs. X-Ray traces every run, since there is less than one per second."""
     each = Shape(
         name="",
         invocations=1,
@@ -42,7 +42,7 @@ def of_runs(run: Run, times: float) -> float:
 
 
 def idle() -> dict[str, float]:
-    """Return the cost of a stage for a month without requests."""
+    """Return the monthly cost of a stage without requests, by item."""
     kept = MINUTES * (MINUTE.line_bytes + INVOCATION_BYTES) + HOURS * (HOUR.line_bytes + INVOCATION_BYTES)
     return {
         f"{len(data.alarms())} alarms": PRICES["alarm_month"] * len(data.alarms()),
@@ -55,7 +55,7 @@ def idle() -> dict[str, float]:
 
 
 def additions() -> dict[str, float]:
-    """Return the monthly cost of each thing that can be added."""
+    """Return the monthly cost of each optional feature."""
     reads = PRICES["dynamodb_read_units_per_million"] / MILLION
     writes = PRICES["dynamodb_write_units_per_million"] / MILLION
     look = 30 * (LOOK_READS * reads + LOOK_WRITES * writes)

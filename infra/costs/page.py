@@ -1,4 +1,4 @@
-"""The text of docs/costs.md."""
+"""Generate the text of docs/costs.md."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from infra.edge import costs as edge
 
 
 def table(heads: Iterable[str], rows: Iterable[tuple[object, ...]]) -> list[str]:
-    """Return a table in Markdown; all columns after the first hold numbers."""
+    """Return a Markdown table; all columns after the first hold numbers."""
     heads = list(heads)
     written = [f"| {' | '.join(map(_cell, row))} |" for row in rows]
     return [f"| {' | '.join(heads)} |", f"|---|{'---:|' * (len(heads) - 1)}", *written]
@@ -19,7 +19,7 @@ def _cell(value: object) -> str:
 
 
 def page() -> str:
-    """Return docs/costs.md."""
+    """Return the text of docs/costs.md."""
     return "\n".join((*_head(), *_requests(), *_edge(), *_floods(), *_months(), *_storage(), *_prices(), ""))
 
 

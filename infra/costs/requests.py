@@ -1,7 +1,7 @@
-"""The cost of a million requests of each kind of traffic, by AWS service.
+"""Calculate the cost of a million requests for each kind of traffic, by AWS service.
 
-Units, bytes and numbers are constants here; tests/engine/test_units.py and tests/infra/test_costs.py compare them with
-measurements. Durations are assumptions, shown in the page.
+The consumed units and bytes are constants, which tests/engine/test_units.py and tests/infra/test_costs.py compare with
+measured values. Durations are assumptions; docs/costs.md lists them.
 """
 
 from dataclasses import dataclass
@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from infra.costs.prices import GB, MILLION, PRICES
 
 API_GB, AUTHORIZER_GB, STREAM_GB = 1.0, 0.5, 0.5
-"""The memory in `.chalice/config.json` for prod; the scheduled functions have the same as the stream's."""
+"""The functions' memory in `.chalice/config.json` for prod; scheduled functions have as much as the stream function."""
 WARM_S, AUTHORIZER_S = 0.012, 0.012
-"""Assumed duration of a warm invocation; most of it is spent waiting for DynamoDB."""
+"""The assumed duration of a warm invocation, most of which is waiting for DynamoDB."""
 RATE_LIMIT = 2_000
-"""The stage's throttle, in requests a second for all callers together."""
+"""The API Gateway stage's limit in requests per second, for all callers together."""
 METRICS = 19
 """The number of custom metrics."""
 TRACED = 0.05
-"""X-Ray's default rule records the first request of each second and this share of the others."""
+"""The fraction of requests that X-Ray's default rule records, besides the first request of each second."""
 
 ACCESS_BYTES = 230
-"""One line of the gateway's access log."""
+"""The size of one line in API Gateway's access log."""
 GATEWAY_BYTES = 230
-"""The headers that API Gateway adds to a response: date, request ids, trace id."""
+"""The size of the headers that API Gateway adds to a response: date, request ids, trace id."""
 REQUEST_ID = "295eb08a-3f80-4275-9db3-03ce9c5b6973"
 PLATFORM_LINES = (
     f"START RequestId: {REQUEST_ID} Version: $LATEST\nEND RequestId: {REQUEST_ID}\nREPORT RequestId: {REQUEST_ID}\t"
@@ -30,13 +30,13 @@ PLATFORM_LINES = (
 )
 """Lambda's own log lines for each invocation."""
 TRACE_FIELD = ',"xray_trace_id":"1-61c05620-bd862e3fe1be46a994272793"'
-"""A field that our log lines have in Lambda only."""
+"""A field that log lines have only in Lambda."""
 INVOCATION_BYTES = len(PLATFORM_LINES) + len(TRACE_FIELD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """One kind of traffic: the average consumption of one request."""
+    """A kind of traffic, with the average consumption of one request."""
 
     name: str
     invocations: float = 0
@@ -44,15 +44,15 @@ class Shape:
     write_units: float = 0
     read_units: float = 0
     line_bytes: float = 0
-    """The functions' own log lines."""
+    """The size of the functions' own log lines."""
     answer_bytes: float = 0
-    """Headers and body, without the headers that API Gateway adds."""
+    """The size of the response, without the headers that API Gateway adds."""
     billed: bool = True
     """Whether API Gateway charges for the request."""
     is_request: bool = True
-    """Whether it passes API Gateway."""
+    """Whether the traffic passes through API Gateway; scheduled runs don't."""
     traced: float = TRACED
-    """The share that X-Ray records: above the default at less than some hundred requests a second."""
+    """The fraction of requests that X-Ray records, which is above the default at low request rates."""
 
     @property
     def logged_bytes(self) -> float:
@@ -140,13 +140,13 @@ FLOODS = ("random", "no_key", "unknown", "limited")
 
 
 def traced_at(rate: float) -> float:
-    """Return the share that X-Ray records at a rate of requests a second."""
+    """Return the fraction of requests that X-Ray records at a rate in requests per second."""
     first = min(1, 1 / rate)
     return first + TRACED * (1 - first)
 
 
 def per_million(shape: Shape) -> dict[str, float]:
-    """Return the cost of a million requests, by service."""
+    """Return the cost of a million requests, by AWS service."""
     return {
         "gateway": PRICES["api_gateway_per_million"] * (shape.is_request and shape.billed),
         "Lambda": PRICES["lambda_per_million"] * shape.invocations

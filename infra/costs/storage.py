@@ -1,4 +1,4 @@
-"""The monthly cost of stored items and of their point-in-time recovery."""
+"""Calculate the monthly cost of stored items and of their point-in-time recovery."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from infra.costs.prices import GB, MILLION, PRICES
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The size of one record, as DynamoDB counts it, in tables and in their indexes."""
+    """The size of one record in tables and in indexes, as DynamoDB bills it."""
 
     name: str
     tables: tuple[str, ...]
@@ -23,7 +23,7 @@ class Stored:
 
     @property
     def recovery(self) -> float:
-        """Return the monthly cost of their point-in-time recovery; indexes aren't charged."""
+        """Return the monthly cost of point-in-time recovery for a million records; indexes aren't charged."""
         price: float = PRICES["dynamodb_recovery_per_gb_month"]
         return price * self.table_bytes * MILLION / GB * self.is_recoverable
 

@@ -1,6 +1,6 @@
-"""Import existing tables and log groups into a data stack that would otherwise fail to create them.
+"""Import existing tables and log groups into a data stack, which would otherwise fail to create them.
 
-CloudFormation must import each one with its current properties.
+CloudFormation can import a resource only with its current properties.
 """
 
 from typing import Any
@@ -13,12 +13,12 @@ OF_TABLES, OF_LOG_GROUPS = "TableName", "LogGroupName"
 
 
 def names(wanted: Template, stage: str) -> dict[str, str]:
-    """Return the logical ids, by name, of the resources that may exist without a stack."""
+    """Return the names and logical ids of the resources that can exist without a stack."""
     return {**tables.names(wanted, stage), **log_groups.names(wanted, stage)}
 
 
 def existing(wanted: Template, stage: str) -> list[str]:
-    """Return the names of the existing tables and log groups, in a stack or not."""
+    """Return the names of the existing tables and log groups, whether or not a stack has them."""
     return [
         *tables.existing(tables.names(wanted, stage)),
         *log_groups.existing(log_groups.names(wanted, stage)),
@@ -26,13 +26,13 @@ def existing(wanted: Template, stage: str) -> list[str]:
 
 
 def being_deleted(found: list[str], wanted: Template, stage: str) -> list[str]:
-    """Return those that are being deleted; only tables take long enough to be noticed."""
+    """Return the tables that are being deleted; deletions of log groups take no noticeable time."""
     known = tables.names(wanted, stage)
     return [name for name in found if name in known and tables.is_being_deleted(name)]
 
 
 def with_adopted(now: Template, wanted: Template, adopted: list[str], stage: str) -> Template:
-    """Return a stack's template with the adopted resources, under the wanted logical ids and deletion policies."""
+    """Return a stack's template plus the adopted resources, with the wanted logical ids and deletion policies."""
     known, groups = names(wanted, stage), log_groups.names(wanted, stage)
     added = {
         known[name]: wanted["Resources"][known[name]]
@@ -43,7 +43,7 @@ def with_adopted(now: Template, wanted: Template, adopted: list[str], stage: str
 
 
 def import_arguments(wanted: Template, adopted: list[str], stage: str) -> dict[str, Any]:
-    """Return the arguments that make a change set an import."""
+    """Return the arguments that turn a change set into an import of the adopted resources."""
     known = names(wanted, stage)
     types = {name: wanted["Resources"][known[name]]["Type"] for name in adopted}
     return {
@@ -60,7 +60,7 @@ def import_arguments(wanted: Template, adopted: list[str], stage: str) -> dict[s
 
 
 def with_imports(changes: list[str], wanted: Template, found: list[str], stage: str) -> list[str]:
-    """Replace "Add" by "Import" for existing resources: "Import AWS::DynamoDB::Table Accounts"."""
+    """Replace "Add" by "Import" in the changes for existing resources, as in "Import AWS::DynamoDB::Table Accounts"."""
     known, deleted = names(wanted, stage), being_deleted(found, wanted, stage)
     types = {known[name]: wanted["Resources"][known[name]]["Type"] for name in found if name not in deleted}
     imported = {f"Add {kind} {logical}": f"Import {kind} {logical}" for logical, kind in types.items()}

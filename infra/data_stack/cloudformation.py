@@ -1,4 +1,4 @@
-"""Calls to CloudFormation that all stacks need."""
+"""Call CloudFormation: functions that all stacks use."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,12 +8,9 @@ from botocore.exceptions import ClientError, WaiterError
 from infra.failed import DeployError
 
 CAPABILITIES = ["CAPABILITY_NAMED_IAM"]
-"""CloudFormation requires this acknowledgement, because the roles have fixed names."""
+"""The acknowledgement that CloudFormation requires for templates with named IAM roles."""
 ONLY_DELETABLE = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "REVIEW_IN_PROGRESS", "DELETE_FAILED")
-"""States in which a stack can only be deleted: it was never complete, or no longer is.
-
-This includes an empty stack whose first import failed.
-"""
+"""The states in which a stack can only be deleted, because it is incomplete."""
 WAIT = {"Delay": 5, "MaxAttempts": 180}
 NOTHING_NEW = "No updates are to be performed"
 
@@ -36,13 +33,13 @@ def output(stack: dict[str, Any] | None, name: str) -> str:
 
 
 def resources(client: Any, name: str) -> Iterator[dict[str, Any]]:
-    """Yield the resources of a stack, as CloudFormation lists them."""
+    """Yield CloudFormation's summaries of a stack's resources."""
     for page in client.get_paginator("list_stack_resources").paginate(StackName=name):
         yield from page["StackResourceSummaries"]
 
 
 def wait(client: Any, waiter: str, name: str, failed: str, *, often: dict[str, int] | None = None) -> None:
-    """Wait for a stack's state; raise DeployError, with `failed` and a command that shows the cause, if that fails."""
+    """Wait for a stack's state. Raises DeployError, with the message `failed` and a command that shows the cause."""
     try:
         client.get_waiter(waiter).wait(StackName=name, WaiterConfig=often or WAIT)
     except WaiterError as error:
@@ -56,7 +53,7 @@ def command(action: str, name: str, region: str = "") -> str:
 
 
 def update(client: Any, request: dict[str, Any]) -> bool:
-    """Start to update a stack; return False if there is nothing to update."""
+    """Start an update of a stack. Return False if there is nothing to update."""
     try:
         client.update_stack(**request)
     except ClientError as error:
@@ -67,14 +64,14 @@ def update(client: Any, request: dict[str, Any]) -> bool:
 
 
 def changes(client: Any, change: dict[str, str]) -> list[str]:
-    """Return the changes of a change set: "Modify AWS::DynamoDB::Table Accounts"."""
+    """Return the changes of a change set, in the form "Modify AWS::DynamoDB::Table Accounts"."""
     try:
         client.get_waiter("change_set_create_complete").wait(**change, WaiterConfig=WAIT)
     except WaiterError as error:
         reason = str(error.last_response.get("StatusReason", error))
         if "didn't contain changes" in reason or NOTHING_NEW in reason:
             return []
-        raise DeployError(f"CloudFormation can't say what would change: {reason}") from error
+        raise DeployError(f"CloudFormation can't determine the changes: {reason}") from error
     found = [
         each["ResourceChange"]
         for page in client.get_paginator("describe_change_set").paginate(**change)

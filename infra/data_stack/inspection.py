@@ -1,4 +1,4 @@
-"""Inspect a stage's data stack: CloudFormation's description, and which of its resources exist."""
+"""Inspect a stage's data stack: read CloudFormation's description, and find out which of its resources exist."""
 
 from collections.abc import Collection, Sequence
 from functools import cached_property
@@ -12,14 +12,14 @@ from infra.data_stack.cloudformation import described, output, resources
 from infra.failed import DeployError
 
 DELETED = "DELETE_COMPLETE"
-"""CloudFormation still lists a resource for a while after it has deleted it."""
+"""The status of a deleted resource, which CloudFormation still lists for some time."""
 
 
 class Inspection:
-    """One inspection of a stage's data stack; each value is read when it is first used, and cached."""
+    """An inspection of a stage's data stack. Each value is read at its first use, and cached."""
 
     def __init__(self, stage: str) -> None:
-        """Make no AWS call."""
+        """Create an inspection without calling AWS."""
         self.stage, self.name = stage, deployed.data_stack(stage)
         self._client = boto3.client("cloudformation")
 
@@ -35,7 +35,7 @@ class Inspection:
 
     @property
     def is_kept(self) -> bool:
-        """Whether a deployment keeps the stack; it recreates an incomplete one, or one that is being deleted."""
+        """Whether a deployment keeps the stack. If the stack is incomplete or being deleted, it is recreated."""
         is_empty = self.status == states.EMPTY and not self.made
         return self.stack is not None and not states.is_recreated(self.status, is_empty=is_empty)
 
@@ -69,13 +69,13 @@ class Inspection:
 
     @cached_property
     def tables(self) -> list[str]:
-        """The existing tables of the stage: those in the stack, and those in the template."""
+        """The names of the stage's existing tables, from the stack and from the template."""
         known = [*self.has(template.TABLE).values(), *tables.names(template.composed(), self.stage)]
         return [name for name in dict.fromkeys(known) if name in self._listed]
 
     @cached_property
     def described_tables(self) -> dict[str, dict[str, Any]]:
-        """DynamoDB's descriptions of these tables, by name."""
+        """DynamoDB's descriptions of the existing tables, by name."""
         client = boto3.client("dynamodb")
         return {name: client.describe_table(TableName=name)["Table"] for name in self.tables}
 
@@ -86,13 +86,13 @@ class Inspection:
 
     @cached_property
     def missing(self) -> list[str]:
-        """The stack's tables and roles that were manually deleted: "table x", "role y"."""
+        """The stack's tables and roles that were manually deleted, in the form "table x" and "role y"."""
         gone = [name for name in self.has(template.TABLE).values() if name not in self._listed]
         return [*(f"table {name}" for name in gone), *losses.roles(self.has(losses.ROLE).values())]
 
     @cached_property
     def lost(self) -> dict[str, str]:
-        """The manually deleted resources that a deployment recreates: name by logical id."""
+        """The names of manually deleted resources that a deployment recreates, by logical id."""
         there = {name for kind in remaking.THERE for name in self._existing(kind)}
         made = ((each["LogicalResourceId"], each["PhysicalResourceId"], each["ResourceType"]) for each in self.made)
         return {logical: name for logical, name, kind in made if kind in remaking.THERE and name not in there}
@@ -100,11 +100,11 @@ class Inspection:
     def remedy(self, again: str) -> str:
         """Return instructions, which end with `again`, if the stack failed or is being updated; "" otherwise."""
         if self.status == states.DELETING:
-            return f"The stack {self.name} is being deleted, which keeps every table. To make it anew: {again}."
+            return f"The stack {self.name} is being deleted, which keeps every table. To recreate it: {again}."
         if self.stack is not None and not self.is_kept:
             return (
-                f"The stack {self.name} is not whole ({self.status}). To have it cleared away, which keeps every table,"
-                f" and made anew: {again}."
+                f"The stack {self.name} is incomplete ({self.status}). To delete it, which keeps every table, and"
+                f" recreate it: {again}."
             )
         return states.remedy(self.name, self.status, again)
 

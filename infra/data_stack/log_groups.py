@@ -1,4 +1,4 @@
-"""The log groups of a stage in CloudWatch Logs. A function recreates its deleted log group when it logs."""
+"""Find a stage's log groups in CloudWatch Logs. If one was deleted, its function recreates it when it logs."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -11,7 +11,7 @@ LOG_GROUP = "AWS::Logs::LogGroup"
 
 
 def names(wanted: Template, stage: str) -> dict[str, str]:
-    """Return the logical id of each log group in a template, by name."""
+    """Return the logical ids of the log groups in a template, by name."""
     found = ((logical, each) for logical, each in wanted["Resources"].items() if each["Type"] == LOG_GROUP)
     return {
         each["Properties"]["LogGroupName"]["Fn::Sub"].replace("${Stage}", stage): logical for logical, each in found
@@ -19,24 +19,24 @@ def names(wanted: Template, stage: str) -> dict[str, str]:
 
 
 def existing(known: Iterable[str]) -> list[str]:
-    """Return the existing log groups. Listing a name as a prefix also returns the names that start with it."""
+    """Return those of the log groups that exist. AWS lists by prefix, so one call can find several of them."""
     names = list(known)
     first = [name for name in names if not any(name != other and name.startswith(other) for other in names)]
-    there = {each["logGroupName"] for prefix in first for each in _listed(prefix)}
+    there = {each["logGroupName"] for prefix in first for each in _list(prefix)}
     return [name for name in names if name in there]
 
 
 def current_properties(name: str) -> dict[str, Any]:
-    """Return the current properties of a log group."""
-    described = _described(name) or {}
+    """Return the current properties of a log group, in CloudFormation's format."""
+    described = _describe(name) or {}
     kept = {"RetentionInDays": described["retentionInDays"]} if "retentionInDays" in described else {}
     return {"Properties": {"LogGroupName": {"Fn::Sub": name}, **kept}}
 
 
-def _described(name: str) -> dict[str, Any] | None:
-    return next((each for each in _listed(name) if each["logGroupName"] == name), None)
+def _describe(name: str) -> dict[str, Any] | None:
+    return next((each for each in _list(name) if each["logGroupName"] == name), None)
 
 
-def _listed(prefix: str) -> Iterator[dict[str, Any]]:
+def _list(prefix: str) -> Iterator[dict[str, Any]]:
     pages = boto3.client("logs").get_paginator("describe_log_groups").paginate(logGroupNamePrefix=prefix)
     return (each for page in pages for each in page["logGroups"])

@@ -1,7 +1,7 @@
-"""The parameters of the data stack that an operator chooses; they are kept when the stack has to be recreated.
+"""Keep the data stack's parameters that an operator has chosen, even if the stack has to be recreated.
 
-They are also recorded in the table of the lock, which outlives the stack: an interrupted deployment may have deleted
-the stack without recreating it.
+They are also recorded in the table of the lock, which CloudFormation doesn't delete: an interrupted deployment may have
+deleted the stack without recreating it.
 """
 
 from collections.abc import Mapping
@@ -16,17 +16,17 @@ from infra.template import Template
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 CHOSEN = {"AlarmEmail": "ALARM_EMAIL", "Boundary": "BOUNDARY", "LogDays": "LOG_DAYS"}
-"""The parameters that the operator chooses, and their names for `make deploy`."""
+"""The parameters that the operator chooses, and the corresponding variables of `make deploy`."""
 NONE = "none"
-"""The given value that removes a chosen parameter: an empty one is not given, and keeps it."""
+"""The value that removes a chosen parameter. An empty value keeps it."""
 PARAMETERS = (*CHOSEN, "Stage", "Protection")
 NOTED = {"digest": {"S": "chosen"}}
 
 
 def given(chosen: Mapping[str, str], now: Template | None = None, **more: str) -> list[dict[str, Any]]:
-    """Return parameters; one that isn't given keeps the value that it has `now`, or gets the template's default.
+    """Return all parameters of a template. Those without a new value keep their current value or get the default.
 
-    CloudFormation rejects UsePreviousValue for a parameter that the stack doesn't have yet.
+    `now` is the current template: CloudFormation rejects UsePreviousValue for a parameter that it doesn't have.
     """
     values = {**dict.fromkeys(PARAMETERS, ""), **chosen, **more}
     known = (now or {}).get("Parameters", {})
@@ -40,32 +40,32 @@ def given(chosen: Mapping[str, str], now: Template | None = None, **more: str) -
 
 
 def chosen(stack: dict[str, Any] | None) -> dict[str, str]:
-    """Return the parameters that the operator has chosen, from CloudFormation's description of a stack."""
+    """Return the operator's parameters from CloudFormation's description of a stack."""
     has = {each["ParameterKey"]: each["ParameterValue"] for each in (stack or {}).get("Parameters", [])}
     return {name: has[name] for name in CHOSEN if has.get(name)}
 
 
 def kept(before: Mapping[str, str], chosen: Mapping[str, str]) -> dict[str, str]:
-    """Return the parameters for a recreated stack; one that isn't given keeps its former value."""
+    """Return the parameters for a recreated stack. Those without a new value keep their former value."""
     together = {**before, **{name: value for name, value in chosen.items() if value}}
     return {name: value for name, value in together.items() if value != NONE}
 
 
 def note(stage: str, chosen: Mapping[str, str], *, is_complete: bool = False) -> dict[str, str]:
-    """Record parameters in addition to those that are recorded, or as the complete set; return what is recorded."""
+    """Add parameters to the recorded ones, or replace all of these; return all recorded parameters."""
     client = boto3.client("dynamodb")
     before = _noted(client, stage)
     known = dict(chosen) if is_complete else kept(before, chosen)
     if known != before:
         item = {**NOTED, **{name: {"S": value} for name, value in known.items()}}
-        # Without tables nothing is lost: the deployment that creates them records the parameters.
+        # If the tables don't exist yet, the deployment that creates them will record the parameters.
         with suppress(client.exceptions.ResourceNotFoundException):
             client.put_item(TableName=lock.table_of(stage), Item=item)
     return known
 
 
 def noted(stage: str) -> dict[str, str]:
-    """Return the recorded parameters; empty if the stage has no tables."""
+    """Return the recorded parameters, none if the stage has no tables."""
     return _noted(boto3.client("dynamodb"), stage)
 
 
@@ -78,5 +78,5 @@ def _noted(client: Any, stage: str) -> dict[str, str]:
 
 
 def as_arguments(chosen: Mapping[str, str]) -> str:
-    """Return parameters as arguments of `make deploy`; "" for none."""
+    """Return parameters in the form of arguments of `make deploy`; "" for no parameters."""
     return " ".join(f"{CHOSEN[name]}={value}" for name, value in chosen.items())

@@ -14,13 +14,13 @@ from infra.template import Template
 STACK, TOPIC = "AWS::CloudFormation::Stack", "AWS::SNS::Topic"
 ADD, AGAIN = "Add", "Make again"
 LOSES = {log_groups.LOG_GROUP: "without what is in it", TOPIC: "without its other subscribers"}
-"""The data that is lost when a resource is recreated, by type."""
+"""A note on the data that is lost when a resource is recreated, by resource type."""
 
 
 def of_creation(wanted: Template, stage: str, made: Iterable[dict[str, Any]]) -> list[str]:
-    """Return the changes for a stage without a stack, or with one that is deleted first, except its tables.
+    """Return the changes that create the stack, after the deletion of an incomplete one, whose tables are kept.
 
-    `made` are the resources of that stack.
+    `made` are the resources of the incomplete stack.
     """
     has = {each["LogicalResourceId"]: each for each in made}
     going = {each["PhysicalResourceId"] for each in has.values() if each["ResourceType"] != template.TABLE}
@@ -49,7 +49,7 @@ def of_creation(wanted: Template, stage: str, made: Iterable[dict[str, Any]]) ->
 
 
 def of_update(changes: list[str], now: Template, wanted: Template, lost: Mapping[str, str]) -> list[str]:
-    """Return the changes to a stack: those of CloudFormation's change set, and the recreation of `lost` resources."""
+    """Return the changes of an update: those in CloudFormation's change set, and the recreation of `lost` resources."""
     less = remaking.without(now, lost)["Resources"]
     again = {
         logical: each["Type"]
@@ -64,7 +64,7 @@ def of_update(changes: list[str], now: Template, wanted: Template, lost: Mapping
 
 
 def of_mail(changes: list[str], before: Mapping[str, str], then: Mapping[str, str]) -> list[str]:
-    """Return the confirmation that the alarm address must give, if the address or the topic is new."""
+    """Return a line about the confirmation that SNS requests from the alarm address, if address or topic is new."""
     address = then.get("AlarmEmail", "")
     is_made = any(each.startswith((f"{ADD} {TOPIC}", f"{AGAIN} {TOPIC}")) for each in changes)
     if not address or (address == before.get("AlarmEmail") and not is_made):

@@ -19,13 +19,13 @@ from infra.template import Template
 
 ALARM, DASHBOARD, TOPIC = "AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard", "AWS::SNS::Topic"
 NOT_FOUND = ("NotFound", "NotFoundException", "ResourceNotFound", "ResourceNotFoundException")
-"""Error codes of SNS and CloudWatch for a missing resource."""
+"""The error codes with which AWS services report a missing resource."""
 NEVER_REMADE = (template.TABLE, ROLE)
-"""A table holds data, and KMS grants refer to a role by its id."""
+"""The types that aren't recreated: a table holds data, and Lambda's KMS grants refer to the id of a role."""
 
 
 def without(now: Template, lost: Iterable[str]) -> Template:
-    """Return a template without these resources and without those that refer to them."""
+    """Return a template without the given resources, and without all resources that refer to them."""
     gone = set(lost)
     while more := {
         logical
@@ -39,21 +39,21 @@ def without(now: Template, lost: Iterable[str]) -> Template:
 
 
 def describe(now: Template, less: Template, lost: Mapping[str, str]) -> str:
-    """Describe the resources to recreate: lost ones by name, and those that refer to them by logical id."""
+    """List the resources to recreate: the lost ones by name, and the resources that refer to them by logical id."""
     referring = now["Resources"].keys() - less["Resources"].keys() - lost.keys()
     more = f", and what refers to it: {', '.join(sorted(referring))}" if referring else ""
     return ", ".join(lost.values()) + more
 
 
 def _refers(given: Any, names: set[str]) -> bool:
-    """Return whether any of the names is referenced by `Ref`, `Fn::GetAtt` or `Fn::Sub`."""
+    """Return whether a part of a template refers to any of the names with `Ref`, `Fn::GetAtt` or `Fn::Sub`."""
     text = json.dumps(given)
     found = re.findall(r'"Ref": "(\w+)"|"Fn::GetAtt": \["(\w+)"|\$\{(\w+)[.}]', text)
     return not names.isdisjoint(name for each in found for name in each)
 
 
 def alarms(names: Collection[str]) -> list[dict[str, Any]]:
-    """Return CloudWatch's descriptions of the existing alarms; without names, CloudWatch would list all alarms."""
+    """Return CloudWatch's descriptions of those alarms that exist."""
     if not names:
         return []
     pages = boto3.client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNames=list(names))
@@ -86,4 +86,4 @@ THERE: dict[str, Callable[[Collection[str]], Collection[str]]] = {
     TOPIC: _topics,
     log_groups.LOG_GROUP: log_groups.existing,
 }
-"""Functions that return which of the named resources exist, by type."""
+"""For each resource type, a function that returns which of the given resources exist."""

@@ -24,21 +24,21 @@ from infra.template import Template
 
 
 class DataStack:
-    """The data stack of one stage. `say` prints each step."""
+    """The data stack of one stage. `say` is called with a line for each step."""
 
     def __init__(self, stage: str, say: Any) -> None:
-        """Make no AWS call."""
+        """Create an object for the stack without calling AWS."""
         self.name, self._stage, self._say = deployed.data_stack(stage), stage, say
         self._client = boto3.client("cloudformation")
 
     def put(self, wanted: Template, chosen: Mapping[str, str] = NOTHING) -> Inspection:
-        """Create or update the stack and return its inspection; raise DeployError, with instructions, if it fails.
+        """Create or update the stack, and return an inspection of it. Raises DeployError, with instructions.
 
-        It skips every step that is done already, so it can be repeated after any failure.
+        Steps that are done already are skipped, so this can be repeated after any failure.
         """
         look = self.look()
         had = parameters.note(self._stage, look.chosen)
-        look = self._settled(look, had)
+        look = self._settle(look, had)
         exists = look.stack is not None
         if not exists:
             chosen = parameters.kept(had, chosen)
@@ -53,7 +53,7 @@ class DataStack:
         else:
             now = self.now()
             whole = upgrade.kept(wanted, now)
-            self._update(whole, self._without_lost(now, look.lost), chosen)
+            self._update(whole, self._remove_lost(now, look.lost), chosen)
         # Protect the tables last: an incomplete stack must be able to delete those that it has just created.
         self._change(whole, parameters.given(chosen, whole, Protection="on"))
         self._client.update_termination_protection(StackName=self.name, EnableTerminationProtection=True)
@@ -66,20 +66,20 @@ class DataStack:
     def planned(
         self, wanted: Template, chosen: Mapping[str, str] = NOTHING, *, look: Inspection | None = None
     ) -> list[str]:
-        """Return the changes that `put` would make, one line per resource: "Modify AWS::DynamoDB::Table Accounts"."""
+        """Return the changes that `put` would make, such as "Modify AWS::DynamoDB::Table Accounts"."""
         look = look or self.look()
         if look.is_kept:
             states.check(self.name, look.status)
             look.check_missing()
-            lines = self._planned_update(wanted, chosen, look)
+            lines = self._plan_update(wanted, chosen, look)
             return lines + rehearsal.of_mail(lines, look.chosen, parameters.kept(look.chosen, chosen))
         lines = rehearsal.of_creation(wanted, self._stage, look.made)
         if look.stack is not None:
-            lines.insert(0, f"Remove {rehearsal.STACK} {self.name}, which is not whole ({look.status})")
+            lines.insert(0, f"Remove {rehearsal.STACK} {self.name}, which is incomplete ({look.status})")
         had = parameters.kept(parameters.noted(self._stage), look.chosen)
         return lines + rehearsal.of_mail(lines, NOTHING, parameters.kept(had, chosen))
 
-    def _planned_update(self, wanted: Template, chosen: Mapping[str, str], look: Inspection) -> list[str]:
+    def _plan_update(self, wanted: Template, chosen: Mapping[str, str], look: Inspection) -> list[str]:
         change = {"StackName": self.name, "ChangeSetName": f"dry-run-{secrets.token_hex(4)}"}
         now = self.now()
         whole = upgrade.kept(wanted, now)
@@ -93,7 +93,7 @@ class DataStack:
             self._client.delete_change_set(**change)
 
     def delete(self) -> None:
-        """Delete the stack if it exists; its tables are kept."""
+        """Delete the stack if it exists. CloudFormation keeps its tables."""
         if self.look().stack is None:
             return
         self._client.update_termination_protection(StackName=self.name, EnableTerminationProtection=False)
@@ -105,31 +105,31 @@ class DataStack:
         return Inspection(self._stage)
 
     def now(self) -> Template:
-        """Return the stack's current template, which is always JSON."""
+        """Return the stack's current template; Latchkey always uploads JSON."""
         given = self._client.get_template(StackName=self.name, TemplateStage="Original")["TemplateBody"]
         loaded: Template = given if isinstance(given, dict) else json.loads(given)
         return loaded
 
     def off(self, wanted: Template, look: Inspection) -> list[Off]:
-        """Return the manually disabled features that `put` enables again."""
+        """Return the manually disabled features that `put` would enable again."""
         return switched_off.found(look, upgrade.kept(wanted, self.now()))
 
-    def _settled(self, look: Inspection, had: Mapping[str, str]) -> Inspection:
-        """Wait for a deletion, or delete an incomplete stack; return a new inspection."""
+    def _settle(self, look: Inspection, had: Mapping[str, str]) -> Inspection:
+        """Wait until a deletion is complete, or delete an incomplete stack; return an up-to-date inspection."""
         if look.status == states.DELETING:
             self._say(f"Waiting until the data stack {self.name} is deleted …")
             self._wait("stack_delete_complete", "deleted")
             return self.look()
         if look.stack is not None and not look.is_kept:
-            kept = f" What isn't given stays as it was: {parameters.as_arguments(had)}." if had else ""
-            self._say(f"Deleting all but the tables of {self.name}, which is not whole ({look.status}) …{kept}")
+            kept = f" Parameters that aren't given keep their values: {parameters.as_arguments(had)}." if had else ""
+            self._say(f"Deleting all but the tables of {self.name}, which is incomplete ({look.status}) …{kept}")
             self.delete()
             return self.look()
         states.check(self.name, look.status)
         return look
 
     def _orphans(self, wanted: Template, look: Inspection) -> list[str]:
-        """Return resources that exist outside the stack; wait for tables that are being deleted."""
+        """Return the resources that exist outside the stack, after waiting until deletions of tables are complete."""
         found = self._without_a_stack(wanted, look)
         deleted = adoption.being_deleted(found, wanted, self._stage)
         for table in deleted:
@@ -149,17 +149,17 @@ class DataStack:
             )
         except self._client.exceptions.AlreadyExistsException as error:
             raise DeployError(
-                f"Somebody else has just begun to create the data stack {self.name}. Wait until that is over, then run"
+                f"Another process has started to create the data stack {self.name}. Wait until it has ended, then run"
                 " this again."
             ) from error
         self._wait("stack_create_complete", "created")
 
     def _adopt(self, wanted: Template, orphans: list[str], chosen: Mapping[str, str], *, exists: bool) -> None:
-        """Import existing resources into the stack with their current properties; the next update completes them.
+        """Import existing resources into the stack with their current properties.
 
-        This is a separate step, since an import can't make other changes.
+        The next update changes the properties to the wanted ones, because an import can't make other changes.
         """
-        self._say(f"Taking what exists already into the data stack {self.name}: {', '.join(orphans)} …")
+        self._say(f"Importing existing resources into the data stack {self.name}: {', '.join(orphans)} …")
         now = self.now() if exists else {**wanted, "Resources": {}, "Outputs": {}}
         named = {"StackName": self.name, "ChangeSetName": f"adopt-{secrets.token_hex(4)}"}
         self._client.create_change_set(
@@ -176,11 +176,11 @@ class DataStack:
             self._client.get_waiter("change_set_create_complete").wait(**named, WaiterConfig=WAIT)
         except WaiterError as error:
             raise DeployError(
-                f"{', '.join(orphans)} could not be taken into the data stack {self.name}:"
-                f" {error.last_response.get('StatusReason', error)} Nothing was changed. Fix that, then run this again."
+                f"{', '.join(orphans)} could not be imported into the data stack {self.name}:"
+                f" {error.last_response.get('StatusReason', error)} Nothing was changed. Fix it, then run this again."
             ) from error
         self._client.execute_change_set(**named)
-        self._wait("stack_import_complete", "given what exists already")
+        self._wait("stack_import_complete", "extended by the existing resources")
 
     def _update(self, whole: Template, now: Template, chosen: Mapping[str, str]) -> None:
         self._say(f"Updating the data stack {self.name} …")
@@ -193,20 +193,23 @@ class DataStack:
         if not is_changed:
             self._say("The data stack is up to date.")
 
-    def _without_lost(self, now: Template, lost: Mapping[str, str]) -> Template:
-        """Remove manually deleted resources from the stack, for the next update to recreate; return its template."""
+    def _remove_lost(self, now: Template, lost: Mapping[str, str]) -> Template:
+        """Remove manually deleted resources from the stack, so that the next update recreates them.
+
+        Returns the stack's template after the removal.
+        """
         if not lost:
             return now
         less = remaking.without(now, lost)
-        self._say(f"Making again what was deleted: {remaking.describe(now, less, lost)} …")
+        self._say(f"Recreating deleted resources: {remaking.describe(now, less, lost)} …")
         self._change(less, parameters.given(NOTHING, now))
         return less
 
     def _change(self, step: Template, given: list[dict[str, Any]]) -> bool:
-        """Update the stack and wait; return False if there is nothing to update."""
+        """Update the stack, and wait until the update is complete. Return False if there is nothing to update."""
         if not update(self._client, self._request(step, given)):
             return False
-        self._wait("stack_update_complete", "brought up to date")
+        self._wait("stack_update_complete", "updated")
         return True
 
     def _request(self, body: Template, given: list[dict[str, Any]]) -> dict[str, Any]:
@@ -218,5 +221,5 @@ class DataStack:
         }
 
     def _wait(self, waiter: str, done: str) -> None:
-        failed = f"The stack {self.name} could not be {done}; nothing else was touched, and what ran before still runs."
+        failed = f"The stack {self.name} could not be {done}; nothing else was changed, and the service keeps running."
         wait(self._client, waiter, self.name, failed)

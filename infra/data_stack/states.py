@@ -1,11 +1,11 @@
-"""Instructions for a stack that failed or is being updated, by state."""
+"""Find the instructions for a stack that failed or is being updated, from its state."""
 
 from infra.data_stack.cloudformation import ONLY_DELETABLE, command
 from infra.failed import DeployError
 
 DELETING = "DELETE_IN_PROGRESS"
 EMPTY = "IMPORT_ROLLBACK_COMPLETE"
-"""The state of a stack after a failed import: empty if the import was to create it, otherwise complete as before."""
+"""The state of a stack after a failed import: a new stack is empty then, and an existing one is unchanged."""
 
 
 def is_recreated(status: str, *, is_empty: bool) -> bool:
@@ -16,7 +16,7 @@ def is_recreated(status: str, *, is_empty: bool) -> bool:
 def check(name: str, status: str, region: str = "") -> None:
     """Raise DeployError, with instructions, if a stack can be neither updated nor deleted in its state.
 
-    `region` is the stack's, if it differs from the stage's.
+    `region` is the region of the stack, if it isn't the region of the stage.
     """
     found = remedy(name, status, "run this again", region)
     if found:
@@ -28,7 +28,9 @@ def remedy(name: str, status: str, again: str, region: str = "") -> str:
     if status in ONLY_DELETABLE:
         return ""
     if status.endswith("_IN_PROGRESS"):
-        return f"The stack {name} is being changed by somebody else ({status}). Wait until that is over, then {again}."
+        return (
+            f"The stack {name} is being updated by another process ({status}). Wait until it has ended, then {again}."
+        )
     see_why = f"See why: {command('describe-stack-events', name, region)}."
     if status == "IMPORT_ROLLBACK_FAILED":
         return (

@@ -17,7 +17,7 @@ RECOVERY = {"PointInTimeRecoveryEnabled": True}
 
 
 class Off(NamedTuple):
-    """One disabled feature: its description, and the call that enables it."""
+    """A disabled feature: its description, and the AWS call that enables it."""
 
     what: str
     service: str
@@ -26,18 +26,18 @@ class Off(NamedTuple):
 
 
 def found(look: Inspection, wanted: Template) -> list[Off]:
-    """Return the disabled features that the template enables."""
+    """Return the features that the template enables but that are currently disabled."""
     return [*_stack(look), *_alarms(look), *_tables(look, wanted)]
 
 
 def switch_on(off: list[Off], say: Callable[[str], object]) -> None:
-    """Enable each feature; warn if AWS rejects the call, as for TTL changed twice within an hour, and continue."""
+    """Enable each feature. If AWS rejects a call, warn and continue: TTL, for example, can't change twice an hour."""
     for each in off:
-        say(f"Switching on again: {each.what} …")
+        say(f"Enabling again: {each.what} …")
         try:
             getattr(boto3.client(each.service), each.call)(**each.about)
         except ClientError as error:
-            say(f"Warning: {each.what} is still off: {error} When the cause is gone, deploy again.")
+            say(f"Warning: {each.what} is still disabled: {error} When the cause is fixed, deploy again.")
 
 
 def _stack(look: Inspection) -> Iterator[Off]:

@@ -1,4 +1,4 @@
-"""The tables of a stage in DynamoDB, in a stack or not."""
+"""Find a stage's tables in DynamoDB, whether or not a stack has them."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,24 +10,24 @@ from infra.template import Template
 
 
 def names(wanted: Template, stage: str) -> dict[str, str]:
-    """Return the logical id of each table in a template, by name."""
+    """Return the logical ids of the tables in a template, by name."""
     found = template.tables(wanted).items()
     return {each["Properties"]["TableName"]["Fn::Sub"].replace("${Stage}", stage): logical for logical, each in found}
 
 
 def existing(known: Iterable[str]) -> list[str]:
-    """Return the existing ones of these tables."""
+    """Return those of the tables that exist."""
     there = listed()
     return [name for name in known if name in there]
 
 
 def unknown(known: Iterable[str], stage: str) -> list[str]:
-    """Return the tables that have a stage's name prefix but are unknown to this version."""
+    """Return the tables whose names have a stage's prefix but aren't in this version's template."""
     return sorted(name for name in listed() - set(known) if name.startswith(f"latchkey-{stage}-"))
 
 
 def listed() -> set[str]:
-    """Return all tables of the account and region."""
+    """Return the names of all tables in the account and region."""
     pages = boto3.client("dynamodb").get_paginator("list_tables").paginate()
     return {name for page in pages for name in page["TableNames"]}
 
@@ -42,7 +42,7 @@ def is_being_deleted(table: str) -> bool:
 
 
 def current_properties(name: str) -> dict[str, Any]:
-    """Return the current properties of a table, which CloudFormation itself never compares with its template."""
+    """Return the current properties of a table, in CloudFormation's format."""
     tables = boto3.client("dynamodb")
     table = tables.describe_table(TableName=name)["Table"]
     properties: dict[str, Any] = {

@@ -1,6 +1,7 @@
-"""Compute the templates between a data stack's current one and the wanted one, without removing tables or indexes.
+"""Compute the templates for the steps from a data stack's current template to the wanted one.
 
-CloudFormation rejects an update that creates more than one index of a table, since DynamoDB can't.
+No step removes a table or an index. Each step adds at most one index per table, since DynamoDB can't create more at a
+time and CloudFormation rejects such updates.
 """
 
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from infra.template import Template
 
 
 def kept(wanted: Template, now: Template) -> Template:
-    """Return the wanted template with every table and index that the stack has, even if this version doesn't use it."""
+    """Return the wanted template plus the stack's tables and indexes that this version doesn't use any more."""
     whole = deepcopy(wanted)
     for logical, table in template.tables(now).items():
         mine = whole["Resources"].setdefault(logical, table)["Properties"]
@@ -30,7 +31,7 @@ def kept(wanted: Template, now: Template) -> Template:
 
 
 def steps(wanted: Template, now: Template) -> Iterator[Template]:
-    """Yield the templates on the way to the wanted one, each with at most one new index per table."""
+    """Yield the templates of the update's steps, each with at most one new index per table; the last is `wanted`."""
     has = {
         logical: {index["IndexName"] for index in _indexes(table["Properties"])}
         for logical, table in template.tables(now).items()
@@ -56,7 +57,10 @@ def _indexes(properties: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _leave_out(properties: dict[str, Any], names: set[str]) -> None:
-    """Remove indexes from a table, and the attributes that only they use, which CloudFormation would reject."""
+    """Remove indexes from a table's properties, with the attributes that only these indexes use.
+
+    CloudFormation rejects attributes that no index uses.
+    """
     kept = [index for index in _indexes(properties) if index["IndexName"] not in names]
     used = {key["AttributeName"] for schema in (properties, *kept) for key in schema["KeySchema"]}
     properties["AttributeDefinitions"] = [

@@ -1,4 +1,4 @@
-"""Determine the URLs at which callers reach a stage.
+"""Determine the URLs at which callers can reach a stage.
 
 Configured URLs aren't enough: a domain may have no mapping, and a closed API may have lost its CloudFront distribution.
 """
@@ -20,16 +20,16 @@ OWN_DOMAIN = 'docs/deploying.md, "Your own domain", gives it one'
 
 
 class Reached(NamedTuple):
-    """The URLs at which callers reach a stage, or will once DNS is set up, and a sentence that says which is true."""
+    """The URLs at which callers can reach a stage, or will after DNS is set up, with a sentence about this."""
 
     urls: list[str]
     """The preferred URL first; empty if no caller can reach the stage."""
     sentence: str
     already: str = ""
-    """The URL that works today, if it isn't the preferred one."""
+    """The URL that works already, if the preferred URL doesn't work yet."""
 
     def to_log_in(self, stage: str) -> str:
-        """Return the URL at which a stage's console accepts a log-in: its forms are rejected at all but the public URL.
+        """Return the URL of a stage's console that accepts log-ins, since forms are accepted only at the public URL.
 
         Returns "" if the stage can't be reached.
         """
@@ -38,7 +38,7 @@ class Reached(NamedTuple):
 
 
 def of_closed(before_it: Front, gone: str) -> Reached:
-    """Return the URLs of a stage whose API accepts only CloudFront; `gone` says why it can't be reached, or is ""."""
+    """Return the URLs of a stage whose API accepts only CloudFront; `gone` says why it is unreachable, or is ""."""
     if gone:
         return Reached([], gone)
     try:
@@ -82,7 +82,7 @@ def _of_domain(stage: str, named: dict[str, str], api: dict[str, str], own: list
 
 
 def wrong_links(stage: str, urls: list[str], before_it: Front) -> str:
-    """Return a warning that the links in emails don't open this stage, which has these URLs; "" if they do.
+    """Return a warning if links in emails don't open this stage at one of its URLs; "" if they do.
 
     AWS doesn't know an operator's own CDN before the stage, so a URL at which a Latchkey responds is accepted.
     """
@@ -90,7 +90,7 @@ def wrong_links(stage: str, urls: list[str], before_it: Front) -> str:
     if not public or not urls or public in [each.rstrip("/") for each in urls]:
         return ""
     if public == f"https://{_domain(before_it)}":
-        return ""  # DNS may be missing; the deployment of CloudFront prints the record
+        return ""  # DNS isn't set up yet, and the deployment of CloudFront prints the record
     others = _of_others(stage, public)
     if not others and answers.is_latchkey(public):
         return ""
@@ -121,7 +121,7 @@ def _of_others(stage: str, public: str) -> list[str]:
 
 
 def _url(stage: str, named: dict[str, str]) -> str:
-    """Return a stage's URL at its domain; for a wildcard domain, with the host name of the stage's public URL."""
+    """Return a stage's URL at its domain. For a wildcard domain, the host name comes from the stage's public URL."""
     public = urlsplit(configuration.setting(stage, SETTING))
     url = domains.url(named)
     if "*" in url and fnmatchcase(str(public.hostname), named["domain_name"]):
@@ -130,6 +130,6 @@ def _url(stage: str, named: dict[str, str]) -> str:
 
 
 def _is_disabled(api: dict[str, str]) -> bool:
-    """Return whether an API's default endpoint is disabled."""
+    """Return whether API Gateway's default endpoint of an API is disabled."""
     found = boto3.client("apigateway").get_rest_api(restApiId=api["rest_api_id"])
     return bool(found.get("disableExecuteApiEndpoint"))

@@ -20,21 +20,21 @@ UNTOUCHED = {
     "package": "Nothing was deployed.",
     "dev plan": "Nothing was changed.",
 }
-"""The state after a failure, by Chalice command."""
+"""A sentence about the state of a stage after a failure, by Chalice command."""
 
 
 FORESEEN = (ChaliceDeploymentError, NoSuchPackageError, LookupError, DeployError)
-"""Expected errors of Chalice's commands, whose messages are printed without a traceback."""
+"""The errors of Chalice's commands that are printed without a traceback."""
 
 
 def chalice(command: str, stage: str, *more: str) -> None:
-    """Run one of Chalice's own commands and show its output."""
+    """Run one of Chalice's own commands, and print its output."""
     chalice_cli.install()
     if command == "delete":
-        deployed.note_for_deletion(stage)  # so that it works from any checkout; `deploy` does this itself
+        deployed.note_for_deletion(stage)  # makes the command work from any checkout; `deploy` does this itself
     try:
         chalices.main([*command.split(), "--stage", stage, *more], prog_name="chalice", standalone_mode=False, obj={})
-    except click.Abort as error:  # Chalice's command line converts Ctrl-C to this
+    except click.Abort as error:  # Chalice's command line raises this for Ctrl-C
         raise KeyboardInterrupt from error
     except Exception as error:
         if isinstance(error, click.ClickException):
@@ -44,7 +44,7 @@ def chalice(command: str, stage: str, *more: str) -> None:
         elif isinstance(error, FORESEEN):
             print(str(error).strip(), file=sys.stderr)
         else:
-            traceback.print_exc()  # a bug in the operator's code or in Latchkey: only the traceback shows where
+            traceback.print_exc()  # other errors are bugs in the operator's code or in Latchkey, and need a traceback
         raise DeployError(
             f"chalice {command} failed; the error is above. {UNTOUCHED[command]} Fix the cause, then run this again."
         ) from error
@@ -52,7 +52,7 @@ def chalice(command: str, stage: str, *more: str) -> None:
 
 @contextmanager
 def environment(**variables: str) -> Iterator[None]:
-    """Set environment variables for the duration of a `with` block."""
+    """Set environment variables during a `with` block, and restore them afterwards."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:
@@ -67,7 +67,7 @@ def environment(**variables: str) -> Iterator[None]:
 
 @contextmanager
 def without_shell_settings() -> Iterator[None]:
-    """Hide the shell's LATCHKEY_ variables: a deployed stage has its settings in .chalice/config.json alone.
+    """Unset the shell's LATCHKEY_ variables in a `with` block: a stage's settings come only from .chalice/config.json.
 
     Otherwise the gateway's responses would be made with settings that the functions don't have.
     """

@@ -1,4 +1,4 @@
-"""Check the prerequisites of a deployment: the Python version, the root key, and that the stage isn't stopped."""
+"""Check the prerequisites of a deployment: the Python version, the root key, and whether the stage is stopped."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -10,14 +10,14 @@ from infra import configuration, deployed, stage_key
 from infra.failed import DeployError
 
 PYTHONS = ((3, 11), (3, 12), (3, 13), (3, 14))
-"""Python versions that Lambda supports as of 2026-11-28 and that the pinned packages have wheels for.
+"""The Python versions that Lambda supports (as of 2026-11-28) and for which the pinned packages have wheels.
 
 Chalice treats any newer version as 3.15.
 """
 
 
 def check_python(version: tuple[int, ...]) -> None:
-    """Raise DeployError if Lambda doesn't support this Python version: Chalice deploys for the one that it runs on."""
+    """Raise DeployError if Lambda doesn't support the running Python version, for which Chalice deploys."""
     if version[:2] not in PYTHONS:
         oldest, newest = (".".join(map(str, each)) for each in (PYTHONS[0], PYTHONS[-1]))
         raise DeployError(
@@ -27,19 +27,19 @@ def check_python(version: tuple[int, ...]) -> None:
 
 
 def where() -> str:
-    """Return the AWS account and region of a command, for messages."""
+    """Return the AWS account and region of the credentials in words, for messages."""
     account = boto3.client("sts").get_caller_identity()["Account"]
     return f"account {account}, region {boto3.session.Session().region_name}"
 
 
 def gateway_stages(apis: Iterable[str]) -> dict[str, list[str]]:
-    """Return the stage names of each API, by the API's id."""
+    """Return the names of the API Gateway stages of each API, by the API's id."""
     gateways = boto3.client("apigateway")
     return {api: [each["stageName"] for each in gateways.get_stages(restApiId=api)["item"]] for api in apis}
 
 
 def check_gateway_stage(stage: str, deployed_as: Mapping[str, list[str]]) -> None:
-    """Raise DeployError if an API has a stage of another name, which would stay public beside the new one."""
+    """Raise DeployError if an API has an API Gateway stage with another name, which would remain public."""
     wanted = configuration.gateway_stage(stage)
     for names in deployed_as.values():
         if names and wanted not in names:
@@ -51,7 +51,7 @@ def check_gateway_stage(stage: str, deployed_as: Mapping[str, list[str]]) -> Non
 
 
 def check_key(stage: str) -> None:
-    """Raise DeployError if a deployed stage has lost its root key: a new key would change every webhook's secret."""
+    """Raise DeployError if a deployed stage has lost its root key, since a new key would change all webhook secrets."""
     if deployed.variables(stage) is not None and not stage_key.exists(boto3.client("ssm"), stage):
         raise DeployError(
             f"The stage's key, the SSM parameter {root_key.parameter_name(stage)}, is gone, from which every webhook's"
@@ -61,7 +61,7 @@ def check_key(stage: str) -> None:
 
 
 def check_running(stage: str) -> dict[str, int | None]:
-    """Raise DeployError if the stage was stopped, for example for a restore: Chalice would start it again.
+    """Raise DeployError if the stage was stopped, for example for a restore, because Chalice would start it again.
 
     Returns the reserved concurrency of each function.
     """
@@ -75,7 +75,7 @@ def check_running(stage: str) -> dict[str, int | None]:
 
 
 def reserved(stage: str) -> dict[str, int | None]:
-    """Return the reserved concurrency of each existing function of a stage, by name; None if it isn't set."""
+    """Return the reserved concurrency of a stage's existing functions, by name; None for a function without one."""
     functions, found = boto3.client("lambda"), {}
     for function in deployed.FUNCTIONS:
         name = deployed.function_name(stage, function)

@@ -14,7 +14,7 @@ INTERRUPTED = 130
 
 
 def main(words: list[str] | None = None) -> int:
-    """Run one command; return 1, with one sentence on standard error, if it fails."""
+    """Run one command. If it fails, print one sentence on standard error and return 1."""
     try:
         with closable_output.discarded_when_closed():
             _run(words)

@@ -19,9 +19,9 @@ from infra.failed import DeployError
 
 
 def deploy(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, str] | None = None) -> None:
-    """Create or update a stage: its data, its service and, given a domain and its certificate, CloudFront.
+    """Create or update a stage: its data, its service and, if a domain and its certificate are given, CloudFront.
 
-    `chosen` are parameters of the data stack; parameters that aren't given keep their values.
+    `chosen` are parameters of the data stack; all other parameters keep their values.
     """
     _check_checkout(stage)
     apis, before_it = deployed.api_ids(stage), front.Front(stage, say)
@@ -79,7 +79,7 @@ def _check(stage: str, before_it: front.Front, edge: tuple[str, str] | None, api
 
 
 def _is_header_trusted(stage: str, before_it: front.Front, edge: tuple[str, str] | None, apis: list[str]) -> bool:
-    """Return whether the configured client address header can be trusted; raise DeployError if it never can.
+    """Return whether the configured client address header can be trusted yet. Raises DeployError if it never can.
 
     The header that our CloudFront sets can be trusted once only CloudFront reaches the API.
     """
@@ -131,7 +131,7 @@ def plan(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, st
 
 
 def rotate_edge(stage: str) -> None:
-    """Replace the secret that CloudFront sends to the API; deploy nothing else."""
+    """Replace the secret that CloudFront sends to the API, without deploying anything else."""
     checks.check_gateway_stage(stage, checks.gateway_stages(deployed.api_ids(stage)))
     with lock.on(stage):
         before_it = front.Front(stage, say)

@@ -1,4 +1,4 @@
-"""`make destroy`: remove the service and, if requested and confirmed, the data."""
+"""`make destroy`: delete a stage's service and, if requested and confirmed, its data."""
 
 import boto3
 
@@ -16,7 +16,7 @@ PRODUCTION = "prod"
 
 
 def destroy(stage: str, *, delete_data: bool) -> None:
-    """Remove the service and, if requested, the data; ask for typed confirmation for data and for production."""
+    """Delete the service and, if requested, the data. Data and production require a typed confirmation."""
     say(f"Removing {stage} from {checks.where()}: {'with its data' if delete_data else 'its data is kept'}.")
     if delete_data:
         _confirm(f"delete {stage}", f"This deletes every account, key and counter of {stage}, for good.")
@@ -43,10 +43,10 @@ def _delete_data(stage: str, stack: DataStack, tables: list[str]) -> None:
     dynamodb = boto3.client("dynamodb")
     say(f"Deleting the data stack and {len(tables)} tables …")
     stack.delete()
-    # The stack retains its tables on purpose: only this command deletes them, after the confirmation.
+    # CloudFormation retains the tables, so that only this command deletes them, after the confirmation.
     for table in (each for each in tables if not is_being_deleted(each)):
         dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
-        dynamodb.get_waiter("table_exists").wait(TableName=table)  # a table can't be deleted during an update
+        dynamodb.get_waiter("table_exists").wait(TableName=table)  # a table that is being updated can't be deleted
         dynamodb.delete_table(TableName=table)
     for table in tables:
         dynamodb.get_waiter("table_not_exists").wait(TableName=table)
@@ -57,7 +57,7 @@ def _delete_data(stage: str, stack: DataStack, tables: list[str]) -> None:
 
 
 def _delete_service(stage: str) -> None:
-    """Remove the service; repeat until nothing is found, as an interrupted deployment may have left two APIs."""
+    """Delete the service, repeatedly until nothing is found: an interrupted deployment may have left two APIs."""
     left = deployed.found(stage)
     if not left:
         say(f"No service of {stage} is there.")

@@ -1,4 +1,4 @@
-"""Find the resources of a stage that were manually deleted or disabled, and that the next deployment restores."""
+"""Find a stage's resources that were manually deleted or disabled and that the next deployment will restore."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -12,19 +12,19 @@ SUBSCRIBED = "stream"
 
 
 class Drift(NamedTuple):
-    """Names of deleted resources and of disabled ones."""
+    """The names of deleted resources and of disabled resources."""
 
     gone: list[str]
     off: list[str]
 
     def rehearsed(self) -> Iterator[str]:
-        """Yield a line for each resource, for a dry run."""
+        """Yield the output of a dry run: a line for each resource."""
         yield from (f"{name} was deleted, and would be made again" for name in self.gone)
         yield from (f"{name} was switched off, and would be switched on" for name in self.off)
 
 
 def of_data(data: DataStack, look: Inspection, stage: str) -> Drift:
-    """Return the drift of a data stack; empty for an incomplete stack, which is recreated."""
+    """Return the drift of a data stack. It is empty for an incomplete stack, which will be recreated."""
     if not look.is_kept:
         return Drift([], [])
     off = data.off(template.composed(settings.mail_from(stage)), look)
@@ -34,9 +34,10 @@ def of_data(data: DataStack, look: Inspection, stage: str) -> Drift:
 def of_service(
     stage: str, deployed_as: Mapping[str, list[str]], reserved: Mapping[str, int | None], stream: str
 ) -> Drift:
-    """Return the drift of a service; empty without an API and functions, because then no service is deployed.
+    """Return the drift of a service. It is empty if there is neither an API nor a function, so no service is deployed.
 
-    `deployed_as` maps APIs to their stages, `reserved` has the existing functions, `stream` is the events stream or "".
+    `deployed_as` maps APIs to their API Gateway stages, `reserved` has the existing functions, and `stream` is the ARN
+    of the events stream or "".
     """
     if not deployed_as and not reserved:
         return Drift([], [])
@@ -52,7 +53,7 @@ def of_service(
 def _missing_endpoint(stage: str, deployed_as: Mapping[str, list[str]]) -> Iterator[str]:
     """Yield the missing part of the public endpoint: the API, or its API Gateway stage.
 
-    `checks.check_gateway_stage` reports a stage of another name.
+    An API Gateway stage with another name isn't included; `checks.check_gateway_stage` reports it.
     """
     if not deployed_as:
         yield "the API, which gets another address"

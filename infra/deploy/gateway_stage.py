@@ -1,4 +1,4 @@
-"""Configure API Gateway's stage as Chalice can't: a request rate limit for all callers together, and access logs."""
+"""Configure API Gateway's stage beyond what Chalice can: a rate limit for all callers together, and access logs."""
 
 import json
 
@@ -9,11 +9,11 @@ from infra import configuration, deployed
 from infra.deploy.output import say
 
 RATE_LIMIT, BURST_LIMIT = 2_000, 4_000
-"""API Gateway's limit for all callers together, in requests per second: it bounds the bill, not a single caller."""
+"""API Gateway's limit in requests per second for all callers together. Its purpose is to bound the bill."""
 
 
 NO_LOG_ROLE = "CloudWatch Logs role ARN must be set"
-"""API Gateway's error if the account has no role for writing logs."""
+"""Part of API Gateway's error message if the account has no role for writing logs."""
 
 
 ACCESS_LOG = json.dumps(
@@ -29,20 +29,20 @@ ACCESS_LOG = json.dumps(
         "error": "$context.error.responseType",
     }
 )
-"""Logs the route, never the path or the query, which may contain an authorization code."""
+"""The format of an access log line. It has the route but not the path or query, which may contain a code."""
 
 
 def guard_stage(stage: str, api: dict[str, str]) -> None:
     """Set a request rate limit for all callers together, and access logs without paths and queries.
 
-    Uses two calls, the limit first: without a role for writing logs, API Gateway rejects the second call entirely.
+    The limit is set by a separate call: without a role for writing logs, API Gateway rejects the call for the logs.
     """
     logs = deployed.outputs(stage).get("AccessLogs", "")
     bound = {
         "/*/*/throttling/rateLimit": str(RATE_LIMIT),
         "/*/*/throttling/burstLimit": str(BURST_LIMIT),
     }
-    # Detailed metrics cost five metrics per route and month, and no alarm reads them: those of the functions suffice.
+    # Disable detailed metrics: they cost five metrics per route, and the alarms use the functions' metrics instead.
     unmeasured = {"/*/*/metrics/enabled": "false"}
     logged = {
         "/accessLogSettings/destinationArn": logs.removesuffix(":*"),

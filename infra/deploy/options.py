@@ -1,4 +1,4 @@
-"""Parse the options of each command. An option of another command is an error; `inputs` lists the options in use."""
+"""Parse the options of each command. An option that belongs to another command is an error."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ TAKES: dict[str, tuple[str, ...]] = {
     "rotate-edge": (),
     "destroy": ("data",),
 }
-"""The options of each command besides the stage; make variables have the same names in capitals."""
+"""The options of each command besides the stage. The make variables have the same names in capitals."""
 SWITCHES = ("dry_run", "edge")
 
 
 def parsed(words: Sequence[str] | None) -> Namespace:
-    """Return the options of one command; raise Mistake, with the accepted ones, for any other."""
+    """Return the options of one command. Raises Mistake, with the accepted options, for any other option."""
     parser = ArgumentParser(prog="deploy", allow_abbrev=False)
     parser.add_argument("command", choices=tuple(TAKES))
     parser.add_argument("--stage", required=True)

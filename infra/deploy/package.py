@@ -1,4 +1,4 @@
-"""`make package`: write one SAM stack of service and data, for the operator's own pipeline."""
+"""`make package`: write a SAM template with service and data, which the operator deploys with their own pipeline."""
 
 import shlex
 import tempfile
@@ -15,11 +15,11 @@ from infra.failed import DeployError, one_line, quoted
 FUNCTIONS = {
     "APIHandler" if name == deployed.API else name.capitalize(): end for name, end in deployed.FUNCTIONS.items()
 }
-"""Name suffixes of the functions, by their logical ids in Chalice's template."""
+"""The suffixes of the functions' names, by the functions' logical ids in Chalice's template."""
 
 
 def package(stage: str, out: Path, *, edge: tuple[str, str] | None = None) -> None:
-    """Write one SAM stack of service and data, for the operator's own pipeline, and the edge stacks beside it."""
+    """Write a SAM template with service and data and, if requested, the templates of the edge stacks beside it."""
     settings.check_settings(stage)
     app_check.check_app(stage)
     text = template.as_text(beside_the_service(stage))
@@ -28,7 +28,7 @@ def package(stage: str, out: Path, *, edge: tuple[str, str] | None = None) -> No
     with environment(**{chalice_cli.WITH_DATA: "1"}), tempfile.TemporaryDirectory() as beside:
         data = Path(beside, "data.json")
         data.write_text(text)
-        # An absolute path can't begin with a dash, which would make it an option.
+        # Pass an absolute path, because a relative path that begins with a dash would be parsed as an option.
         chalice("package", stage, "--merge-template", str(data), "--template-format", "yaml", str(out.absolute()))
     megabytes = (out / "deployment.zip").stat().st_size / 1e6
     deploys = f"sam deploy -t {shlex.quote(f'{out}/sam.yaml')} --guided --capabilities CAPABILITY_NAMED_IAM"
@@ -43,7 +43,7 @@ def package(stage: str, out: Path, *, edge: tuple[str, str] | None = None) -> No
 
 
 def _writable(out: Path, more: tuple[str, ...]) -> Path:
-    """Return the output folder, created if it doesn't exist; raise DeployError if it isn't writable."""
+    """Return the path of the output folder, after creating it if necessary. Raises DeployError if it isn't writable."""
     try:
         out = out.expanduser()
         out.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ def _writable(out: Path, more: tuple[str, ...]) -> Path:
 
 
 def beside_the_service(stage: str) -> template.Template:
-    """Return the data template to merge with the service's, for one stage, with the settings that Chalice leaves out.
+    """Return the template that is merged with Chalice's: a stage's data, and settings that Chalice lacks.
 
     Functions get the names that `chalice deploy` gives them, which logs, alarms and policies refer to. The API gets
     throttling and access logs; OpenApiVersion 2.0 keeps SAM from creating a second stage.

@@ -10,7 +10,7 @@ from infra.failed import DeployError
 
 STAGE = "LATCHKEY_STAGE"
 LOCAL = ("LATCHKEY_MAIL_FOLDER", "LATCHKEY_STAGE_KEY_FILE")
-"""Settings with a path on the machine that runs `make run`."""
+"""The settings that are only for `make run`, because their value is a path on the local machine."""
 VARIABLES_MAX_BYTES = 4_096
 
 
@@ -50,7 +50,7 @@ def check_settings(stage: str) -> None:
 
 
 def _check_deployed(stage: str, where: str, variables: dict[str, Any]) -> None:
-    """Raise DeployError for a valid setting that doesn't fit the deployed stage."""
+    """Raise DeployError for a valid setting that isn't suitable for a deployed stage."""
     if variables.get(STAGE) != stage:
         raise DeployError(
             f'{where}: {STAGE} takes "{stage}", the stage that is deployed, whose tables its roles may use,'
@@ -62,5 +62,5 @@ def _check_deployed(stage: str, where: str, variables: dict[str, Any]) -> None:
 
 
 def mail_from(stage: str) -> str:
-    """Return the sender address of a stage's emails; "" if it sends none."""
+    """Return the sender of a stage's emails; "" if the stage sends no emails."""
     return configuration.setting(stage, "LATCHKEY_MAIL_FROM")

@@ -1,4 +1,4 @@
-"""`make status`: show a stage's URLs, the state of its data, edge and email, and its alarms."""
+"""`make status`: print a stage's URLs, the state of its data, edge and emails, and its alarms."""
 
 import tomllib
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ CONFIRMED = "the link in AWS's mail is opened"
 
 
 def status(stage: str) -> None:
-    """Show a stage's URLs, parameters, tables, alarms and drift.
+    """Print a stage's URLs, parameters, tables, alarms and drift.
 
     Raises DeployError if the stage has no resources or, after the output, if a table or a role was manually deleted.
     """
@@ -44,10 +44,10 @@ def status(stage: str) -> None:
     edge = before_it.status(next(iter(apis), None))
     _show("edge", edge.state)
     _show_remedies(edge.remedies)
-    if apis and (named is None or target):  # otherwise the domain is reachable only after the next deployment
+    if apis and (named is None or target):  # otherwise the next deployment will make the domain reachable
         api = deployed.located(stage, apis[0])
         reached = addresses.of_closed(before_it, edge.gone) if edge.is_closed else addresses.of_open(stage, api)
-        if not edge.gone:  # the edge line shows this already
+        if not edge.gone:  # otherwise the line about the edge has printed this already
             _show("reached", reached.sentence)
         _show_remedies([addresses.wrong_links(stage, reached.urls, before_it)])
     _show("mail", mail_status(stage))
@@ -72,7 +72,7 @@ def _service(stage: str, apis: list[str]) -> str:
 
 
 def _misnamed(stage: str, deployed_as: Mapping[str, list[str]]) -> list[str]:
-    """Return the error of a deployment for an API that has a stage of another name."""
+    """Return the error that a deployment would raise for an API Gateway stage with another name."""
     try:
         checks.check_gateway_stage(stage, deployed_as)
     except DeployError as error:
@@ -98,7 +98,7 @@ def _show(what: str, text: str) -> None:
 
 
 def _leads(named: dict[str, str], target: str, apis: list[str]) -> str:
-    """Describe a domain's mapping and its DNS target; `target` is "" if the domain doesn't exist."""
+    """Describe a domain's mapping and its DNS target, which is "" if the domain doesn't exist."""
     if not target:
         return "not made; the next deployment does"
     where = "leads here" if any(domains.found(named["domain_name"], apis)) else "leads elsewhere, or nowhere"
@@ -106,7 +106,7 @@ def _leads(named: dict[str, str], target: str, apis: list[str]) -> str:
 
 
 def _alarms_reach(topics: list[str], chosen: str) -> str:
-    """Describe the recipients of the alarms: an address that isn't confirmed receives none."""
+    """Describe who receives the alarms; an address receives none until it is confirmed."""
     pages = [
         boto3.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=each) for each in topics
     ]
@@ -128,7 +128,7 @@ def mail_status(stage: str) -> str:
         return "none is sent: LATCHKEY_MAIL_FROM is not set"
     try:
         can_reach_all = boto3.client("sesv2").get_account()["ProductionAccessEnabled"]
-    except (ClientError, BotoCoreError) as error:  # boto3 raises these in a region without SES
+    except (ClientError, BotoCoreError) as error:  # raised if access is denied, or in a region without SES
         return f"SES doesn't say whether it reaches anybody: {error}"
     if can_reach_all:
         return f"from {settings.mail_from(stage)}, to anybody"

@@ -1,7 +1,7 @@
-"""The association of a stage's API with the web ACL that closes it, as API Gateway reports it.
+"""Check and restore the association of an API with the web ACL that closes it to all callers except CloudFront.
 
-It is removed when the API's stage is deleted, or manually, and CloudFormation doesn't notice. A recreated stage is
-open to all.
+The association is lost when API Gateway's stage is deleted, or when it is manually removed. CloudFormation doesn't
+notice, and a recreated API Gateway stage is open to all callers.
 """
 
 from collections.abc import Iterator
@@ -16,28 +16,28 @@ from infra.failed import DeployError
 
 
 def closes(origin: dict[str, Any] | None, api_id: str | None) -> bool:
-    """Return whether a described stack is complete and has associated its web ACL with this API."""
+    """Return whether the described stack is complete, and has associated its web ACL with the given API."""
     return origin is not None and origin["StackStatus"] in WHOLE and output(origin, "RestApiId") == api_id
 
 
 def is_open(stage: str, api_id: str | None) -> bool:
-    """Return whether the API's stage has no web ACL, or will have none when it is recreated."""
+    """Return whether the API Gateway stage has no web ACL, or will have none when it is recreated."""
     return not (api_id and _web_acl(stage, api_id))
 
 
 def restore(stage: str, api_id: str) -> None:
-    """Associate the stage's web ACL with its API again, if the API has none.
+    """Associate the stage's web ACL with its API again, if the API has no web ACL.
 
     Raises DeployError, with instructions, if the web ACL was deleted as well.
     """
     if _web_acl(stage, api_id) != "":
         return
-    name = f"latchkey-{stage}-origin"  # the name of both the web ACL and its stack
+    name = f"latchkey-{stage}-origin"  # the name of the web ACL and of its stack
     arn = next((each["ARN"] for each in _listed() if each["Name"] == name), "")
     if not arn:
         raise DeployError(
-            f"The web ACL {name} was deleted by hand, which closed the API to all but CloudFront. Delete the stack that"
-            f" made it: aws cloudformation delete-stack --stack-name {name}. Then run this again."
+            f"The web ACL {name}, which closed the API to all callers except CloudFront, was manually deleted. Delete"
+            f" its stack: aws cloudformation delete-stack --stack-name {name}. Then run this again."
         )
     session = boto3.session.Session()
     region = str(session.region_name)
@@ -47,12 +47,12 @@ def restore(stage: str, api_id: str) -> None:
 
 
 def remedy(again: str) -> str:
-    """Return instructions for a removed web ACL."""
-    return f"The API's own address is open to all, since its web ACL was taken off. To put it there again: {again}."
+    """Return instructions for an API whose web ACL was removed."""
+    return f"The API's own URL is open to all callers, since its web ACL was removed. To restore it: {again}."
 
 
 def _web_acl(stage: str, api_id: str) -> str | None:
-    """Return the ARN of the stage's web ACL; "" if it has none, None if the stage doesn't exist."""
+    """Return the ARN of an API Gateway stage's web ACL; "" if it has none, None if the stage doesn't exist."""
     gateways = boto3.client("apigateway")
     try:
         found = gateways.get_stage(restApiId=api_id, stageName=configuration.gateway_stage(stage))

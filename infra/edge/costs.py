@@ -1,6 +1,6 @@
-"""Costs of CloudFront in front of a stage, besides the stage's own: per request, by kind, and per month.
+"""Calculate the additional costs of CloudFront in front of a stage, per request and per month.
 
-Calculated with pay-as-you-go prices, not with CloudFront's flat-rate plans.
+The prices are the pay-as-you-go prices, not those of CloudFront's flat-rate plans.
 """
 
 from dataclasses import dataclass
@@ -9,24 +9,24 @@ from infra.costs.prices import GB, MILLION, PRICES
 from infra.costs.requests import BUSY
 
 RENAMES_GB, RENAMES_S = 0.125, 0.002
-"""Memory of the Lambda@Edge function, as in its template, and an assumed duration."""
+"""The memory of the Lambda@Edge function, which its template sets, and its assumed duration."""
 ADDED_BYTES = 230
-"""Size of the headers that CloudFront adds to a response: Via, X-Cache, X-Amz-Cf-Pop, X-Amz-Cf-Id, Alt-Svc."""
+"""The size of the headers that CloudFront adds to a response: Via, X-Cache, X-Amz-Cf-Pop, X-Amz-Cf-Id, Alt-Svc."""
 STATIC_BYTES = 6_100
-"""Size of the console's largest file, compressed, and of 600 bytes of headers."""
+"""The response size of the console's largest static file: its compressed size plus 600 bytes of headers."""
 WEB_ACLS, RULES = 2, 2
-"""Web ACLs, one for CloudFront and one for the API, and their rules, one each."""
+"""The number of web ACLs (one for CloudFront, one for the API), and of their rules (one each)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """A kind of request: the components that handle it, and its response size."""
+    """A kind of request, with the components that handle it and the size of its response."""
 
     name: str
     inspected: int
-    """The number of web ACLs that inspect it."""
+    """The number of web ACLs that inspect the request."""
     is_served: bool = True
-    """Whether CloudFront charges for it. Since 2024-10-25 requests that its web ACL blocks are free."""
+    """Whether CloudFront charges for the request. Since 2024-10-25, requests that its web ACL blocks are free."""
     reaches_api: bool = False
     sent_bytes: float = 0
 
@@ -44,7 +44,7 @@ WAYS = (
 
 
 def per_million(way: Way) -> dict[str, float]:
-    """Return the costs of a million requests, by service."""
+    """Return the costs of a million requests, by AWS service."""
     return {
         "CloudFront": PRICES["cloudfront_https_per_million"] * way.is_served,
         "its function": PRICES["cloudfront_function_per_million"] * way.reaches_api,
@@ -56,7 +56,7 @@ def per_million(way: Way) -> dict[str, float]:
 
 
 def month() -> dict[str, float]:
-    """Return the costs of a month without requests."""
+    """Return the monthly costs without requests."""
     return {
         f"{WEB_ACLS} web ACLs": PRICES["waf_web_acl_month"] * WEB_ACLS,
         "a rule in each": PRICES["waf_rule_month"] * RULES,

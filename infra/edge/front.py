@@ -1,7 +1,7 @@
-"""`make deploy EDGE=1`: put CloudFront in front of a stage, and close the API's own address to all other callers.
+"""`make deploy EDGE=1`: put CloudFront in front of a stage, and close the API's own URL to all other callers.
 
 The API is closed once the domain's DNS points at CloudFront. Only then is the client address header trusted: before
-that, any caller could send it to the API's own address.
+that, any caller could send it to the API's own URL.
 """
 
 import hashlib
@@ -26,45 +26,45 @@ REGION = "us-east-1"
 DISTRIBUTION, ORIGIN = (Path(__file__).with_name(f"{name}.yaml") for name in ("distribution", "origin"))
 CLOUDFRONT = "AWS::CloudFront::Distribution"
 PROPAGATES_S = 300
-"""The maximum time until AWS WAF applies a changed rule everywhere; AWS says minutes."""
+"""The assumed maximum time until AWS WAF applies a changed rule everywhere; AWS documents only "minutes"."""
 
 
 class EdgeStatus(NamedTuple):
-    """The state of a stage's edge, and instructions for each of its stacks that failed or is being updated."""
+    """The state of a stage's edge, with instructions for stacks that failed or are being updated."""
 
     state: str
     is_closed: bool
-    """Whether the API accepts only CloudFront."""
+    """Whether the API accepts only requests from CloudFront."""
     gone: str
     """The result of `Front.gone`."""
     remedies: list[str]
 
 
 class Front:
-    """CloudFront in front of one stage. `say` prints each step."""
+    """CloudFront in front of one stage. `say` is called with a line for each step."""
 
     def __init__(self, stage: str, say: Any) -> None:
-        """Make no AWS call."""
+        """Create an object for the edge without calling AWS."""
         region = str(boto3.session.Session().region_name)
         self._stage, self._region, self._say = stage, region, say
-        # The distributions of a stage's regions are all in this one, so their names include the region.
+        # All distributions are in CloudFront's region, so their names include the region of the stage.
         self.distribution = EdgeStack(f"latchkey-{stage}-edge-{region}", REGION, say)
         self.origin = EdgeStack(f"latchkey-{stage}-origin", region, say)
 
     def is_closed(self, api_id: str | None) -> bool:
-        """Return whether the deployed API, None without one, accepts only CloudFront."""
+        """Return whether the API accepts only requests from CloudFront; `api` is None if nothing is deployed."""
         return association.closes(self.origin.described(), api_id) and not association.is_open(self._stage, api_id)
 
     def check(self) -> None:
-        """Raise DeployError, with instructions, if one of the stacks can't be updated now."""
+        """Raise DeployError, with instructions, if one of the two stacks can't be updated now."""
         self.distribution.check()
         self.origin.check()
 
     def put(self, domain: str, certificate: str, api: dict[str, str], boundary: str = "") -> bool:
         """Put CloudFront in front of an API; close the API to other callers once the domain points at CloudFront.
 
-        Completes a rotation of the secret: the API accepts both secrets before CloudFront sends the next one, and only
-        the next one afterwards. Returns whether the API is closed.
+        Completes a rotation of the secret, if one is in progress: the API accepts both secrets before CloudFront sends
+        the next secret, and only the next secret afterwards. Returns whether the API is closed.
         """
         now, pending = secret.current(self._stage), secret.pending(self._stage)
         then = pending or now
@@ -90,12 +90,12 @@ class Front:
             secret.replace(self._stage, then)
         is_closed = self.is_closed(api["rest_api_id"]) or answers.is_cloudfront(f"https://{domain}")
         if is_closed:
-            self._say("Closing the API's own address to everybody but CloudFront …")
+            self._say("Closing the API's own URL to all callers except CloudFront …")
             self._close(api, then)
         else:
             target = self.distribution.output("DistributionHost")
             self._say(
-                f"CloudFront answers at {target}, but {domain} doesn't lead there yet, so the API's own address stays"
+                f"CloudFront responds at {target}, but {domain} doesn't point there yet, so the API's own URL stays"
                 f" open. Point the domain's DNS at {target} (CNAME, or an alias record), then run this again."
             )
         if pending:
@@ -112,13 +112,13 @@ class Front:
         return next((str(each["ParameterValue"]) for each in given if each["ParameterKey"] == "Domain"), "")
 
     def gone(self, api_id: str | None, *, made_again: str = "") -> str:
-        """Return an error, with instructions, if the API accepts only CloudFront and the distribution was deleted.
+        """Return an error message, with instructions, if the API accepts only CloudFront but no distribution exists.
 
-        "" otherwise, or if AWS denies access. A command that recreates the distribution passes `made_again` in place of
-        the instructions.
+        Return "" otherwise, and if AWS denies access. A command that recreates the distribution passes `made_again`,
+        which replaces the instructions.
         """
         try:
-            if not self.is_closed(api_id) or self._answers(look(self.distribution, self._region)):
+            if not self.is_closed(api_id) or self._has_distribution(look(self.distribution, self._region)):
                 return ""
         except NotSeen:
             return ""
@@ -126,23 +126,25 @@ class Front:
 
     def _unreachable(self, made_again: str = "") -> str:
         name = self.distribution.name
-        why = f"Nobody reaches {self._stage}: its API answers CloudFront alone, and that was deleted ({name})."
+        why = (
+            f"{self._stage} is unreachable: its API accepts only CloudFront, but the distribution was deleted ({name})."
+        )
         if made_again:
             return f"{why} {made_again}"
         made = {"Domain": "…", "Certificate": "…"} | self.distribution.parameters()
         return (
-            f"{why} Make it again: make deploy STAGE={self._stage} EDGE=1 DOMAIN={made['Domain']}"
-            f" CERTIFICATE={made['Certificate']}. Or do without: take LATCHKEY_CLIENT_IP_HEADER out of"
-            f" {configuration.FILE}, make deploy STAGE={self._stage}, and then open the API:"
+            f"{why} To recreate it: make deploy STAGE={self._stage} EDGE=1 DOMAIN={made['Domain']}"
+            f" CERTIFICATE={made['Certificate']}. To do without it: remove LATCHKEY_CLIENT_IP_HEADER from"
+            f" {configuration.FILE}, run make deploy STAGE={self._stage}, and then open the API:"
             f" {command('delete-stack', self.origin.name, self._region)}"
         )
 
-    def _answers(self, stack: dict[str, Any] | None) -> bool:
-        """Return whether the distribution exists: after a failed deletion, a stack may have only its functions."""
+    def _has_distribution(self, stack: dict[str, Any] | None) -> bool:
+        """Return whether the distribution exists. After a failed deletion, the stack may have only its functions."""
         return stack is not None and stack["StackStatus"] != states.DELETING and self.distribution.has(CLOUDFRONT)
 
     def rotate(self, api: dict[str, str], boundary: str = "") -> None:
-        """Exchange the secret without rejecting a request from CloudFront at any time."""
+        """Replace the secret in steps, so that no request from CloudFront is ever rejected."""
         made = self.distribution.parameters()
         if not made:
             raise DeployError(f"No CloudFront is in front of {self._stage}: make deploy STAGE={self._stage} EDGE=1 …")
@@ -151,7 +153,7 @@ class Front:
         self.put(made["Domain"], made["Certificate"], api, boundary)
 
     def _close(self, api: dict[str, str], shown: str, *, also: str = "") -> None:
-        """Close an API to callers that send neither the secret nor the one in `also`."""
+        """Close an API to callers that send neither the current secret nor the secret `also`."""
         self.origin.put(
             template.read(ORIGIN),
             {
@@ -169,14 +171,14 @@ class Front:
         return f"The edge: {self.distribution.planned()}; then {self.origin.planned()}."
 
     def status(self, api_id: str | None) -> EdgeStatus:
-        """Return the state of the two stacks; describe each only once."""
+        """Return the state of the edge's two stacks."""
         origin, stack, gone = self.origin.described(), None, ""
         again = f"make deploy STAGE={self._stage} EDGE=1 DOMAIN=… CERTIFICATE=…"
         closes = association.closes(origin, api_id)
         is_closed = closes and not association.is_open(self._stage, api_id)
         try:
             stack = look(self.distribution, self._region)
-            gone = self._unreachable() if is_closed and not self._answers(stack) else ""
+            gone = self._unreachable() if is_closed and not self._has_distribution(stack) else ""
             state = gone or self._state(stack, is_closed=is_closed)
         except NotSeen as error:
             state = str(error)
@@ -194,13 +196,13 @@ class Front:
         return state + (unfinished if secret.pending(self._stage) else "")
 
     def delete(self) -> str:
-        """Delete both stacks; return the remaining resources, with instructions, or "".
+        """Delete both stacks. Return the resources that remain, with instructions, or "".
 
-        Deletes CloudFront, then the functions' trust in its header, then the web ACL of the API. In this order, no
-        caller can send that header to an API that trusts it, even if a later step fails.
+        The order is: CloudFront's distribution, the functions' trust in its header, the API's web ACL. So even if a
+        later step fails, no other caller can reach an API that trusts the header.
         """
         left = ""
-        if self._is_there():
+        if self._must_delete():
             self._say(f"Deleting CloudFront, in {REGION} (about ten minutes) …")
             try:
                 self.distribution.delete()
@@ -213,8 +215,8 @@ class Front:
         secret.delete(self._stage)
         return left
 
-    def _is_there(self) -> bool:
-        """Return whether a distribution must be deleted; raise DeployError if one may exist but AWS denies access."""
+    def _must_delete(self) -> bool:
+        """Return whether a distribution must be deleted. Raises DeployError if one may exist but AWS denies access."""
         try:
             return look(self.distribution, self._region) is not None
         except NotSeen as error:
@@ -223,15 +225,15 @@ class Front:
                     f"{error} The stage is set up for it, so nothing was removed: run this again with credentials that"
                     f" may call CloudFormation in {REGION}."
                 ) from error
-            self._say(f"{error} The stage isn't set up for it, so going on.")
+            self._say(f"{error} The stage isn't configured for CloudFront, so this continues.")
             return False
 
 
 def check(stage: str, domain: str) -> None:
-    """Raise DeployError, with the settings to correct, if the stage can't have an edge."""
+    """Raise DeployError, with the settings to correct, if the settings don't allow an edge."""
     region = boto3.session.Session().region_name
     if region is not None and not has_cloudfront(region):
-        raise DeployError(f"EDGE=1 isn't made for {region}: CloudFront takes it from {REGION}, another partition.")
+        raise DeployError(f"EDGE=1 isn't available in {region}: CloudFront is in another partition, that of {REGION}.")
     wanted = {"LATCHKEY_PUBLIC_URL": f"https://{domain}", "LATCHKEY_CLIENT_IP_HEADER": HEADER}
     if any(configuration.setting(stage, name) != value for name, value in wanted.items()):
         needed = " and ".join(f'"{name}": "{value}"' for name, value in wanted.items())
@@ -239,7 +241,7 @@ def check(stage: str, domain: str) -> None:
 
 
 def distribution() -> Template:
-    """Return the distribution's template, whose version of the edge function is described by a digest of its code."""
+    """Return the distribution's template, in which the edge function's version is described by a digest of its code."""
     wanted = template.read(DISTRIBUTION)
     code = wanted["Resources"]["Renames"]["Properties"]["Code"]["ZipFile"]
     wanted["Resources"]["RenamesVersion"]["Properties"]["Description"] = hashlib.sha256(code.encode()).hexdigest()

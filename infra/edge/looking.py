@@ -1,4 +1,4 @@
-"""Find a stage's distribution in CloudFront's region, which an organization's policy may deny to the credentials."""
+"""Find a stage's distribution in CloudFront's region, to which an organization's policy may deny access."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ from infra.edge.stacks import EdgeStack
 from infra.failed import DeployError
 
 REFUSALS = ("AccessDenied", "AccessDeniedException", "InvalidClientTokenId", "OptInRequired")
-"""AWS's error codes if a region is denied to the credentials, for example by an organization's policy."""
+"""The error codes with which AWS denies access to a region, for example because of an organization's policy."""
 PARTITION = "aws"
-"""The partition of CloudFront's region: credentials of GovCloud or China are not valid there."""
+"""The AWS partition of CloudFront's region. Credentials for GovCloud or China are invalid in this partition."""
 
 
 class NotSeen(DeployError):
@@ -19,7 +19,7 @@ class NotSeen(DeployError):
 
 
 def look(distribution: EdgeStack, region: str) -> dict[str, Any] | None:
-    """Return the stack of a region's distribution; None without one.
+    """Return the description of the distribution's stack; None if it doesn't exist.
 
     Raises NotSeen if AWS denies access or can't be reached.
     """
@@ -34,5 +34,5 @@ def look(distribution: EdgeStack, region: str) -> dict[str, Any] | None:
 
 
 def has_cloudfront(region: str) -> bool:
-    """Return whether a region is in the partition of CloudFront: not in `aws-us-gov`, not in `aws-cn`."""
+    """Return whether a region is in the same partition as CloudFront, so not in `aws-us-gov` or `aws-cn`."""
     return str(boto3.session.Session().get_partition_for_region(region)) == PARTITION

@@ -1,4 +1,4 @@
-"""`make package EDGE=1`: write the edge stacks beside the packaged service, with a page of instructions.
+"""`make package EDGE=1`: write the templates of the edge stacks beside the packaged service, with instructions.
 
 The stacks have the same names as with `make deploy`, so that `make status` and `make rotate-edge` find them.
 """
@@ -12,15 +12,15 @@ from infra.edge.viewer_address import HEADER, SETTING
 FOLDER = "edge"
 PAGE = Path(__file__).with_name("package.md")
 API, API_REGION = "abcde12345", "eu-central-1"
-"""Placeholders for the API's id and region, which are known after the service's deployment."""
+"""Placeholders for the API's id and region, which are known only after the service's deployment."""
 FILES = (f"{FOLDER}/{DISTRIBUTION.name}", f"{FOLDER}/{ORIGIN.name}", f"{FOLDER}/README.md")
-"""The files that are written beside a package."""
+"""The files that are written into the folder of a package."""
 UNVERSIONED = 'Description: ""'
-"""The description of the edge function's version in the template, to be replaced by a digest."""
+"""The line in the template that is replaced by a description with a digest of the edge function's code."""
 
 
 def write(stage: str, out: Path, *, domain: str, certificate: str) -> Path:
-    """Write the templates and the page into a folder beside the package; return the page."""
+    """Write the templates and a page of instructions into a folder beside the package; return the page's path."""
     folder = out / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     digest = distribution()["Resources"]["RenamesVersion"]["Properties"]["Description"]
@@ -33,7 +33,7 @@ def write(stage: str, out: Path, *, domain: str, certificate: str) -> Path:
 
 
 def warning(stage: str, page: str) -> str:
-    """Return the prerequisite for deploying a package whose functions trust the client address header."""
+    """Return a warning about the deployment of a package whose functions trust the client address header."""
     return (
         f"Warning: this package takes the client address from {HEADER}, which anybody could send until the stack"
         f" latchkey-{stage}-origin closes the API to all but CloudFront. Deploy it only then: {page}"
@@ -62,15 +62,15 @@ def _page(stage: str, folder: Path, domain: str, certificate: str) -> str:
         header=HEADER,
         front=front,
         origin=origin,
-        deploy_front=_deploying(folder / DISTRIBUTION.name, front, given, f"--region {REGION}"),
-        deploy_origin=_deploying(folder / ORIGIN.name, origin, given, ""),
+        deploy_front=_deploy_command(folder / DISTRIBUTION.name, front, given, f"--region {REGION}"),
+        deploy_origin=_deploy_command(folder / ORIGIN.name, origin, given, ""),
         of_front=_parameters(DISTRIBUTION),
         of_origin=_parameters(ORIGIN),
     )
 
 
-def _deploying(file: Path, stack: str, given: dict[str, str], where: str) -> str:
-    """Return the command that creates or updates a stack, with each parameter that has no default."""
+def _deploy_command(file: Path, stack: str, given: dict[str, str], where: str) -> str:
+    """Return the AWS CLI command that creates or updates a stack, with all parameters that have no default."""
     declared = template.read(file)["Parameters"]
     overrides = " ".join(f"{name}={given[name]}" for name, each in declared.items() if "Default" not in each)
     words = (f"--stack-name {stack}", where, f"--template-file {file}", "--capabilities CAPABILITY_NAMED_IAM")

@@ -1,4 +1,4 @@
-"""The secret that CloudFront sends to a stage's API, stored in SSM; during a rotation, with its successor."""
+"""Store the secret that CloudFront sends to a stage's API in SSM and, during a rotation, the next secret."""
 
 import secrets
 from contextlib import suppress
@@ -7,17 +7,17 @@ import boto3
 
 
 def current(stage: str) -> str:
-    """Return the secret; create it at the first call."""
+    """Return the current secret; create it if it doesn't exist."""
     return _put_once(_name(stage))
 
 
 def begin(stage: str) -> None:
-    """Create the next secret, unless an unfinished rotation has created it already."""
+    """Start a rotation: create the next secret, unless an unfinished rotation has created it already."""
     _put_once(_next(stage))
 
 
 def pending(stage: str) -> str:
-    """Return the next secret; "" if no rotation is in progress."""
+    """Return the next secret of a rotation; "" if no rotation is in progress."""
     ssm = boto3.client("ssm")
     try:
         return str(ssm.get_parameter(Name=_next(stage), WithDecryption=True)["Parameter"]["Value"])
@@ -26,17 +26,17 @@ def pending(stage: str) -> str:
 
 
 def replace(stage: str, value: str) -> None:
-    """Replace the secret with the next one."""
+    """Replace the current secret by the next one."""
     boto3.client("ssm").put_parameter(Name=_name(stage), Value=value, Type="SecureString", Overwrite=True)
 
 
 def end(stage: str) -> None:
-    """Delete the next secret, which is the current one by now."""
+    """End a rotation: delete the next secret, which has replaced the current secret."""
     boto3.client("ssm").delete_parameters(Names=[_next(stage)])
 
 
 def delete(stage: str) -> None:
-    """Delete both secrets if they exist."""
+    """Delete the current and the next secret if they exist."""
     boto3.client("ssm").delete_parameters(Names=[_name(stage), _next(stage)])
 
 

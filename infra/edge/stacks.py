@@ -1,6 +1,6 @@
 """Create, update and delete an edge stack with CloudFormation.
 
-It holds no data, so an incomplete stack is deleted and created again.
+The stack has no data, so an incomplete stack is deleted and recreated.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ from infra.template import Template
 FUNCTION = "AWS::Lambda::Function"
 WHOLE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 WAIT = {"Delay": 15, "MaxAttempts": 160}
-"""CloudFront takes minutes to propagate a change to all locations, and even longer to delete."""
+"""The polling interval (s) and number: CloudFront takes minutes to propagate a change, and longer for a deletion."""
 
 
 class CopiesLeft(DeployError):
@@ -24,23 +24,23 @@ class CopiesLeft(DeployError):
 
 
 class EdgeStack:
-    """One stack, in its own region. `say` prints each step."""
+    """An edge stack, in a given region. `say` is called with a line for each step."""
 
     def __init__(self, name: str, region: str, say: Any) -> None:
-        """Make no AWS call."""
+        """Create an object for the stack without calling AWS."""
         self.name, self.region, self._say = name, region, say
         self._client = boto3.client("cloudformation", region_name=region)
 
     def put(self, wanted: Template, parameters: dict[str, str]) -> None:
-        """Create or update the stack and wait; raise DeployError, with instructions, if it fails."""
+        """Create or update the stack, and wait until this is complete. Raises DeployError, with instructions."""
         stack = self.described()
         status = stack["StackStatus"] if stack else ""
         states.check(self.name, status, self.region)
-        # Keep parameters that were changed in AWS, such as a rate limit; an update without them restores the defaults.
+        # Pass parameters that were changed in AWS, such as a rate limit, since an update would restore the defaults.
         given = {each["ParameterKey"]: each["ParameterValue"] for each in (stack or {}).get("Parameters", [])}
         kept = sorted((given.keys() & wanted["Parameters"].keys()) - parameters.keys())
         if status in ONLY_DELETABLE:
-            self._say(f"Deleting the stack {self.name}, which is not whole ({status}) …")
+            self._say(f"Deleting the stack {self.name}, which is incomplete ({status}) …")
             self.delete()
             stack = None
         request: dict[str, Any] = {
@@ -57,24 +57,24 @@ class EdgeStack:
             return
         request["Parameters"] += [{"ParameterKey": name, "UsePreviousValue": True} for name in kept]
         if update(self._client, request):
-            self._wait("stack_update_complete", "brought up to date")
+            self._wait("stack_update_complete", "updated")
 
     def check(self) -> None:
-        """Raise DeployError, with instructions, if the stack can be neither updated nor recreated in its state."""
+        """Raise DeployError, with instructions, if the state of the stack allows neither an update nor a recreation."""
         states.check(self.name, self._status(), self.region)
 
     def remedy(self, status: str, again: str) -> str:
         """Return instructions, which end with `again`, if the stack failed or is being updated; "" otherwise."""
         if status in ONLY_DELETABLE:
-            return f"The stack {self.name} is not whole ({status}). To have it deleted and made anew: {again}."
+            return f"The stack {self.name} is incomplete ({status}). To delete and recreate it: {again}."
         return states.remedy(self.name, status, again, self.region)
 
     def planned(self) -> str:
         """Describe the change that `put` would make."""
         status = self._status()
         if status in ONLY_DELETABLE:
-            return f"{self.name}, in {self.region}, is not whole ({status}) and would be deleted and created anew"
-        return f"{self.name}, in {self.region}, would be {'brought up to date' if status else 'created'}"
+            return f"{self.name}, in {self.region}, is incomplete ({status}) and would be deleted and recreated"
+        return f"{self.name}, in {self.region}, would be {'updated' if status else 'created'}"
 
     def _status(self) -> str:
         """Return the stack's status; "" if it doesn't exist."""
@@ -112,7 +112,7 @@ class EdgeStack:
         return output(self.described(), name)
 
     def parameters(self) -> dict[str, str]:
-        """Return the stack's parameters, secrets masked; empty if it doesn't exist."""
+        """Return the stack's parameters, with secrets masked; empty if the stack doesn't exist."""
         given = (self.described() or {}).get("Parameters", [])
         return {each["ParameterKey"]: each["ParameterValue"] for each in given}
 

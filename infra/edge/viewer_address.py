@@ -1,4 +1,4 @@
-"""The header with the client address that our CloudFront sets, in the configuration of a stage."""
+"""Read and change whether a stage's functions trust the client address header that Latchkey's CloudFront sets."""
 
 from contextlib import suppress
 from typing import Any
@@ -18,13 +18,13 @@ def is_believed(stage: str) -> bool:
 
 
 def distrust(whole: dict[str, Any], stage: str) -> None:
-    """Remove the header from a configuration while any caller could send it."""
+    """Remove the header from a configuration, so that it isn't trusted while any caller could send it."""
     for variables in _variables(whole, stage):
         variables.pop(SETTING, None)
 
 
 def withdraw(stage: str) -> None:
-    """Remove the header from the deployed functions, so that the API can be opened to all callers afterwards."""
+    """Remove the header from the deployed functions' settings, before the API is opened to all callers."""
     functions = boto3.client("lambda")
     for function in deployed.FUNCTIONS:
         name = deployed.function_name(stage, function)
@@ -37,7 +37,7 @@ def withdraw(stage: str) -> None:
 
 
 def _variables(whole: dict[str, Any], stage: str) -> list[dict[str, Any]]:
-    """Return the environment variables of each level of the configuration."""
+    """Return the environment variables at each level of a stage's configuration."""
     chosen = whole["stages"][stage]
     levels = (whole, chosen, *chosen.get("lambda_functions", {}).values())
     return [each.get("environment_variables", {}) for each in levels]

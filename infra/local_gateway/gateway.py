@@ -1,4 +1,4 @@
-"""A local API Gateway in front of the app, behind `make run`, `chalice local` and the tests, which call it directly.
+"""A local API Gateway in front of the app, for `make run`, `chalice local` and the tests.
 
 It matches routes, caches the authorizer's policy, invokes the app with Lambda's proxy event, and sends the gateway
 responses. Chalice's own local gateway has no authorizer cache, doesn't support Deny, drops duplicate headers, and waits
@@ -28,7 +28,7 @@ REQUEST_ID = "x-amzn-RequestId"
 
 
 class _RouteNotFoundError(Exception):
-    """The mock integration responds 404."""
+    """No route matches the request, so API Gateway's mock integration responds with 404."""
 
 
 @dataclass(slots=True)
@@ -43,7 +43,7 @@ class Gateway:
 
     app: Chalice
     domain: str = "127.0.0.1:8000"
-    cached: dict[str, _CachedPolicy] = field(default_factory=dict, repr=False)  # the keys are Authorization headers
+    cached: dict[str, _CachedPolicy] = field(default_factory=dict, repr=False)  # keyed by Authorization header
 
     def __post_init__(self) -> None:
         """Sort the routes as API Gateway does: literal paths before path parameters."""
@@ -75,7 +75,7 @@ class Gateway:
         return without_body(response) if method == "HEAD" else response
 
     def reject(self, status: int, message: str) -> Response:
-        """Return the response to a request that can't be read completely, such as 413 to one that is too long."""
+        """Return the response to a request that can't be read completely, such as 413 if the request is too long."""
         response = error_response(GatewayError("DEFAULT_4XX", status, message))
         response.headers.append((REQUEST_ID, str(uuid.uuid4())))
         return response

@@ -1,4 +1,4 @@
-"""The context object that Lambda passes to a function beside the event."""
+"""The context object that Lambda passes to a function with each event."""
 
 from dataclasses import dataclass
 
@@ -14,5 +14,5 @@ class LambdaContext:
     function_version: str = "$LATEST"
 
     def get_remaining_time_in_millis(self) -> int:
-        """Return the remaining time; locally there is no timeout."""
+        """Return a constant remaining time, since a local run has no timeout."""
         return 30_000

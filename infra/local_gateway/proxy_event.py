@@ -1,4 +1,4 @@
-"""The parts of the Lambda proxy event that API Gateway derives from a request, and its limits on the request's size."""
+"""Derive parts of the Lambda proxy event from a request, and check API Gateway's size limits for requests."""
 
 import base64
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ def split_target(target: str) -> tuple[str, Headers]:
 
 
 def encode_body(headers: Headers, body: bytes, binary_types: Iterable[str]) -> tuple[str | None, bool]:
-    """Return the event's body, and whether it is in base64 because of its media type."""
+    """Return the event's body, and whether it is base64-encoded, which depends on its media type."""
     if not body:
         return None, False
     kind = {name.lower(): value for name, value in headers}.get("content-type", "")
@@ -37,7 +37,7 @@ def encode_body(headers: Headers, body: bytes, binary_types: Iterable[str]) -> t
 
 
 def group(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    """Return the values of each name, in order."""
+    """Return the list of values for each name, in the order of the request."""
     groups: dict[str, list[str]] = {}
     for name, value in pairs:
         groups.setdefault(name, []).append(value)

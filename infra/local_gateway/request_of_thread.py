@@ -1,6 +1,7 @@
-"""A current request for each thread.
+"""Keep Chalice's current request separate for each thread.
 
-Lambda runs one request a process, so Chalice keeps the current request on the app; locally threads share the app.
+Chalice stores the current request on the app, because a Lambda process handles one request at a time. Local threads
+share the app.
 """
 
 import threading
@@ -10,7 +11,7 @@ from chalice.app import Chalice
 
 
 def isolate_threads(app: Chalice) -> None:
-    """Let each thread have its own `app.current_request`."""
+    """Give each thread its own `app.current_request`."""
     if not isinstance(app, _ThreadSafe):
         app.__class__ = type("ThreadSafeChalice", (_ThreadSafe, app.__class__), {})
 

@@ -1,4 +1,4 @@
-"""Responses as API Gateway sends them: from a function's result, or a gateway response of `infra/gateway.py`."""
+"""Build the responses that API Gateway sends: from a function's result, or a gateway response of `infra/gateway.py`."""
 
 import base64
 import json
@@ -32,10 +32,10 @@ class Response:
 
 
 class GatewayError(Exception):
-    """The gateway responds instead of the function: `kind` is the type of the gateway response."""
+    """API Gateway responds instead of the function; `kind` is the type of its gateway response."""
 
     def __init__(self, kind: str, status: int, message: str, context: Mapping[str, str] | None = None) -> None:
-        """Set the message that API Gateway would send by default, and the authorizer's context."""
+        """Store API Gateway's default message and the authorizer's context."""
         super().__init__(message)
         self.kind, self.status, self.message, self.context = kind, status, message, context or {}
 

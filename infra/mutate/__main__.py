@@ -1,7 +1,7 @@
-"""`make mutate`: mutation testing: change the code, and check whether a test fails.
+"""`make mutate`: mutation testing, which changes the code and checks whether a test fails.
 
-A sample of ten minutes, or with ALL=1 every mutant. Results are stored in `.local/mutate`, so that a run that was
-interrupted, or repeated after tests were added, continues: a killed mutant stays killed until its file changes.
+A run tries a random sample of mutants for ten minutes or, with ALL=1, every mutant. Results are stored in
+`.local/mutate`, so a later run continues an interrupted one. A killed mutant isn't tried again until its file changes.
 """
 
 import argparse
@@ -18,50 +18,50 @@ from typing import Any
 from infra import inputs
 from infra.failed import Mistake
 from infra.mutate import copies, report
-from infra.mutate.selection import Coverage, Killers, Mutant, Place, in_order, within
+from infra.mutate.selection import Coverage, Killers, Mutant, Place, shuffle, within
 
 PACKAGES = ("limits", "credentials", "oauth", "accounts", "webhooks", "core")
 WORKERS = 2
 BUDGETS_S, WHOLE_BUDGETS_S = (20.0,), (8.0, 60.0)
-"""The time budgets for one mutant's tests, in a sample and in a full run: for all mutants, then for survivors."""
+"""The time budgets for the tests of one mutant, in a sample and in a full run, which tries survivors a second time."""
 
 
-class Asked:
-    """A subprocess that replies to each JSON line on its standard input with a JSON line."""
+class JsonProcess:
+    """A subprocess that responds to each JSON line on its standard input with a JSON line."""
 
     def __init__(self, *command: str, folder: Path) -> None:
-        """Start the program."""
+        """Start the subprocess."""
         pipe = subprocess.PIPE
         self._program = subprocess.Popen(command, cwd=folder, stdin=pipe, stdout=pipe, text=True)
         self._lock = threading.Lock()
 
-    def __call__(self, **question: Any) -> Any:
-        """Send a line and return the answer, one at a time."""
+    def __call__(self, **request: Any) -> Any:
+        """Send a request and return the response; concurrent calls wait for each other."""
         with self._lock:
-            print(json.dumps(question), file=self._program.stdin, flush=True)
-            answer = self._program.stdout.readline() if self._program.stdout else ""
-            return json.loads(answer)
+            print(json.dumps(request), file=self._program.stdin, flush=True)
+            response = self._program.stdout.readline() if self._program.stdout else ""
+            return json.loads(response)
 
     def stop(self) -> None:
-        """Stop the program."""
+        """Stop the subprocess."""
         self._program.kill()
         self._program.wait()
 
 
 def main() -> None:
-    """Try mutants until the time is over, then report the survivors."""
+    """Try mutants until the time limit, then report the survivors."""
     options = _options()
     budgets_s = WHOLE_BUDGETS_S if options.all else BUDGETS_S
     packages = options.only.split() or list(PACKAGES)
     names = [name for name in copies.files() if name.startswith(tuple(f"chalicelib/{each}/" for each in packages))]
     state = copies.digest([name for name in copies.files() if name.startswith(("chalicelib/", "tests/", "app.py"))])
     folders = [copies.copy(number) for number in range(WORKERS)]
-    coverage = copies.covered(folders[0], state, options.only.split())
-    maker = Asked(options.python, str(copies.ROOT / "infra/mutate/mutations.py"), folder=copies.ROOT)
+    coverage = copies.measure_coverage(folders[0], state, options.only.split())
+    maker = JsonProcess(options.python, str(copies.ROOT / "infra/mutate/mutations.py"), folder=copies.ROOT)
     places = [Place(**each) for name in names if name.endswith(".py") for each in maker(path=name)]
     results = report.Results(copies.HOME / "results.jsonl", state)
     killers = Killers()
-    left = iter([(place, budget_s) for budget_s in budgets_s for place in in_order(places, options.seed)])
+    left = iter([(place, budget_s) for budget_s in budgets_s for place in shuffle(places, options.seed)])
     until = time.monotonic() + (float("inf") if options.all else options.minutes * 60)
     lock = threading.Lock()
 
@@ -74,7 +74,7 @@ def main() -> None:
             yield following
 
     def work(folder: Path) -> None:
-        worker = Asked(sys.executable, "-m", "infra.mutate.worker", folder=folder)
+        worker = JsonProcess(sys.executable, "-m", "infra.mutate.worker", folder=folder)
         try:
             for place, budget_s in each():
                 made = maker(path=place.path, operator=place.operator, occurrence=place.occurrence)
@@ -93,7 +93,7 @@ def main() -> None:
 
 
 def _try(
-    worker: Asked, mutant: Mutant, coverage: Coverage, killers: Killers, results: report.Results, budget_s: float
+    worker: JsonProcess, mutant: Mutant, coverage: Coverage, killers: Killers, results: report.Results, budget_s: float
 ) -> None:
     source = (copies.ROOT / mutant.place.path).read_text()
     if results.knows(mutant, source, budget_s):
@@ -114,10 +114,10 @@ def _try(
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make mutate")
-    parser.add_argument("--python", required=True, help="the Python that has cosmic-ray")
+    parser.add_argument("--python", required=True, help="the Python interpreter of the environment with cosmic-ray")
     parser.add_argument("--seed", default="")
     parser.add_argument("--minutes", default="")
-    parser.add_argument("--only", default="", help="some of the packages")
+    parser.add_argument("--only", default="", help="the packages to mutate")
     parser.add_argument("--all", action="store_true")
     options = parser.parse_args()
     try:

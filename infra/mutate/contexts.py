@@ -1,4 +1,4 @@
-"""A pytest plugin that records the lines that each test runs, and its duration. Each process writes its own files."""
+"""A pytest plugin that records the lines that each test runs, and its duration, in separate files for each process."""
 
 import json
 import os
@@ -19,14 +19,14 @@ _took_s: dict[str, float] = {}
 
 
 def pytest_configure() -> None:
-    """Start recording; lines outside of tests have no name."""
+    """Start recording. Lines that run outside of tests are recorded under the name ""."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     _measured.start()
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Record the lines of a test, its fixtures included, under its name."""
+    """Record the lines that a test and its fixtures run, under the test's name."""
     _measured.switch_context(item.nodeid)
     began = time.perf_counter()
     yield

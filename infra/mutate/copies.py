@@ -1,4 +1,4 @@
-"""Copies of the checkout, in which files are mutated and tests run: the checkout itself is never changed."""
+"""Copy the checkout for mutation testing, so that files in the checkout itself are never changed."""
 
 import hashlib
 import json
@@ -31,7 +31,7 @@ TESTS = (
     "detection",
     "webhooks",
 )
-"""Folders whose tests run in one process, besides those below: coverage of other processes isn't recorded."""
+"""The folders with tests that start no other process: coverage isn't recorded in other processes."""
 ON_THE_ENGINE = (
     "test_application_races.py",
     "test_change_faults.py",
@@ -48,14 +48,14 @@ ON_THE_ENGINE = (
 
 
 def files() -> list[str]:
-    """Return every file of the checkout, new ones included."""
+    """Return every file of the checkout, including files that aren't committed yet."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     return sorted(name for name in listed.split("\0") if name and (ROOT / name).is_file())
 
 
 def digest(names: list[str]) -> str:
-    """Return a digest of files."""
+    """Return a digest of the names and contents of files."""
     whole = hashlib.sha256()
     for name in names:
         whole.update(f"{name}\0".encode() + (ROOT / name).read_bytes())
@@ -63,7 +63,7 @@ def digest(names: list[str]) -> str:
 
 
 def copy(number: int) -> Path:
-    """Return a fresh copy, which shares the installed dependencies."""
+    """Create a copy of the checkout, which shares the installed dependencies, and return its path."""
     made = HOME / f"copy-{number}"
     shutil.rmtree(made, ignore_errors=True)
     for name in files():
@@ -74,15 +74,15 @@ def copy(number: int) -> Path:
     return made
 
 
-def covered(fresh: Path, state: str, only: Sequence[str] = ()) -> Coverage:
-    """Return the coverage of each test, stored if nothing has changed since; otherwise run all tests once.
+def measure_coverage(fresh: Path, state: str, only: Sequence[str] = ()) -> Coverage:
+    """Return the coverage of each test: the stored one if nothing has changed, otherwise from a run of all tests.
 
-    For selected packages, only the tests in their own folders run: quicker, but other tests may kill more mutants.
+    For selected packages, only the tests in their folders run. This is faster, but other tests may kill more mutants.
     """
     folder = HOME / "-".join(["coverage", *only, state])
     if not (folder / "whole").exists():
         print(
-            "Recording the coverage of each test; this takes as long as the tests, once for each state …",
+            "Recording the coverage of each test. This takes as long as the tests, once after each change …",
             flush=True,
         )
         where = [f"tests/{name}" for name in only or TESTS]
@@ -101,11 +101,11 @@ def covered(fresh: Path, state: str, only: Sequence[str] = ()) -> Coverage:
             *where,
         ]
         environment = os.environ | {"MUTATE_COVERAGE": str(folder)}
-        done = subprocess.run(["nice", "-n", "19", *command], cwd=fresh, env=environment, check=False)
-        if done.returncode not in (0, 1):
+        completed = subprocess.run(["nice", "-n", "19", *command], cwd=fresh, env=environment, check=False)
+        if completed.returncode not in (0, 1):
             raise SystemExit("The tests could not be run.")
-        if done.returncode:
-            print("Some tests fail without a mutation: they are ignored.", flush=True)
+        if completed.returncode:
+            print("Some tests fail without a mutation. They are ignored.", flush=True)
         (folder / "whole").touch()
     return _read(folder, fresh)
 

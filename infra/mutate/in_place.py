@@ -1,7 +1,7 @@
-"""Mutate a module in a process that has imported it, so that a mutant costs no import.
+"""Mutate a module in a process that has already imported it, which saves the time of the import.
 
-A function gets other code, a constant another value. Other code that runs at import (a default, a
-decorator, a class body, a constant from which another is made) can only be changed in the file.
+The code of functions and the values of constants can be replaced. Other code that runs at import, such as a default
+argument, a decorator or a class body, can only be mutated in the file.
 """
 
 import ast
@@ -16,9 +16,9 @@ PACKAGES = ("app", "chalicelib", "infra", "tests")
 
 
 def replace(module: ModuleType, source: str, mutated: str) -> bool:
-    """Change `module` to another source.
+    """Change an imported module from its source to a mutated one; return whether that was possible.
 
-    Return whether that was possible. If not, the tests' results are meaningless.
+    If it wasn't, the module may be partly changed, and results of tests in this process are meaningless.
     """
     return _replace_code(module, source, mutated) or _replace_values(module, source, mutated)
 
@@ -41,14 +41,14 @@ def _replace_code(module: ModuleType, source: str, mutated: str) -> bool:
 
 
 def _replace_values(module: ModuleType, source: str, mutated: str) -> bool:
-    """Assign changed constants, and the module's constants derived from them, in all modules that import them."""
+    """Assign changed constants and the constants derived from them, in the module and in modules that import them."""
     old, new = ast.parse(source).body, ast.parse(mutated).body
     changed: dict[str, Any] = {}
     for before, after in zip(old, new, strict=False):
         if ast.dump(before) == ast.dump(after) and not changed.keys() & _read_at_import(after):
             continue
-        names = _assigned(after)
-        if not names or names != _assigned(before):
+        names = _assigned_names(after)
+        if not names or names != _assigned_names(before):
             return False
         changed |= {name: vars(module)[name] for name in names}
         exec(compile(ast.Module([after], []), module.__file__ or "", "exec"), vars(module))  # noqa: S102 - our own source
@@ -63,8 +63,8 @@ def _replace_values(module: ModuleType, source: str, mutated: str) -> bool:
     return True
 
 
-def _assigned(statement: ast.stmt) -> list[str]:
-    """Return the names that an assignment binds, none for other statements."""
+def _assigned_names(statement: ast.stmt) -> list[str]:
+    """Return the names that an assignment binds; empty for other statements."""
     targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
     return [each.id for each in targets if isinstance(each, ast.Name)]
 
@@ -80,7 +80,7 @@ def _read_by(module: ModuleType) -> frozenset[str]:
 
 
 def _read_at_import(node: ast.AST) -> frozenset[str]:
-    """Return the names and attributes that a statement reads when it runs, without the bodies of functions."""
+    """Return the names and attributes that a statement reads at import, so without the bodies of functions."""
     parts: Iterable[ast.AST] = ast.iter_child_nodes(node)
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         defaults = (*node.args.defaults, *(each for each in node.args.kw_defaults if each))
@@ -90,7 +90,7 @@ def _read_at_import(node: ast.AST) -> frozenset[str]:
 
 
 def _functions(module: ModuleType) -> dict[str, list[FunctionType]]:
-    """Return the functions written in a module, by qualified name, found through decorators, properties and classes."""
+    """Return a module's own functions by qualified name, including decorated ones, properties and methods."""
     found: dict[str, list[FunctionType]] = {}
     seen: set[int] = set()
     waiting: list[Any] = list(vars(module).values())
@@ -106,7 +106,7 @@ def _functions(module: ModuleType) -> dict[str, list[FunctionType]]:
 
 
 def _within(value: Any, module: ModuleType) -> Iterator[Any]:
-    """Yield objects that are or contain functions: of decorators, properties and classes."""
+    """Yield the objects inside a decorated function, a property or a class, which may be functions."""
     if isinstance(value, FunctionType):
         yield from (cell.cell_contents for cell in value.__closure__ or () if _is_set(cell))
     if isinstance(value, property):
@@ -127,7 +127,7 @@ def _is_set(cell: Any) -> bool:
 
 
 def _codes(code: CodeType) -> dict[str, CodeType]:
-    """Return every code object in one, by qualified name, the first of several with one name."""
+    """Return every nested code object by qualified name; of several with the same name, the first."""
     found: dict[str, CodeType] = {}
     for each in code.co_consts:
         if isinstance(each, CodeType):
@@ -137,7 +137,7 @@ def _codes(code: CodeType) -> dict[str, CodeType]:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Return whether two constants are equal, ignoring the line numbers of code."""
+    """Return whether two constants are equal, ignoring the line numbers of code objects."""
     if not (isinstance(one, CodeType) and isinstance(other, CodeType)):
         return type(one) is type(other) and repr(one) == repr(other)
     return _same_but_for_constants(one, other) and all(map(_same, one.co_consts, other.co_consts))
@@ -149,7 +149,7 @@ def _same_but_for_constants(one: CodeType, other: CodeType) -> bool:
 
 
 def _differ_in_functions_only(one: CodeType, other: CodeType, functions: dict[str, list[FunctionType]]) -> bool:
-    """Return whether modules or class bodies are equal except for the code of `functions`."""
+    """Return whether two modules or class bodies are equal, ignoring the code of the given functions."""
     return _same_but_for_constants(one, other) and all(
         _differ_in_functions_only(a, b, functions)
         if isinstance(a, CodeType) and isinstance(b, CodeType) and a.co_qualname not in functions

@@ -1,7 +1,7 @@
-"""List the possible mutations of files, and apply one. Runs in the environment with cosmic-ray.
+"""List the possible mutations of files, and apply one of them. Runs in the environment with cosmic-ray.
 
-cosmic-ray's operators change operators, comparisons, numbers and loops. It has none that removes code, which is
-how most guarantees are lost, so two of our own do: they remove a statement, or an entry of a call or a display.
+cosmic-ray can change operators, comparisons, numbers and loops, but not remove code, although missing code is the most
+common defect. This module adds two mutation operators that remove a statement, or an argument or list entry.
 """
 
 import ast
@@ -25,47 +25,47 @@ CHOSEN = (
     *("AddNot", "ReplaceTrueWithFalse", "ReplaceFalseWithTrue", "ReplaceAndWithOr", "ReplaceOrWithAnd"),
     *("ReplaceBreakWithContinue", "ReplaceContinueWithBreak", "NumberReplacer", "ZeroIterationForLoop"),
 )
-"""Operators whose mutants differ in meaning: eleven replacements of one `+` are no better than one."""
+"""The mutation operators in use. Operators whose mutants would fail the same tests are omitted."""
 
 
 class DropStatement:
-    """Removes a statement with an effect: a call, a raise, an assignment to an existing name."""
+    """A mutation operator that removes a statement with an effect: a call, `raise`, `return` or an assignment."""
 
     def mutation_positions(self, node: Any) -> Iterator[tuple[Any, Any]]:
-        """Yield the positions of such statements."""
-        if node.parent is not None and node.parent.type == "simple_stmt" and self._acts(node):
+        """Yield the position of each statement that this operator can remove."""
+        if node.parent is not None and node.parent.type == "simple_stmt" and self._has_effect(node):
             yield node.start_pos, node.end_pos
 
     @staticmethod
-    def _acts(node: Any) -> bool:
+    def _has_effect(node: Any) -> bool:
         if node.type == "expr_stmt":
             # Removing the first binding of a name would only raise a NameError.
             return bool(node.children[1].type != "operator" or node.children[0].type != "name")
         return str(node.type) in ("atom_expr", "power", "raise_stmt", "return_stmt")
 
     def mutate(self, node: Any, _index: int) -> Any:
-        """Remove the statement."""
+        """Replace the statement by `pass`."""
         return parso.python.tree.Keyword("pass", node.start_pos, prefix=node.get_first_leaf().prefix)
 
 
 class DropEntry:
-    """Removes one argument of a call, or one entry of a list, set, tuple or dictionary display."""
+    """A mutation operator that removes a keyword argument, or an entry of a list, set, tuple or dictionary."""
 
     KINDS = ("arglist", "testlist_comp", "dictorsetmaker")
-    """Only keyword arguments: without a positional one, most calls would raise a TypeError."""
+    """The types of syntax nodes with entries. Positional arguments stay, since most calls without one would fail."""
 
     def mutation_positions(self, node: Any) -> Iterator[tuple[Any, Any]]:
-        """Yield the position of each entry."""
+        """Yield the position of each entry that this operator can remove."""
         if node.type in self.KINDS and not any(child.type.endswith("comp_for") for child in node.children):
             yield from ((entry[0].start_pos, entry[-1].end_pos) for entry in self._entries(node))
 
     def mutate(self, node: Any, index: int) -> Any:
-        """Remove the entry, and the comma after it."""
+        """Remove the entry and the comma after it."""
         entries = self._entries(node)
-        gone = entries[index]
-        last = node.children.index(gone[-1])
+        removed = entries[index]
+        last = node.children.index(removed[-1])
         comma = node.children[last + 1 : last + 2]
-        node.children = [child for child in node.children if child not in gone and child not in comma]
+        node.children = [child for child in node.children if child not in removed and child not in comma]
         return node
 
     @staticmethod
@@ -80,14 +80,14 @@ class DropEntry:
 
 
 def operators() -> dict[str, Any]:
-    """Return every operator by its name."""
+    """Return all mutation operators in use by name."""
     chosen: dict[str, Any] = {name: plugins.get_operator(f"core/{name}")() for name in CHOSEN}
     return chosen | {"DropStatement": DropStatement(), "DropEntry": DropEntry()}
 
 
 def places(path: str, source: str) -> Iterator[dict[str, Any]]:
-    """Yield each mutation of a file: its operator, its number, its lines, its function."""
-    left_out, functions, tree = _left_out(source), _functions(source), get_ast(source)
+    """Yield each possible mutation of a file: its operator, number, lines and function."""
+    left_out, functions, tree = _excluded(source), _functions(source), get_ast(source)
     for name, operator in operators().items():
         for occurrence, (start, end) in enumerate(_positions(tree, operator)):
             if not any(first <= start < last for first, last in left_out):
@@ -96,23 +96,24 @@ def places(path: str, source: str) -> Iterator[dict[str, Any]]:
                 yield place | {"line": start[0], "ends": end[0]}
 
 
-def made(source: str, operator: str, occurrence: int) -> dict[str, Any] | None:
-    """Return the removed and the added lines of a mutation, None if the result has a syntax error."""
+def mutate(source: str, operator: str, occurrence: int) -> dict[str, Any] | None:
+    """Apply a mutation and return its removed and added lines; None if the result has a syntax error."""
     changed = MutationVisitor.mutate_code(source, operators()[operator], occurrence)
     return _patch(source, changed) if changed is not None and changed != source and _compiles(changed) else None
 
 
 def _positions(node: Any, operator: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield every position in cosmic-ray's order."""
+    """Yield the positions that an operator can mutate, in cosmic-ray's order."""
     yield from operator.mutation_positions(node)
     for child in getattr(node, "children", ()):
         yield from _positions(child, operator)
 
 
-def _left_out(source: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    """Return the positions of annotations, dataclass decorators and TYPE_CHECKING, which mypy checks.
+def _excluded(source: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """Return the positions that aren't mutated: annotations, dataclass decorators and TYPE_CHECKING.
 
-    Mutants of `frozen` and `slots` would survive: nothing assigns to a frozen object, and slots only save memory.
+    mypy checks them. Mutants of `frozen` and `slots` would survive, since the code never assigns to a frozen object,
+    and slots only save memory.
     """
     found: list[ast.expr] = []
     for node in ast.walk(ast.parse(source)):
@@ -125,7 +126,7 @@ def _left_out(source: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
 
 
 def _functions(source: str) -> list[tuple[str, int, int]]:
-    """Return the name and the lines of each function, the innermost first."""
+    """Return the name, the first and the last line of each function, nested functions first."""
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
     found = [node for node in ast.walk(ast.parse(source)) if isinstance(node, kinds)]
     return sorted(
@@ -142,7 +143,7 @@ def _compiles(source: str) -> bool:
 
 
 def _patch(source: str, changed: str) -> dict[str, Any]:
-    """Return the removed lines (`before`, starting at `line`) and the added ones."""
+    """Return the difference of two sources: the removed lines (`before`, from `line`) and the added ones (`after`)."""
     old, new = source.split("\n"), changed.split("\n")
     first = next(at for at, (one, other) in enumerate(zip([*old, None], [*new, None], strict=False)) if one != other)
     last = 0
@@ -152,9 +153,9 @@ def _patch(source: str, changed: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    for asked in map(json.loads, sys.stdin):
-        text = Path(asked["path"]).read_text()
-        if "operator" in asked:
-            print(json.dumps(made(text, asked["operator"], asked["occurrence"])), flush=True)
+    for request in map(json.loads, sys.stdin):
+        text = Path(request["path"]).read_text()
+        if "operator" in request:
+            print(json.dumps(mutate(text, request["operator"], request["occurrence"])), flush=True)
         else:
-            print(json.dumps(list(places(asked["path"], text))), flush=True)
+            print(json.dumps(list(places(request["path"], text))), flush=True)

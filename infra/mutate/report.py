@@ -1,4 +1,4 @@
-"""Results of mutants: stored between runs, and reported as a score with the survivors."""
+"""Store the results of mutants between runs, and report the score and the survivors."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ DEAD = ("killed", "timeout")
 
 
 class Results:
-    """The results of this run and of earlier ones, a line of JSON each."""
+    """The results of this and earlier runs, stored as JSON lines."""
 
     def __init__(self, file: Path, state: str) -> None:
         """Read earlier results; `state` is the current digest of code and tests."""
@@ -24,13 +24,14 @@ class Results:
 
     @property
     def seen(self) -> list[dict[str, Any]]:
-        """Return the result of each mutant of this run, new or stored."""
+        """Return the results of all mutants of this run, from this or an earlier run."""
         return list(self._seen.values())
 
     def knows(self, mutant: Mutant, source: str, budget_s: float) -> bool:
-        """Return whether tests within a time budget can't change the result.
+        """Return whether the result of a mutant is known, so that running tests within the time budget can't change it.
 
-        The mutant was killed in the same file, is listed as equivalent, or was tried with the same budget.
+        This is the case if the mutant was killed and its file hasn't changed, if it is listed as equivalent, or if it
+        was tried with at least this budget.
         """
         known = self._by_key.get(_id(mutant.key, _digest(source)))
         if mutant.key in equivalent():
@@ -43,7 +44,7 @@ class Results:
         return False
 
     def add(self, mutant: Mutant, source: str, outcome: str, *, tests: int, of: int, budget_s: float) -> None:
-        """Store the result of `tests` tests `of` those that cover the mutant, within `budget_s`."""
+        """Store the result of running `tests` of the `of` tests that cover the mutant, within a time budget."""
         found: dict[str, Any] = {"key": mutant.key, "file": _digest(source), "state": self._state, "outcome": outcome}
         found |= {"line": mutant.line, "tests": tests, "of": of, "operator": mutant.place.operator}
         found["budget_s"] = budget_s if tests < of else float("inf")
@@ -60,7 +61,7 @@ class Results:
 
 
 def show(results: Results, places: int, file: Path) -> None:
-    """Print the score, and write it with every survivor into `file`."""
+    """Print the score, and write it to a file together with all survivors."""
     by_package: dict[str, Counter[str]] = {}
     for each in results.seen:
         by_package.setdefault(each["key"][0].split("/")[1], Counter())[each["outcome"]] += 1

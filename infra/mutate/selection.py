@@ -1,4 +1,4 @@
-"""Select mutants, and their tests: those that cover the mutated lines, the nearest and fastest first."""
+"""Select mutants, and the tests that cover their lines, ordered by relevance and speed."""
 
 import hashlib
 import tomllib
@@ -9,13 +9,13 @@ from pathlib import Path
 
 QUICK_S = 0.05
 OF_MODELS = "tests/infra/test_resources.py"
-"""The test that compares the models in every `tables.py` with the tables of the stack."""
+"""The tests that compare the models in every `tables.py` with the tables of the CloudFormation stack."""
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A position at which an operator can change a file."""
+    """A position in a file at which a mutation operator applies."""
 
     path: str
     operator: str
@@ -26,13 +26,13 @@ class Place:
 
     @property
     def package(self) -> str:
-        """Return its package."""
+        """Return the package of the file."""
         return self.path.split("/")[1]
 
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A mutation of some lines. `key` has no line number, so that it is stable when other lines change."""
+    """A mutation of some lines. Its `key` has no line number, so that it doesn't change when other lines do."""
 
     place: Place
     line: int
@@ -41,12 +41,12 @@ class Mutant:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """Return the function, the original and the mutated lines, without indentation."""
+        """Return the function, the original lines and the mutated lines, without indentation."""
         where = f"{self.place.path}::{self.place.function}"
         return where, _plain(self.before), _plain(self.after)
 
     def applied_to(self, source: str) -> str:
-        """Return the mutated file."""
+        """Return the source with the mutation applied. Raises ValueError if the original lines have changed."""
         lines = source.split("\n")
         at = self.line - 1
         if tuple(lines[at : at + len(self.before)]) != self.before:
@@ -56,18 +56,18 @@ class Mutant:
 
 @dataclass(frozen=True)
 class Coverage:
-    """The tests that cover each line, and their durations. A line that runs at import has a test named ""."""
+    """The tests that cover each line, and the tests' durations. Lines that run at import are covered by the test ""."""
 
     lines: Mapping[str, Mapping[int, frozenset[str]]]
     took_s: Mapping[str, float]
     files: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def tests_of(self, place: Place) -> list[str]:
-        """Return the tests that cover a place: of the same name, of its package, then others, each the fastest first.
+        """Return the tests that cover a place, the fastest first in each group: same file name, same package, others.
 
-        A line that runs when its file is imported belongs to all tests that run anything of the file and to the quick
-        ones of its feature; where no test runs anything of it, to all tests. A function of such a file has none.
-        What a `tables.py` declares also belongs to the tests that compare it with the tables of the stack.
+        A line that runs at import is covered by all tests that run any line of its file, and by the fast tests of its
+        package; if no test runs a line of the file, by all tests. Declarations in a `tables.py` are also covered by the
+        tests that compare models with the stack's tables. A function that no test runs has no tests.
         """
         lines = self.lines.get(place.path, {})
         found = self._at(place) - {""}
@@ -77,7 +77,7 @@ class Coverage:
         if not place.function and not found:
             found = frozenset(self.took_s)
         elif not place.function:
-            # A test that only reads a constant covers no line of the file.
+            # Also include tests that only read a constant: these run no line of the file.
             found |= {test for test, took_s in self.took_s.items() if test.startswith(near) and took_s < QUICK_S}
         file = place.path.rpartition("/")[2]
         namesakes: tuple[str, ...] = (f"{near}test_{file}::",)
@@ -91,7 +91,7 @@ class Coverage:
         return sorted(found, key=rank)
 
     def runs_at_import(self, place: Place) -> bool:
-        """Return whether a place also runs at import: a module may store its result."""
+        """Return whether a place also runs at import, so that a module may have stored its result."""
         return "" in self._at(place)
 
     def _at(self, place: Place) -> frozenset[str]:
@@ -100,27 +100,27 @@ class Coverage:
 
 
 class Killers:
-    """The tests that have killed mutants of each function and file: they are most likely to kill the next."""
+    """The tests that have killed mutants, by function and by file: they are the most likely to kill further mutants."""
 
     def __init__(self) -> None:
-        """Start without any."""
+        """Start without tests."""
         self._of: dict[str, Counter[str]] = {}
 
     def add(self, place: Place, test: str | None) -> None:
-        """Record the test that killed a mutant, where it is known."""
+        """Record the test that killed a mutant; None if it isn't known."""
         if test:
             for where in (place.path, f"{place.path}::{place.function}"):
                 self._of.setdefault(where, Counter())[test] += 1
 
     def first(self, place: Place, tests: Iterable[str]) -> list[str]:
-        """Return `tests` with those first that have killed most in the function, then in the file."""
+        """Sort tests by the number of mutants that they have killed in the function, then in the file."""
         nothing = Counter[str]()
         function, file = (self._of.get(each, nothing) for each in (f"{place.path}::{place.function}", place.path))
         return sorted(tests, key=lambda test: (-function.get(test, 0), -file.get(test, 0)))
 
 
-def in_order(places: Iterable[Place], seed: int) -> list[Place]:
-    """Return all places in a random order that depends only on the seed: a new place doesn't move others."""
+def shuffle(places: Iterable[Place], seed: int) -> list[Place]:
+    """Return places in a random order that depends only on the seed; a new place doesn't change the order of others."""
 
     def random_key(place: Place) -> str:
         return hashlib.sha256(f"{seed} {place}".encode()).hexdigest()
@@ -129,7 +129,7 @@ def in_order(places: Iterable[Place], seed: int) -> list[Place]:
 
 
 def within(tests: Iterable[str], took_s: Mapping[str, float], budget_s: float) -> list[str]:
-    """Return the first tests within the time budget, at least one."""
+    """Return the first tests that fit into the time budget, but at least one."""
     chosen: list[str] = []
     for test in tests:
         budget_s -= took_s.get(test, 0)
@@ -140,7 +140,7 @@ def within(tests: Iterable[str], took_s: Mapping[str, float], budget_s: float) -
 
 
 def equivalent(file: Path = EQUIVALENT) -> dict[tuple[str, str, str], str]:
-    """Return the equivalent mutants, each with its reason."""
+    """Return the known equivalent mutants, each with the reason why no test can kill it."""
     listed = tomllib.loads(file.read_text()).get("mutant", [])
     return {(each["where"], each["before"], each["after"]): each["why"] for each in listed}
 

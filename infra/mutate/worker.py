@@ -1,7 +1,7 @@
-"""Try mutants in a copy of the checkout, one after another, by commands on standard input.
+"""Try mutants in a copy of the checkout, one after another, on commands from standard input.
 
-Each mutant runs in its own process, forked from a prepared one. For a change inside a function that
-one has also collected the tests (`CollectedTests`); for other changes it has imported only third-party modules.
+Each mutant runs in its own process, which is forked to save time. For a change inside a function, the parent process
+has already collected the tests (`CollectedTests`). For other changes, it has imported only third-party modules.
 """
 
 import contextlib
@@ -25,74 +25,74 @@ from infra.mutate import copies, in_place
 from infra.mutate.selection import OF_MODELS
 
 OPTIONS = ("-p", "no:cacheprovider", "-p", "no:xdist", "-W", "ignore::pytest.PytestAssertRewriteWarning")
-"""The warning is expected: see `_import_third_party_modules`."""
+"""pytest's options. The ignored warning is about modules that `_import_third_party_modules` has imported early."""
 SURVIVED, KILLED, BROKEN, TIMEOUT, FROM_FILE = 0, 1, 3, 6, 7
-"""Exit codes of a mutant's process. FROM_FILE: it can only be tried from its file."""
+"""The exit codes of a mutant's process. FROM_FILE means that the mutant can only be tried by changing its file."""
 OUTCOMES = {SURVIVED: "survived", KILLED: "killed", TIMEOUT: "timeout", FROM_FILE: "from_file"}
 STARTS_WITHIN_S, TEST_STARTS_WITHIN_S, SLOWER = 60, 15, 8
-"""The timeout of a run, or of one test, as a multiple of its usual duration."""
+"""The timeouts (s) of a run and of one test, in addition to SLOWER times their usual duration."""
 
 
 def main() -> None:
-    """Answer each line of JSON with the result of the tests."""
+    """Read mutants as JSON lines from standard input, and print the result of each."""
     _import_third_party_modules()
     _compile_tests()
     collected = CollectedTests()
     for line in sys.stdin:
-        asked = json.loads(line)
-        from_file = asked.pop("from_file")
-        outcome, killer = ("from_file", None) if from_file else collected.try_mutant(**asked)
+        mutant = json.loads(line)
+        from_file = mutant.pop("from_file")
+        outcome, killer = ("from_file", None) if from_file else collected.try_mutant(**mutant)
         if outcome == "from_file":
-            outcome = try_from_file(**asked)
+            outcome = try_from_file(**mutant)
         print(json.dumps([outcome, killer]), flush=True)
 
 
 def try_from_file(path: str, source: str, tests: dict[str, float]) -> str:
-    """Return whether `tests` (name: usual seconds) fail with another source of a file.
+    """Write a mutated source to its file, run the tests (names and usual seconds), and restore the file.
 
-    The result is `killed`, `survived`, `timeout`, or `broken` when it is unknown.
+    Returns `killed`, `survived`, `timeout`, or `broken` if the tests couldn't be run.
     """
     file = Path(path)
-    original, stands = file.read_bytes(), file.stat()
+    original, status = file.read_bytes(), file.stat()
     file.write_text(source)
     try:
-        return _outcome_of(lambda: int(pytest.main(["-x", *OPTIONS, *tests])), tests)
+        return _run_in_child(lambda: int(pytest.main(["-x", *OPTIONS, *tests])), tests)
     finally:
         file.write_bytes(original)
-        # Python identifies the bytecode by this modification time.
-        os.utime(file, ns=(stands.st_atime_ns, stands.st_mtime_ns))
+        # The cached bytecode is valid only for the original modification time.
+        os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 class CollectedTests:
-    """A process that has collected every test, and forks a process for each mutant."""
+    """A process that has collected all tests, and that forks another process for each mutant."""
 
     def __init__(self) -> None:
-        """Start the process; it ends with this one."""
-        questions, self._ask = (os.fdopen(end, mode) for end, mode in zip(os.pipe(), "rw", strict=True))
-        self._answers, answers = (os.fdopen(end, mode) for end, mode in zip(os.pipe(), "rw", strict=True))
+        """Start the process, which ends when this process does."""
+        requests, self._requests = (os.fdopen(end, mode) for end, mode in zip(os.pipe(), "rw", strict=True))
+        self._results, results = (os.fdopen(end, mode) for end, mode in zip(os.pipe(), "rw", strict=True))
         if os.fork() == 0:
-            self._ask.close()
+            self._requests.close()
             _mute()
             with contextlib.suppress(BaseException):
-                pytest.main([*OPTIONS, *_folders()], plugins=[self._Loop(questions, answers)])
+                pytest.main([*OPTIONS, *_folders()], plugins=[self._Loop(requests, results)])
             os._exit(BROKEN)
-        questions.close()
-        answers.close()
+        requests.close()
+        results.close()
 
-    def try_mutant(self, **asked: Any) -> tuple[str, str | None]:
-        """Return the result of the tests, or `from_file`, and the failed test."""
-        print(json.dumps(asked), file=self._ask, flush=True)
-        outcome, killer = json.loads(self._answers.readline())
+    def try_mutant(self, **mutant: Any) -> tuple[str, str | None]:
+        """Run a mutant's tests; return the result and the failed test. The result can also be `from_file`."""
+        print(json.dumps(mutant), file=self._requests, flush=True)
+        outcome, killer = json.loads(self._results.readline())
         return outcome, killer
 
     class _Loop:
-        """A pytest plugin that runs the requested tests instead of all."""
+        """A pytest plugin that runs the requested tests of each mutant instead of all tests."""
 
-        def __init__(self, questions: IO[str], answers: IO[str]) -> None:
-            self._questions, self._answers = questions, answers
+        def __init__(self, requests: IO[str], results: IO[str]) -> None:
+            self._requests, self._results = requests, results
             self._failed = False
             self._run_last = mmap.mmap(-1, 4)
-            """The number of the last test of a mutant's process."""
+            """The number of the test that a mutant's process started last, in memory shared with that process."""
 
         def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
             self._failed = self._failed or report.failed
@@ -101,14 +101,14 @@ class CollectedTests:
             items = {item.nodeid: item for item in session.items}
             _warm_up()
             gc.freeze()
-            for line in self._questions:
-                asked = json.loads(line)
-                tests = {items[name]: took_s for name, took_s in asked["tests"].items() if name in items}
-                run = functools.partial(self._run, asked["path"], asked["source"], tests)
-                outcome = _outcome_of(run, asked["tests"])
+            for line in self._requests:
+                mutant = json.loads(line)
+                tests = {items[name]: took_s for name, took_s in mutant["tests"].items() if name in items}
+                run = functools.partial(self._run, mutant["path"], mutant["source"], tests)
+                outcome = _run_in_child(run, mutant["tests"])
                 last = int.from_bytes(self._run_last[:], "big")
                 killer = [*tests][last].nodeid if outcome in ("killed", "timeout") else None
-                print(json.dumps([outcome, killer]), file=self._answers, flush=True)
+                print(json.dumps([outcome, killer]), file=self._results, flush=True)
             return True
 
         def _run(self, path: str, mutated: str, tests: dict[pytest.Item, float]) -> int:
@@ -119,15 +119,15 @@ class CollectedTests:
             for number, (test, following) in enumerate(zip(tests, [*list(tests)[1:], None], strict=True)):
                 self._run_last[:] = number.to_bytes(4, "big")
                 signal.alarm(TEST_STARTS_WITHIN_S + int(SLOWER * tests[test]))
-                # Session fixtures aren't torn down after the last test; they end with the process.
+                # Passing a next test prevents the teardown of session fixtures; the process ends anyway.
                 test.config.hook.pytest_runtest_protocol(item=test, nextitem=following or test)
                 if self._failed:
                     return KILLED
             return SURVIVED
 
 
-def _outcome_of(run: Callable[[], int], tests: Mapping[str, float]) -> str:
-    """Return the result of `run`, which runs `tests`, in a separate process."""
+def _run_in_child(run: Callable[[], int], tests: Mapping[str, float]) -> str:
+    """Call `run`, which runs the tests, in a forked process with a timeout; return the result."""
     within_s = STARTS_WITHIN_S + SLOWER * sum(tests.values())
     child = os.fork()
     if child == 0:
@@ -138,7 +138,7 @@ def _outcome_of(run: Callable[[], int], tests: Mapping[str, float]) -> str:
         if ended:
             _end(child)
             return OUTCOMES.get(os.waitstatus_to_exitcode(status), "broken")
-        time.sleep(0.01)  # a real process: there is no test clock
+        time.sleep(0.01)  # polls a real process, for which no test clock exists
     _end(child)
     os.waitpid(child, 0)
     return "timeout"
@@ -155,10 +155,10 @@ def _run(run: Callable[[], int], *, writes: bool = False) -> NoReturn:
 
 
 def _mute() -> None:
-    """Redirect standard streams to nowhere: standard output is for answers."""
-    nothing = os.open(os.devnull, os.O_RDWR)
+    """Redirect the standard streams to /dev/null, since standard output is reserved for results."""
+    null = os.open(os.devnull, os.O_RDWR)
     for number in range(3):
-        os.dup2(nothing, number)
+        os.dup2(null, number)
 
 
 def _end(child: int) -> None:
@@ -173,7 +173,7 @@ def _folders() -> list[str]:
 
 
 def _compile_tests() -> None:
-    """Let pytest write the bytecode of each test once: the mutants' processes only read it."""
+    """Collect all tests once, so that pytest caches their bytecode for the mutants' processes."""
     child = os.fork()
     if child == 0:
         _run(lambda: int(pytest.main(["--collect-only", *OPTIONS, *_folders()])), writes=True)
@@ -181,7 +181,7 @@ def _compile_tests() -> None:
 
 
 def _warm_up() -> None:
-    """Create moto's tables once: most of the time of a process's first test."""
+    """Create moto's tables once before forking, because this takes most of the time of a process's first test."""
     from tests import conftest
     from tests.support import moto_server
 

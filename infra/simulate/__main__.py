@@ -15,8 +15,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "scale.md"
 
 
 def main() -> int:
-    """Run, print and write; return 0 when all results are exact."""
-    # No garbage collection: a scenario's objects exist until its end.
+    """Run all scenarios and write the tables; return 1 if a request was admitted over a limit, otherwise 0."""
+    # Disable garbage collection: it finds nothing, because a scenario keeps its objects until its end.
     with ProcessPoolExecutor(2, initializer=gc.disable) as processes:
         outcomes = dict(zip(scales.EVERY, processes.map(play, scales.EVERY), strict=True))
     written = page.blocks(outcomes)
@@ -26,7 +26,7 @@ def main() -> int:
     for outcome in wrong:
         judge = outcome.judge
         print(f"{outcome.scenario.name}: {judge.over_admitted} over-admitted, {judge.missed_changes} changes missed")
-    PAGE.write_text(page.rewritten(PAGE.read_text(), written))
+    PAGE.write_text(page.replace_blocks(PAGE.read_text(), written))
     print("Wrote docs/scale.md.")
     return 1 if wrong else 0
 

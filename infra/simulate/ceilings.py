@@ -1,6 +1,6 @@
-"""AWS's limits, the limits that a rate exceeds, and the quotas to request.
+"""AWS's default limits, which of them a request rate exceeds, and the quotas that the rate needs.
 
-The numbers are the defaults that AWS publishes, most of which can be raised: Service Quotas shows those of an account.
+AWS can raise most of these limits. Service Quotas shows the values for an account.
 """
 
 from dataclasses import dataclass
@@ -9,40 +9,40 @@ from math import ceil
 from infra.deploy.gateway_stage import BURST_LIMIT, RATE_LIMIT
 
 STAGE_REQUESTS_S, STAGE_BURST = RATE_LIMIT, BURST_LIMIT
-"""Our own limit, set by `make deploy`."""
+"""The rate limit of the API Gateway stage, which `make deploy` sets."""
 GATEWAY_REQUESTS_S, GATEWAY_BURST = 10_000, 5_000
-"""API Gateway: of all APIs of an account in a region. Some younger regions begin with a quarter of it."""
+"""API Gateway's limit for all APIs of an account in a region. In some newer regions it is a quarter of this."""
 GATEWAY_TIMEOUT_S = 29
 LAMBDA_CONCURRENCY = 1_000
-"""Lambda: of all functions of an account in a region."""
+"""Lambda's concurrency limit for all functions of an account in a region."""
 LAMBDA_REQUESTS_S_EACH = 10
-"""Lambda: requests a second for each unit of concurrency, however short they are."""
+"""Lambda's limit of requests per second for each unit of concurrency, even if the requests are very short."""
 LAMBDA_GROWS, LAMBDA_GROWS_IN_S = 1_000, 10
-"""Lambda's scaling rate: environments of one function per interval, or as many requests as they may serve."""
+"""Lambda's scaling rate: the number of execution environments that a function may add, and the interval in seconds."""
 PARTITION_WRITES_S, PARTITION_READS_S = 1_000, 3_000
-"""DynamoDB: of one partition, and so of one item. Fixed."""
+"""DynamoDB's limit for one partition, and therefore for one item. It can't be raised."""
 TABLE_WRITES_S = 40_000
-"""DynamoDB: of one on-demand table."""
+"""DynamoDB's limit for one on-demand table."""
 NEW_TABLE_WRITES_S = 4_000
-"""DynamoDB: the initial throughput of a table without warm throughput; later twice its last peak."""
+"""DynamoDB's limit for a new on-demand table without warm throughput. Later the limit is twice the previous peak."""
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """The quotas that a rate needs."""
+    """The quotas that a request rate needs."""
 
     rate: int
     concurrent: int
-    """Concurrent requests, by Little's law."""
+    """The number of concurrent requests, by Little's law."""
     concurrency: int
-    """The Lambda concurrency quota: for these, and for its limit of requests a second."""
+    """The Lambda concurrency quota for these requests and for Lambda's limit of requests per second."""
     grows_s: int
     """The time that Lambda takes to scale up from zero."""
     writes_s: int
     partitions: int
 
     def binds(self) -> list[str]:
-        """Return the defaults that this rate exceeds, in the order in which a growing rate reaches them."""
+        """Return the default limits that this rate exceeds, in the order in which an increasing rate exceeds them."""
         limits = (
             (STAGE_REQUESTS_S, self.rate, "the stage's throttle"),
             (NEW_TABLE_WRITES_S, self.writes_s, "a new table"),
@@ -54,7 +54,7 @@ class Need:
 
 
 def need(rate: int, *, seconds_each: float, writes_each: float) -> Need:
-    """Return the needs of `rate` requests a second with a duration and a number of writes each."""
+    """Return the quotas for `rate` requests per second, given the duration and the writes of one request."""
     concurrent = ceil(rate * seconds_each)
     concurrency = max(concurrent, ceil(rate / LAMBDA_REQUESTS_S_EACH))
     writes_s = ceil(rate * writes_each)

@@ -1,4 +1,4 @@
-"""Simulated clients: compliant ones, floods, and the arrival times of their requests.
+"""Create simulated clients, both compliant and flooding, with the arrival times of their requests.
 
 A compliant client sends at most 80 % of its burst in any second, and 80 % of its quota in any hour.
 """
@@ -15,18 +15,18 @@ from infra.simulate.assumptions import MS, S
 
 KEEPS_UNDER = 0.8
 SPRINT_REQUESTS = {FREE: 400, PRO: 800}
-"""The requests of a client's batch, sent at 80 % of its burst."""
+"""The number of requests in a client's batch, which it sends at 80 % of its burst limit."""
 PAGE_REQUESTS_S = {FREE: 0.2, PRO: 2.0}
-"""The average rate of one client, a few requests at a time: 80 % of its quota, or a little less."""
+"""The average rate of a client that opens pages, each with a few requests: at most 80 % of its quota."""
 PIPELINE_REQUESTS_S = 400
-"""The maximal constant rate of an Enterprise client."""
+"""The maximum constant rate of an Enterprise client."""
 FLOOD_REQUESTS_S, FLOOD_S = 300, 3
 SPENDER_REQUESTS_S, SPENDER_S, SPENDER_LEFT = 5, 60, 100
 NEIGHBOURS_REQUESTS_S = 500
 SHARES = {"pages": 0.2, "sprints": 0.1, "pipelines": 0.4}
-"""Shares of the compliant requests: pages and sprints of Free and of Pro each; the rest is Enterprise."""
+"""The share of each kind of client in the compliant requests; pages and sprints occur for Free and again for Pro."""
 FLOODS = 0.1
-"""Flood requests per compliant request."""
+"""The number of flood requests per compliant request."""
 
 
 @dataclass(slots=True, eq=False)
@@ -39,18 +39,18 @@ class Account:
     arrives_us: list[int] = field(default_factory=list)
     used_before: int = 0
     isolated: bool = False
-    """Whether its traffic has made DynamoDB split its partition until its counters have one of their own."""
+    """Whether the counters have their own partition, because DynamoDB split a partition under the account's traffic."""
     changes: list[tuple[int, int]] = field(default_factory=list)
-    """Changes with a stale mark: the time of the change, and of its response (µs)."""
+    """The account's changes that set a stale mark: the times of the change and of the response to it (µs)."""
 
     @property
     def partition(self) -> str:
-        """Return the hash key of its counters."""
+        """Return the partition key of the account's counters."""
         return partition(self.subject, self.tier)
 
 
 def population(rate: float, seconds: int, dice: Random) -> list[Account]:
-    """Return compliant accounts with `rate` requests a second together, and floods."""
+    """Return compliant accounts with `rate` requests per second in total, and additional accounts that flood."""
     found = [
         *_pages(FREE, rate, seconds, dice),
         *_pages(PRO, rate, seconds, dice),
@@ -64,17 +64,17 @@ def population(rate: float, seconds: int, dice: Random) -> list[Account]:
 
 
 def hot(rate: float, seconds: int, dice: Random) -> list[Account]:
-    """Return one Enterprise account with `rate` requests a second, compliant or not."""
+    """Return one Enterprise account with `rate` requests per second; a rate over 80 % of its burst is not compliant."""
     compliant = rate <= KEEPS_UNDER * ENTERPRISE.burst
     times = _at_rate(rate, 0, seconds * S, dice)
-    arrives_us = _late(_spaced(times, ENTERPRISE) if compliant else times, dice)
+    arrives_us = _delay(_space_out(times, ENTERPRISE) if compliant else times, dice)
     return [Account("acc_hot", ENTERPRISE, compliant, arrives_us, isolated=True)]
 
 
 def flooded(rate: float, seconds: int, dice: Random) -> list[Account]:
-    """Return the accounts of one half-loaded partition, of which one floods constantly at `rate`."""
+    """Return the accounts of one partition at half its capacity, and a Free account that floods it at `rate`."""
     neighbours = [account for account in population(NEIGHBOURS_REQUESTS_S, seconds, dice) if account.compliant]
-    arrives_us = _late(_at_rate(rate, 0, seconds * S, dice), dice)
+    arrives_us = _delay(_at_rate(rate, 0, seconds * S, dice), dice)
     return [*neighbours, Account("acc_flood", FREE, False, arrives_us)]
 
 
@@ -89,7 +89,7 @@ def _pages(tier: Tier, rate: float, seconds: int, dice: Random) -> Iterator[Acco
             for visit in _at_rate(visits_s, 0, seconds * S, dice)
             for _ in range(dice.randint(1, most))
         ]
-        yield Account(f"acc_{tier.name}_pages_{number}", tier, True, _late(_spaced(sorted(times), tier), dice))
+        yield Account(f"acc_{tier.name}_pages_{number}", tier, True, _delay(_space_out(sorted(times), tier), dice))
 
 
 def _sprints(tier: Tier, rate: float, seconds: int, dice: Random) -> Iterator[Account]:
@@ -98,15 +98,15 @@ def _sprints(tier: Tier, rate: float, seconds: int, dice: Random) -> Iterator[Ac
     for number in range(round(SHARES["sprints"] * rate * seconds / requests)):
         begins_us = dice.uniform(0, seconds * S - requests * every_us)
         times = (int(begins_us + at * every_us) for at in range(requests))
-        yield Account(f"acc_{tier.name}_sprint_{number}", tier, True, _late(_spaced(times, tier), dice))
+        yield Account(f"acc_{tier.name}_sprint_{number}", tier, True, _delay(_space_out(times, tier), dice))
 
 
 def _pipelines(rate: float, seconds: int, dice: Random) -> Iterator[Account]:
     together = SHARES["pipelines"] * rate
     clients = max(1, round(together / PIPELINE_REQUESTS_S))
     for number in range(clients):
-        times = _spaced(_at_rate(together / clients, 0, seconds * S, dice), ENTERPRISE)
-        yield Account(f"acc_pipeline_{number}", ENTERPRISE, True, _late(times, dice), isolated=together / clients > 100)
+        arrives_us = _delay(_space_out(_at_rate(together / clients, 0, seconds * S, dice), ENTERPRISE), dice)
+        yield Account(f"acc_pipeline_{number}", ENTERPRISE, True, arrives_us, isolated=together / clients > 100)
 
 
 def _floods(rate: float, seconds: int, dice: Random) -> Iterator[Account]:
@@ -114,15 +114,15 @@ def _floods(rate: float, seconds: int, dice: Random) -> Iterator[Account]:
     for number in range(max(1, round(FLOODS * rate * seconds / (FLOOD_REQUESTS_S * lasts_s)))):
         begins_us = dice.randint(0, (seconds - lasts_s) * S)
         times = _at_rate(FLOOD_REQUESTS_S, begins_us, begins_us + lasts_s * S, dice)
-        yield Account(f"acc_flood_{number}", FREE, False, _late(times, dice))
+        yield Account(f"acc_flood_{number}", FREE, False, _delay(times, dice))
 
 
 def _spender(seconds: int, dice: Random) -> Account:
-    """Return an account that exhausts its quota shortly before the full hour, and continues across it."""
+    """Return an account that exhausts its quota shortly before the hour ends, and keeps sending in the next hour."""
     half_us = min(SPENDER_S, seconds) * S // 2
     times = _at_rate(SPENDER_REQUESTS_S, seconds * S // 2 - half_us, seconds * S // 2 + half_us, dice)
     left = min(SPENDER_LEFT, max(1, half_us // S * SPENDER_REQUESTS_S // 2))
-    return Account("acc_spender", FREE, False, _late(times, dice), used_before=(FREE.quota or 0) - left)
+    return Account("acc_spender", FREE, False, _delay(times, dice), used_before=(FREE.quota or 0) - left)
 
 
 def _at_rate(rate_s: float, from_us: int, until_us: int, dice: Random) -> list[int]:
@@ -134,8 +134,8 @@ def _at_rate(rate_s: float, from_us: int, until_us: int, dice: Random) -> list[i
     return times
 
 
-def _spaced(times: Iterable[int], tier: Tier) -> Iterator[int]:
-    """Delay requests over the client's own limit per second."""
+def _space_out(times: Iterable[int], tier: Tier) -> Iterator[int]:
+    """Delay the requests of a client that exceed its self-imposed limit of 80 % of the burst."""
     sent: deque[int] = deque(maxlen=round(KEEPS_UNDER * tier.burst))
     for wanted_us in times:
         at_us = max(wanted_us, sent[0] + S) if len(sent) == sent.maxlen else wanted_us
@@ -143,5 +143,5 @@ def _spaced(times: Iterable[int], tier: Tier) -> Iterator[int]:
         yield at_us
 
 
-def _late(times: Iterable[int], dice: Random) -> list[int]:
+def _delay(times: Iterable[int], dice: Random) -> list[int]:
     return sorted(at_us + int(dice.expovariate(1 / (assumptions.CLIENT_JITTER_MS * MS))) for at_us in times)

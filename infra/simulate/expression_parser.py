@@ -1,4 +1,4 @@
-"""The parser of DynamoDB's condition and update expressions, as far as the counters use them.
+"""A parser for the subset of DynamoDB's condition and update expressions that the counters use.
 
 It compiles each rule of the grammar into a function, and raises NotModelledError for syntax that it doesn't know, so
 that a new kind of expression in the product stops the simulation.
@@ -18,7 +18,7 @@ Values = Mapping[str, dict[str, Any]]
 Condition = Callable[[Item, Names, Values], bool]
 Operand = Callable[[Item, Names, Values], dict[str, Any] | None]
 Change = Callable[[Item, Item, Names, Values], None]
-"""Takes the item before the update and the item in progress: every clause reads the item before the update."""
+"""A function that applies one change. It reads the item before the update and writes to the item after it."""
 
 _TOKEN = re.compile(r"\s*([#:]?[A-Za-z_][A-Za-z0-9_]*|<>|<=|>=|[=<>(),+-])")
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
@@ -49,7 +49,7 @@ def resolve(spelled: str, names: Names) -> str:
 
 
 def as_integer(value: Mapping[str, Any]) -> int:
-    """Return a number as an integer; all counters are integers."""
+    """Return the integer of a number attribute; counters are always integers."""
     if set(value) != {"N"}:
         raise InvalidError(f"{value} is not a number")
     return int(value["N"])
@@ -76,22 +76,22 @@ class Parser:
         self._text, self._tokens, self._at = text, tokens(text), 0
 
     def more(self) -> bool:
-        """Return whether tokens are left."""
+        """Return whether there are tokens that haven't been consumed."""
         return self._at < len(self._tokens)
 
     def end(self) -> None:
-        """Raise NotModelledError when tokens are left."""
+        """Raise NotModelledError unless all tokens have been consumed."""
         if self.more():
             raise NotModelledError(f"can't read {self._tokens[self._at]!r} in {self._text!r}")
 
     def accept(self, token: str) -> bool:
-        """Consume the next token if it is this one; return whether it was."""
+        """Consume the next token if it equals the given one; return whether it did."""
         found = self.more() and self._tokens[self._at] == token
         self._at += found
         return found
 
     def expect(self, *tokens: str) -> str:
-        """Consume the next token, which must be among these, or any token when none are given."""
+        """Consume the next token; raise NotModelledError if it isn't one of the allowed tokens."""
         if not self.more() or (tokens and self._tokens[self._at] not in tokens):
             raise NotModelledError(f"expected {' or '.join(tokens) or 'more'} in {self._text!r}")
         self._at += 1
@@ -126,7 +126,7 @@ class Parser:
         return self.comparison()
 
     def comparison(self) -> Condition:
-        """Parse `operand comparator operand`; a missing attribute compares as false with everything."""
+        """Parse `operand comparator operand`; a comparison with a missing attribute is always false."""
         left, compare, right = self.operand(), _COMPARE[self.expect(*_COMPARE)], self.operand()
 
         def holds(item: Item, names: Names, values: Values) -> bool:

@@ -1,6 +1,6 @@
-"""DynamoDB's expressions, compiled: conditions and updates exactly as the admission sends them.
+"""Compile and evaluate DynamoDB's condition and update expressions.
 
-An interpreter instead of a model of the limits, so that the simulation runs the product's own expressions.
+The simulation evaluates the expressions that the product sends, instead of a separate model of the limits.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from infra.simulate.expression_parser import (
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """A compiled update: its changes, and the paths of the attributes that it touches, as written."""
+    """A compiled update: its changes, and the paths of the changed attributes as written in the expression."""
 
     changes: tuple[Change, ...]
     touched: tuple[str, ...]
@@ -36,7 +36,7 @@ class Update:
 
 @lru_cache(maxsize=4_096)
 def placeholders(*texts: str) -> frozenset[str]:
-    """Return the placeholders for names and values in some expressions."""
+    """Return the `#name` and `:value` placeholders in some expressions."""
     return frozenset(token for text in texts for token in tokens(text) if token[0] in "#:")
 
 

@@ -1,4 +1,4 @@
-"""A model of Lambda: an idle function serves one request at a time, or another one is started."""
+"""A model of Lambda: each function serves one request at a time, and a new one starts when none is idle."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from infra.simulate.timeline import Timeline
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A verification of a credential: its claimed time, by some clock, and the true time (µs)."""
+    """A verification of a credential: its time by the clock of the verifying function, and the true time (µs)."""
 
     verified_at_ms: int
     truly_us: int
@@ -20,14 +20,14 @@ class Principal:
 
 @dataclass(slots=True, eq=False)
 class Function:
-    """One process: its clock, its caches, its re-verifications."""
+    """One Lambda process with its own clock, caches and re-verified credentials."""
 
     off_ms: int
     state: State = field(default_factory=dict)
     renewed: dict[str, Principal] = field(default_factory=dict)
     calls: int = 0
     unanswered: bool = False
-    """Whether the last call got no response."""
+    """Whether the last DynamoDB call got no response."""
 
 
 Pick = Callable[[Random, int], int]
@@ -45,9 +45,9 @@ def latest_idle(_: Random, idle: int) -> int:
 
 @dataclass(slots=True)
 class Fleet:
-    """The functions, as many as all traffic needs, although only a sample of it is simulated.
+    """All functions of the service. There are enough for all traffic, although only a sample of it is simulated.
 
-    AWS doesn't document which idle function serves next; `pick` chooses it.
+    AWS doesn't document which idle function gets the next request, so `pick` selects it.
     """
 
     timeline: Timeline
@@ -64,18 +64,18 @@ class Fleet:
     _counted_us: int = 0
 
     def warm(self, functions: int) -> None:
-        """Start with idle functions."""
+        """Add idle functions."""
         self._idle += [self._new() for _ in range(functions)]
         self.functions += functions
 
     def serve(self, with_function: Callable[[Function], None]) -> None:
-        """Pass a function to a request; reject the request when no function may be started."""
+        """Call `with_function` with an idle or a new function; reject the request if neither is available."""
         if self._idle:
             at = self.pick(self.dice, len(self._idle))
             self._idle[at], self._idle[-1] = self._idle[-1], self._idle[at]
             function = self._idle.pop()
             self.timeline.after(assumptions.EDGE_MS * assumptions.MS, lambda: with_function(function))
-        elif self.functions < self.limit and self._starts_another():
+        elif self.functions < self.limit and self._may_start_another():
             self.functions += 1
             self.cold += 1
             started = self._new()
@@ -83,8 +83,8 @@ class Fleet:
         else:
             self.turned_away += 1
 
-    def idle_again(self, function: Function) -> None:
-        """Return a function to the idle ones; sometimes it ends, or its clock is adjusted."""
+    def release(self, function: Function) -> None:
+        """Mark a function as idle again; with small probabilities replace it, or change its clock."""
         fate = self.dice.random()
         if fate < assumptions.FUNCTION_ENDS:
             function = self._new()
@@ -93,7 +93,7 @@ class Fleet:
         self._idle.append(function)
 
     def state_of(self, function: Function) -> State:
-        """Return a function's state, created when it is first needed."""
+        """Return the module state of a function; create it at the first call."""
         if not function.state:
             function.state = self.new_state()
         return function.state
@@ -104,8 +104,8 @@ class Fleet:
     def _off_ms(self) -> int:
         return self.dice.randint(-self.clocks_off_ms, self.clocks_off_ms)
 
-    def _starts_another(self) -> bool:
-        """Refill the scaling quota continuously up to its maximum, as Lambda documents."""
+    def _may_start_another(self) -> bool:
+        """Return whether Lambda's scaling rate allows a new function; the allowance refills continuously."""
         gained = (self.timeline.now_us - self._counted_us) * ceilings.LAMBDA_GROWS / (ceilings.LAMBDA_GROWS_IN_S * S)
         self._may_start = min(ceilings.LAMBDA_GROWS, self._may_start + gained)
         self._counted_us = self.timeline.now_us

@@ -1,4 +1,4 @@
-"""The tables of docs/scale.md that come from the simulation's inputs: AWS's default limits, and assumptions."""
+"""The tables in docs/scale.md of the simulation's inputs: AWS's default limits and the assumptions."""
 
 from infra.simulate import assumptions as assumed
 from infra.simulate import ceilings
@@ -40,7 +40,7 @@ def defaults() -> str:
             "never",
         ),
         (
-            "DynamoDB: what a new table takes at once",
+            "DynamoDB: the initial throughput of a new table",
             f"{ceilings.NEW_TABLE_WRITES_S:,} write units/s, later twice its last peak",
             "table",
             "warm throughput",
@@ -59,12 +59,15 @@ def assumptions() -> str:
         ("a call to DynamoDB", _spread(assumed.ROUND_TRIP)),
         ("a cold start", _spread(assumed.COLD_START)),
         ("a function's work before and after the admission", f"{edge_ms} ms and {view_ms} ms"),
-        ("requests arrive late by", f"{assumed.CLIENT_JITTER_MS} ms on average"),
-        ("calls that are lost, or whose answer is, or that get a 5xx", f"{lost} of each kind"),
+        ("random delay of a request", f"{assumed.CLIENT_JITTER_MS} ms on average"),
+        ("calls that are lost, calls whose response is lost, calls that get a 5xx", f"{lost} of each kind"),
         ("functions that end after a request", _each(assumed.FUNCTION_ENDS)),
-        ("clocks that are set anew after a request", _each(assumed.CLOCK_SET)),
+        ("clocks that are adjusted after a request", _each(assumed.CLOCK_SET)),
         ("clocks are off by up to", f"{off_ms[0]} ms either way where they agree, {off_ms[1]:,} ms where they differ"),
-        ("a partition takes", f"{ceilings.PARTITION_WRITES_S:,} write units a second, and keeps none for later"),
+        (
+            "the capacity of a partition",
+            f"{ceilings.PARTITION_WRITES_S:,} write units a second, without burst capacity",
+        ),
     )
     return table(("assumed", "as"), rows, numbers=False)
 

@@ -1,4 +1,4 @@
-"""The invariants of the simulation, checked by the responses to callers rather than by the table."""
+"""Check the limits in the simulation from the responses that callers receive, not from the counters in the table."""
 
 from bisect import bisect_left
 from collections import Counter
@@ -16,10 +16,10 @@ Hour = tuple[str, int]
 
 @dataclass(slots=True)
 class Judge:
-    """Records every response.
+    """Records every response, and counts over-admissions.
 
-    The limits are defined by the clock of the function that decides, so that is where they are judged: by burst window
-    and by hour, as that clock numbers them. The number in a true second is reported beside it.
+    The limits apply to burst windows and hours by the clock of the function that decides, so requests are counted by
+    that clock. The number of admissions in a true second is reported separately.
     """
 
     first_hour: int
@@ -30,10 +30,11 @@ class Judge:
     over_burst: int = 0
     over_quota: int = 0
     missed_changes: int = 0
-    """Requests that DynamoDB admitted by a verification from before a change, after the response to that change."""
+    """The requests that DynamoDB admitted with an outdated verification: from before a change, after its response."""
     late_changes: int = 0
+    """The requests that a lease admitted with an outdated verification."""
     latest_change_us: int = 0
-    """The same for admissions from a lease, and the longest delay."""
+    """The longest time between the response to a change and such an admission from a lease."""
     given_up: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     compliant: int = 0
@@ -44,25 +45,26 @@ class Judge:
     _bursts: dict[str, int] = field(default_factory=dict)
 
     def expect(self, account: Account) -> None:
-        """Record an account, and its earlier usage."""
+        """Record an account and the part of its quota that it has used before."""
         self._in_hour[account.partition, self.first_hour] = account.used_before
         self._bursts[account.partition] = account.tier.burst
 
     def grant(self, account: Account, window: Window, arrived_us: int, principal: Principal) -> None:
         """Record a request that DynamoDB admitted."""
         self._count(account, window, arrived_us)
-        self.missed_changes += any(True for _ in _unfelt(account, arrived_us, principal))
+        self.missed_changes += any(True for _ in _find_missed_changes(account, arrived_us, principal))
 
     def grant_from_lease(self, account: Account, window: Window, arrived_us: int, principal: Principal) -> None:
         """Record a request that was admitted from a lease."""
         self._count(account, window, arrived_us)
         self.leased += 1
-        late_us = max((arrived_us - told_us for told_us in _unfelt(account, arrived_us, principal)), default=-1)
+        missed = _find_missed_changes(account, arrived_us, principal)
+        late_us = max((arrived_us - done_us for done_us in missed), default=-1)
         self.late_changes += late_us >= 0
         self.latest_change_us = max(self.latest_change_us, late_us)
 
-    def pass_unasked(self, account: Account, arrived_us: int) -> None:
-        """Record a request that was admitted while DynamoDB was unavailable (fail-open), counted separately."""
+    def grant_uncounted(self, account: Account, arrived_us: int) -> None:
+        """Record a request that was admitted uncounted, because DynamoDB was unavailable (fail-open)."""
         self.unasked += 1
         self._note_moment(account, arrived_us)
 
@@ -74,11 +76,11 @@ class Judge:
 
     @property
     def over_admitted(self) -> int:
-        """Return the number of requests admitted over a burst or a quota."""
+        """Return the number of requests that were admitted over a burst limit or a quota."""
         return self.over_burst + self.over_quota
 
     def most_in_a_second(self) -> float:
-        """Return the most admissions of any account in any true second, as a multiple of its burst."""
+        """Return the highest number of admissions of an account in a true second, as a multiple of its burst limit."""
         return max((_most(times) / self._bursts[key] for key, times in self._granted_us.items()), default=0)
 
     def _count(self, account: Account, window: Window, arrived_us: int) -> None:
@@ -94,9 +96,9 @@ class Judge:
         self._granted_us.setdefault(account.partition, []).append(at_us)
 
 
-def _unfelt(account: Account, arrived_us: int, principal: Principal) -> Iterator[int]:
-    """Return the times of the responses to changes that this later request's verification didn't include."""
-    return (told_us for made_us, told_us in account.changes if told_us <= arrived_us and principal.truly_us < made_us)
+def _find_missed_changes(account: Account, arrived_us: int, principal: Principal) -> Iterator[int]:
+    """Yield the response times of changes before this request that its verification is too old to include."""
+    return (done_us for made_us, done_us in account.changes if done_us <= arrived_us and principal.truly_us < made_us)
 
 
 def _most(times: list[int]) -> int:

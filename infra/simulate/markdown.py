@@ -1,4 +1,4 @@
-"""Markdown tables, and the format of the numbers in them."""
+"""Format Markdown tables and the numbers in them."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from infra.simulate import assumptions
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: bool = True) -> str:
-    """Return a table in Markdown; the columns after the first hold numbers, or words."""
+    """Return a Markdown table; the columns after the first are right-aligned if they hold numbers."""
     rule = ("---:" if numbers else "---",) * (len(heads) - 1)
     return "".join(f"| {' | '.join(row)} |\n" for row in (heads, ("---", *rule), *rows))
 
@@ -18,5 +18,5 @@ def ms(ordered_us: Sequence[int], percent: float) -> str:
 
 
 def part(some: int, every: int) -> str:
-    """Return two counts as "1 of 2"."""
+    """Return a count and its total in the form "1 of 2"."""
     return f"{some:,} of {every:,}"

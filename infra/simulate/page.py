@@ -1,4 +1,4 @@
-"""The blocks of docs/scale.md that `make simulate` writes."""
+"""Write the generated tables of docs/scale.md for `make simulate`."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ _BEGIN, _END = "<!-- simulate: {} -->\n", "<!-- /simulate -->"
 
 
 def blocks(outcomes: Outcomes) -> dict[str, str]:
-    """Return every block of the page by its name."""
+    """Return all generated blocks of the page by name."""
     return input_blocks() | {
         "exactness": result_tables.exactness(outcomes),
         "latency": result_tables.latency(outcomes),
@@ -21,13 +21,13 @@ def blocks(outcomes: Outcomes) -> dict[str, str]:
 
 
 def input_blocks() -> dict[str, str]:
-    """Return the blocks that depend on the simulation's inputs only."""
+    """Return the blocks that depend only on the simulation's inputs."""
     return {"defaults": input_tables.defaults(), "assumptions": input_tables.assumptions()}
 
 
-def rewritten(page: str, written: Mapping[str, str]) -> str:
-    """Return the page with its blocks written anew. Raises ValueError when it lacks one."""
-    for name, block in written.items():
+def replace_blocks(page: str, blocks: Mapping[str, str]) -> str:
+    """Return the page with new contents for its blocks. Raises ValueError if the page lacks a block."""
+    for name, block in blocks.items():
         before, begin, rest = page.partition(_BEGIN.format(name))
         _, end, after = rest.partition(_END)
         if not begin or not end:

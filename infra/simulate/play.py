@@ -37,19 +37,19 @@ class Outcome:
     judge: Judge
     table: Tally
     writes: int
-    """The number of writes of compliant requests."""
+    """The number of DynamoDB writes for compliant requests."""
     admissions_us: list[int]
     """The duration of each compliant request's admission."""
     answers_us: list[int]
-    """The duration from its arrival to its response."""
+    """The time from each compliant request's arrival to its response."""
 
 
 def play(scenario: Scenario, table: Table | None = None) -> Outcome:
-    """Run a scenario; tests pass a table with a fault."""
+    """Run a scenario. Tests pass their own table to inject faults."""
     accounts = scenario.crowd(scenario.rate * scenario.share(), scenario.seconds, scenario.dice("clients"))
     processes = Processes()
     service = _service(scenario, accounts, processes, Table() if table is None else table)
-    with _in_use(service, processes):
+    with _replace_dependencies(service, processes):
         for account in accounts:
             _expect(service, account)
         _change_some(service, accounts)
@@ -69,19 +69,19 @@ def play(scenario: Scenario, table: Table | None = None) -> Outcome:
 
 
 @contextmanager
-def _in_use(service: Service, processes: Processes) -> Iterator[None]:
-    """Replace the product's clock, waiting and DynamoDB by the simulation's in a `with` block."""
+def _replace_dependencies(service: Service, processes: Processes) -> Iterator[None]:
+    """Let the product use the simulated clock, sleep and DynamoDB in a `with` block."""
     with ExitStack() as stack:
         stack.callback(processes.end)
         stack.callback(random.setstate, random.getstate())
-        # The source of the product's retry jitter.
+        # The product's retry jitter uses this random generator.
         random.seed(service.scenario.seed)
         stack.enter_context(settings.override(SETTINGS))
         stack.enter_context(clock.use_wall_clock(service.now_ms))
         stack.enter_context(clock.use_sleep(service.pause))
         stack.enter_context(dynamodb.use_sender(service.send))
         stack.callback(telemetry.write_to, None)
-        telemetry.write_to(_Nowhere())  # type: ignore[arg-type]  # a minimal text stream
+        telemetry.write_to(_Discard())  # type: ignore[arg-type]  # a minimal text stream
         yield
 
 
@@ -111,7 +111,7 @@ def _service(scenario: Scenario, accounts: list[Account], processes: Processes, 
 
 
 def _expect(service: Service, account: Account) -> None:
-    """Schedule an account's requests, and set its earlier usage."""
+    """Schedule an account's requests, and store the part of its quota that it has used before."""
     service.judge.expect(account)
     if account.used_before:
         service.database.table.update(
@@ -126,7 +126,7 @@ def _expect(service: Service, account: Account) -> None:
 
 
 def _change_some(service: Service, accounts: list[Account]) -> None:
-    """Change accounts during the first half of their requests, so that verifications are stale for the rest."""
+    """Schedule changes in the first half of accounts' requests, so that their later requests need re-verification."""
     changes, dice = service.scenario.changes, service.scenario.dice("changes")
     for number in range(1, changes + 1):
         account = dice.choice(accounts)
@@ -134,8 +134,8 @@ def _change_some(service: Service, accounts: list[Account]) -> None:
         service.timeline.at(account.arrives_us[at], partial(service.change, account))
 
 
-class _Nowhere(TextIOBase):
-    """Discards log lines."""
+class _Discard(TextIOBase):
+    """A text stream that discards log lines."""
 
     def write(self, text: str, /) -> int:
         return len(text)

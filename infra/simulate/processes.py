@@ -1,8 +1,8 @@
-"""Separate module state for each simulated function, although all run in this process.
+"""Give each simulated function its own module state, although all functions run in one process.
 
-`chalicelib.limits` remembers in variables of its modules. Those are found by their form (lower case, neither function,
-class nor module), given to each function as copies of what a new process has, and swapped when another one runs. What
-can't be swapped so stops the simulation, rather than being shared in silence.
+`chalicelib.limits` keeps its caches in module variables: those in lower case that aren't functions, classes or modules.
+Each function gets a copy of their initial values, and the values are swapped when another function runs. State that
+can't be swapped raises UnknownStateError, so that functions never share it unnoticed.
 """
 
 import importlib
@@ -22,45 +22,45 @@ _LOCK = type(threading.Lock())
 
 
 class UnknownStateError(Exception):
-    """A module of the limits has state that the simulation can't separate by function."""
+    """A module of `chalicelib.limits` has state that the simulation can't keep separate for each function."""
 
 
 class Processes:
-    """Swaps the state of the limits' modules."""
+    """Swaps the state of the modules in `chalicelib.limits`."""
 
     def __init__(self) -> None:
-        """Record the initial state, and the constants."""
+        """Save the initial state and the constants of the modules."""
         modules = _modules()
         self._before = {module: {name: vars(module)[name] for name in _state(module)} for module in modules}
         for module in modules:
             _check_caches(module)
         process_cache.forget()
-        self._new = {module: _frozen(module, list(names)) for module, names in self._before.items() if names}
-        self._constants = {module: _frozen(module, _constants(module)) for module in modules}
+        self._new = {module: _pickle(module, list(names)) for module, names in self._before.items() if names}
+        self._constants = {module: _pickle(module, _constants(module)) for module in modules}
 
     def new(self) -> State:
         """Return the state of a new process."""
-        return {module: _thawed(variables) for module, variables in self._new.items()}
+        return {module: _unpickle(variables) for module, variables in self._new.items()}
 
     def enter(self, state: State) -> None:
-        """Restore a state in the modules."""
+        """Set the modules' variables to a saved state."""
         for module, variables in state.items():
             vars(module).update(variables)
 
     def leave(self, state: State) -> None:
-        """Save the modules' current state; a variable may have been rebound."""
+        """Save the modules' current variables into a state."""
         for module, variables in state.items():
             for name in variables:
                 variables[name] = vars(module)[name]
 
     def end(self) -> None:
-        """Restore this process's own state. Raises UnknownStateError when a constant has changed."""
+        """Restore the modules' original state. Raises UnknownStateError if a constant has changed."""
         for module, variables in self._before.items():
             vars(module).update(variables)
         for module, constants in self._constants.items():
-            for name, value in _thawed(constants).items():
+            for name, value in _unpickle(constants).items():
                 if vars(module)[name] != value:
-                    raise UnknownStateError(f"{module.__name__}.{name} is written as a constant and has changed")
+                    raise UnknownStateError(f"{module.__name__}.{name} is in upper case but has changed")
 
 
 def _modules() -> list[ModuleType]:
@@ -81,7 +81,7 @@ def _is_value(module: ModuleType, name: str, value: object) -> bool:
     if hasattr(value, "cache_info"):
         raise UnknownStateError(f"{module.__name__}.{name} is a cache: the functions would share it")
     if isinstance(value, _LOCK):
-        return False  # one thread runs all functions, and none continues while another holds a lock
+        return False  # functions can share a lock: all run in one thread, and none is suspended while it holds a lock
     is_type = isclass(value) or isinstance(value, GenericAlias | UnionType) or _comes_from_typing(value)
     return not (name.startswith("__") or is_type or ismodule(value) or isfunction(value))
 
@@ -90,14 +90,14 @@ def _comes_from_typing(value: object) -> bool:
     return getattr(value, "__module__", "") in ("typing", "collections.abc")
 
 
-def _frozen(module: ModuleType, names: list[str]) -> bytes:
+def _pickle(module: ModuleType, names: list[str]) -> bytes:
     try:
         return pickle.dumps({name: vars(module)[name] for name in names})
     except (TypeError, AttributeError, pickle.PicklingError) as error:
         raise UnknownStateError(f"one of {module.__name__}'s {', '.join(names)} can't be copied") from error
 
 
-def _thawed(variables: bytes) -> dict[str, Any]:
+def _unpickle(variables: bytes) -> dict[str, Any]:
     found: dict[str, Any] = pickle.loads(variables)  # noqa: S301 - our own, from a moment ago
     return found
 
@@ -105,4 +105,4 @@ def _thawed(variables: bytes) -> dict[str, Any]:
 def _check_caches(module: ModuleType) -> None:
     others = [name for name in _state(module) if not isinstance(vars(module)[name], ProcessCache | frozenset | tuple)]
     if others:
-        raise UnknownStateError(f"{module.__name__} remembers {', '.join(others)} outside of its process caches")
+        raise UnknownStateError(f"{module.__name__} keeps {', '.join(others)} outside its process caches")

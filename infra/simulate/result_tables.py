@@ -1,4 +1,4 @@
-"""The tables of docs/scale.md that come from the simulation's results."""
+"""The tables in docs/scale.md of the simulation's results."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,7 +14,7 @@ MONTH_S = 30 * 24 * 3_600
 
 
 def exactness(outcomes: Outcomes) -> str:
-    """Return the table of over-admissions, missed changes and compliant callers rejected, for each rate."""
+    """Return the table of over-admissions, missed changes and rejections of compliant callers, for each rate."""
     rows = []
     for agree, differ in _ladder(outcomes):
         judges = [outcome.judge for outcome in (agree, differ)]
@@ -33,12 +33,12 @@ def exactness(outcomes: Outcomes) -> str:
     return table(
         (
             "requests/s",
-            "played, both times",
+            "simulated, both times",
             "accounts",
             "functions",
             "over-admitted",
             "changes missed",
-            "compliant refused",
+            "compliant rejected",
             "the same, clocks differ",
             "most in a true second",
             "the same, clocks differ",
@@ -67,7 +67,7 @@ def latency(outcomes: Outcomes) -> str:
             "admission p50 (ms)",
             "p99",
             "p99.9",
-            "answer p50 (ms)",
+            "response p50 (ms)",
             "p99",
         ),
         rows,
@@ -87,7 +87,7 @@ def costs(outcomes: Outcomes) -> str:
 
 
 def limits(outcomes: Outcomes) -> str:
-    """Return the table of the AWS limits that each rate needs."""
+    """Return the table of the AWS quotas that each rate needs."""
     rows = []
     for agree, _ in _ladder(outcomes):
         each_s = sum(agree.answers_us) / len(agree.answers_us) / assumptions.S
@@ -97,19 +97,19 @@ def limits(outcomes: Outcomes) -> str:
     return table(
         (
             "requests/s",
-            "at work at once",
-            "Lambda concurrency to have",
-            "seconds to grow from nothing",
+            "concurrent requests",
+            "Lambda concurrency quota",
+            "seconds to scale up from zero",
             "writes/s",
             "partitions",
-            "beyond its default",
+            "exceeded defaults",
         ),
         rows,
     )
 
 
 def hot(outcomes: Outcomes) -> str:
-    """Return the table of one account that gets all requests."""
+    """Return the table of the scenarios in which one account sends all requests."""
     rows = []
     for functions, scenarios in scales.HOT_ACCOUNTS.items():
         for outcome in (outcomes[scenario] for scenario in scenarios):
@@ -129,7 +129,7 @@ def hot(outcomes: Outcomes) -> str:
             )
     return table(
         (
-            "asked/s",
+            "requests/s",
             "functions",
             "over-admitted",
             "admitted/s",
@@ -167,21 +167,21 @@ def rough(outcomes: Outcomes) -> str:
         )
     return table(
         (
-            "what",
+            "scenario",
             "over-admitted",
-            "passed uncounted",
-            "turned away by Lambda",
-            "compliant refused: burst",
-            "compliant refused: throttled",
+            "admitted uncounted",
+            "rejected by Lambda",
+            "compliant rejected: burst",
+            "compliant rejected: throttled",
             "writes a request",
-            "answer p99 (ms)",
+            "response p99 (ms)",
         ),
         rows,
     )
 
 
 def _shape(outcome: Outcome) -> requests.Shape:
-    """Return the consumption of one request, with its share of the authorizer, which runs once per 300 s and key."""
+    """Return the average consumption of one request, including its share of the authorizer's run per key and 300 s."""
     asked_s = outcome.judge.compliant / outcome.scenario.seconds
     authorizers = outcome.accounts / assumptions.CACHED_S / asked_s
     busy, many = requests.SHAPES["busy"], requests.SHAPES["many"]
@@ -198,7 +198,7 @@ def _shape(outcome: Outcome) -> requests.Shape:
 
 
 def writes_each(outcome: Outcome) -> float:
-    """Return the average writes of a compliant request."""
+    """Return the average number of writes for a compliant request."""
     return outcome.writes / max(1, len(outcome.admissions_us))
 
 

@@ -21,7 +21,7 @@ CLOCKS_DIFFER = tuple(
 )
 
 HOT = {100: 20, 800: 6, 2_000: 4}
-"""The duration in seconds for each rate of one Enterprise account."""
+"""The duration (s) of the scenarios with one Enterprise account, by its request rate."""
 OTHERS_S = 100_000
 
 
@@ -35,21 +35,21 @@ def _hot(name: str, pick: functions.Pick, beside: int) -> tuple[Scenario, ...]:
 
 
 HOT_ACCOUNTS = {
-    "its own, the last idle one first": _hot("few", functions.latest_idle, 0),
-    "its own, any idle one": _hot("any", functions.any_idle, 0),
-    f"those of {OTHERS_S:,}/s, any idle one": _hot("many", functions.any_idle, OTHERS_S),
+    "its own, the most recently used first": _hot("few", functions.latest_idle, 0),
+    "its own, any idle function": _hot("any", functions.any_idle, 0),
+    f"functions for {OTHERS_S:,}/s, any idle function": _hot("many", functions.any_idle, OTHERS_S),
 }
-"""One Enterprise account alone, for each choice of the serving function."""
+"""The scenarios with a single Enterprise account, for each way in which Lambda may select the serving function."""
 
 ROUGH = {
-    "DynamoDB doesn't answer for 5 s, at 100/s": Scenario("outage", 100, 40, away_s=5),
-    "from nothing to 10,000/s, with Lambda's default concurrency": Scenario(
+    "DynamoDB doesn't respond for 5 s, at 100/s": Scenario("outage", 100, 40, away_s=5),
+    "from 0 to 10,000/s, with Lambda's default concurrency": Scenario(
         "rush", 10_000, 1, warm=False, functions_limit=ceilings.LAMBDA_CONCURRENCY
     ),
-    "one Free account asks 3,000 times a second, few functions": Scenario(
+    "one Free account sends 3,000 requests/s, few functions": Scenario(
         "flood, few functions", 3_000, 3, crowd=clients.flooded, partitions=1
     ),
-    f"the same, beside {OTHERS_S:,}/s": Scenario(
+    f"the same, with {OTHERS_S:,}/s of other traffic": Scenario(
         "flood, many functions", 3_000, 3, crowd=clients.flooded, partitions=1, beside=OTHERS_S
     ),
 }

@@ -1,4 +1,4 @@
-"""The simulated service: each request gets a function, the product's own admission, and a response for the judge."""
+"""The simulated service: assign each request to a function, run the product's admission, and record the response."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,16 +22,16 @@ from infra.simulate.scenario import Scenario
 from infra.simulate.timeline import Timeline
 
 FULL_HOUR_MS = 1_639_998_000_000
-"""2021-12-20T11:00:00Z: each scenario has one half on either side of it."""
+"""2021-12-20T11:00:00Z, the middle of every scenario, so that each one spans two hours."""
 TRIES_MAX = 3
-"""The attempts of a rejected compliant client, each after the Retry-After."""
+"""The maximum number of attempts of a compliant client, which waits for the Retry-After after a rejection."""
 COUNTER = "k1234567"
-"""The key of every request of an account."""
+"""The usage counter of the only API key of each account."""
 
 
 @dataclass(slots=True)
 class Service:
-    """The gateway and the functions behind it, during a scenario."""
+    """API Gateway and the functions behind it during a scenario."""
 
     scenario: Scenario
     timeline: Timeline
@@ -47,17 +47,17 @@ class Service:
     answers_us: list[int] = field(default_factory=list)
 
     def now_ms(self) -> int:
-        """Return the time of the running function's clock."""
+        """Return the time by the clock of the running function."""
         return self._true_ms() + (self.running.off_ms if self.running is not None else 0)
 
     def send(self, operation: str, body: dynamodb.Json) -> dynamodb.Json:
-        """Handle a DynamoDB call of the running function."""
-        function = self._parked()
+        """Send a DynamoDB call of the running function, and suspend the function until the response."""
+        function = self._suspend()
         function.calls += 1
         try:
-            answer = self.database.send(operation, body)
+            response = self.database.send(operation, body)
             function.unanswered = False
-            return answer
+            return response
         except DynamoDBError as error:
             function.unanswered = isinstance(error, Unreachable)
             raise
@@ -65,20 +65,20 @@ class Service:
             self._resume(function)
 
     def pause(self, seconds: float) -> None:
-        """Suspend the running function."""
-        function = self._parked()
+        """Suspend the running function for a time."""
+        function = self._suspend()
         self.timeline.wait_until(self.timeline.now_us + int(seconds * S))
         self._resume(function)
 
     def ask(self, account: Account, tries: int = 1) -> None:
-        """Handle a request of an account."""
+        """Handle one request of an account."""
         arrived_us = self.timeline.now_us
         self.judge.asked += 1
         self.judge.compliant += account.compliant
         self.fleet.serve(lambda function: self._work(function, lambda: self._decide(account, arrived_us, tries)))
 
     def change(self, account: Account) -> None:
-        """Change an account, and set its stale mark."""
+        """Simulate a change of an account, which sets its stale mark."""
         made_us = self.timeline.now_us
         self.fleet.serve(lambda function: self._work(function, lambda: self._mark(account, made_us)))
 
@@ -86,8 +86,8 @@ class Service:
         def work() -> None:
             self._resume(function)
             what()
-            self._parked()
-            self.timeline.after(assumptions.VIEW_MS * MS, lambda: self.fleet.idle_again(function))
+            self._suspend()
+            self.timeline.after(assumptions.VIEW_MS * MS, lambda: self.fleet.release(function))
 
         self.timeline.begin(work)
 
@@ -104,9 +104,9 @@ class Service:
             self.answers_us.append(self.timeline.now_us - arrived_us + assumptions.VIEW_MS * MS)
 
     def _admit(self, account: Account, arrived_us: int) -> None:
-        """Admit as `credentials.revocation_check` does; a re-verification costs two reads."""
+        """Admit a request in the same way as `credentials.revocation_check`; a re-verification takes two reads."""
         function = self._function()
-        principal = self._believed(account, function)
+        principal = self._find_principal(account, function)
         for _ in range(ROUNDS_MAX):
             window = window_at(account.subject, account.tier, clock.now_ms())
             function.unanswered, calls = fail_open.is_active(window.now_ms), function.calls
@@ -118,13 +118,13 @@ class Service:
                 function.renewed[account.subject] = principal
             else:
                 if function.unanswered:
-                    self.judge.pass_unasked(account, arrived_us)
+                    self.judge.grant_uncounted(account, arrived_us)
                 elif function.calls == calls:
                     self.judge.grant_from_lease(account, window, arrived_us, principal)
                 else:
                     self.judge.grant(account, window, arrived_us, principal)
                 return
-        raise RuntimeError("stale for ever")
+        raise RuntimeError("the principal is still stale after all rounds")
 
     def _ask_again(self, account: Account, after_s: int, tries: int) -> None:
         if account.compliant and tries < TRIES_MAX:
@@ -136,16 +136,16 @@ class Service:
         if stale_marks.mark(account.subject):
             account.changes.append((made_us, self.timeline.now_us))
 
-    def _believed(self, account: Account, function: Function) -> Principal:
-        """Return the function's newest principal: the gateway's, or its own re-verification."""
+    def _find_principal(self, account: Account, function: Function) -> Principal:
+        """Return the newer of the principal cached by API Gateway and the one re-verified by the function."""
         cached = self.cached.get(account.subject)
         if cached is None or self.timeline.now_us - cached.truly_us > assumptions.CACHED_S * S:
-            cached = self.cached[account.subject] = self._verified()
+            cached = self.cached[account.subject] = self._verify()
         renewed = function.renewed.get(account.subject, cached)
         return renewed if renewed.verified_at_ms > cached.verified_at_ms else cached
 
-    def _verified(self) -> Principal:
-        """Verify as the authorizer does, by the clock of another function."""
+    def _verify(self) -> Principal:
+        """Verify a credential in the same way as the authorizer, whose function has its own clock."""
         off_ms = self.dice.randint(-self.scenario.clocks_off_ms, self.scenario.clocks_off_ms)
         return Principal(stale_marks.verified_from(self._true_ms() + off_ms), self.timeline.now_us)
 
@@ -154,10 +154,10 @@ class Service:
 
     def _function(self) -> Function:
         if self.running is None:
-            raise RuntimeError("no function runs")
+            raise RuntimeError("no function is running")
         return self.running
 
-    def _parked(self) -> Function:
+    def _suspend(self) -> Function:
         function = self._function()
         self.processes.leave(function.state)
         self.running = None

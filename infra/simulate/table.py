@@ -1,4 +1,4 @@
-"""A table of counters, and the atomic effect of an UpdateItem. `dynamodb` decides when, and whether, it is applied."""
+"""A model of the counters' table, which applies each UpdateItem atomically."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ Key = tuple[str, int]
 
 @dataclass(slots=True)
 class Table:
-    """Items by subject and hour, in DynamoDB's JSON."""
+    """The items by subject and hour, in DynamoDB's JSON format."""
 
     items: dict[Key, Item] = field(default_factory=dict)
     _units: dict[Key, int] = field(default_factory=dict)
@@ -38,25 +38,25 @@ class Table:
     def update(self, request: Mapping[str, Any]) -> tuple[int, dynamodb.Json | ConditionFailed]:
         """Apply an UpdateItem; return its write units and its response.
 
-        Raises NotModelledError for what the simulation doesn't know, and InvalidError for what DynamoDB would reject.
+        Raises NotModelledError for a feature that the simulation lacks, and InvalidError if DynamoDB would reject it.
         """
         _check(request)
         key = key_of(request)
         names, values = request.get("ExpressionAttributeNames", {}), request.get("ExpressionAttributeValues", {})
         before = self.items.get(key, {})
         if not self.holds(request.get("ConditionExpression"), before, names, values):
-            # A failed condition costs as much as a write of the current item.
-            shown = {"Item": dict(before)} if before and _shows_old(request) else {}
-            refusal = ConditionFailed("ConditionalCheckFailedException", "The conditional request failed", shown)
-            return self._units.get(key, 1), refusal
+            # DynamoDB charges a failed condition like a write of the current item.
+            details = {"Item": dict(before)} if before and _returns_old_item(request) else {}
+            error = ConditionFailed("ConditionalCheckFailedException", "The conditional request failed", details)
+            return self._units.get(key, 1), error
         update = expressions.update(request["UpdateExpression"])
         if any(resolve(spelled, names) in request["Key"] for spelled in update.touched):
             raise InvalidError("an update can't change the key")
         after = update.apply(before or dict(request["Key"]), names, values)
         units_before = self._units.get(key, 1)
         self.items[key], self._units[key] = after, units(after)
-        answer = {"Attributes": dict(after)} if request.get("ReturnValues") == "ALL_NEW" else {}
-        return max(units_before, self._units[key]), answer
+        response = {"Attributes": dict(after)} if request.get("ReturnValues") == "ALL_NEW" else {}
+        return max(units_before, self._units[key]), response
 
     def holds(self, condition: str | None, item: Item, names: Names, values: Values) -> bool:
         """Return whether an item satisfies a condition."""
@@ -64,12 +64,12 @@ class Table:
 
 
 def key_of(request: Mapping[str, Any]) -> Key:
-    """Return the key of a request's item."""
+    """Return the key of the item that a request updates."""
     key = request["Key"]
     return key["subject"]["S"], int(key["hour"]["N"])
 
 
-def _shows_old(request: Mapping[str, Any]) -> bool:
+def _returns_old_item(request: Mapping[str, Any]) -> bool:
     return bool(request.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD")
 
 
@@ -79,7 +79,7 @@ def units(item: Item) -> int:
     for name, value in item.items():
         number = value.get("N")
         texts = value.get("SS") or [value.get("S", "")]
-        # A number has about one byte for two digits, and one more.
+        # DynamoDB stores a number in about one byte for two digits, plus one byte.
         size_bytes += len(name) + (len(number) // 2 + 2 if number else len("".join(texts)))
     return max(1, -(-size_bytes // UNIT_BYTES))
 

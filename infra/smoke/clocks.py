@@ -1,4 +1,4 @@
-"""Clock skew of this machine, API Gateway and the function, each against DynamoDB's Date header."""
+"""Compare the clocks of this machine, API Gateway and the function with the Date header of DynamoDB."""
 
 import email.utils
 import json
@@ -11,19 +11,19 @@ from infra.smoke.throwaway import Account
 
 CHECK = "clock skew against DynamoDB"
 APART_MAX_S = 3
-"""The clock skew between functions that the burst limit tolerates."""
+"""The maximum clock skew between functions that the burst limit tolerates."""
 ROUNDING_S = 1.5
-"""The resolution of a Date header and of `created_at`."""
+"""The tolerance for the rounding of a Date header and of `created_at` to seconds."""
 
 
 def check(run: Run, account: Account) -> None:
     """Read all clocks at about the same time, and compare them."""
     import boto3
 
-    with rights.asked(run.outcomes, CHECK):
+    with rights.record_errors(run.outcomes, CHECK):
         date = boto3.client("dynamodb").list_tables(Limit=1)["ResponseMetadata"]["HTTPHeaders"].get("date", "")
         if not date:
-            run.outcomes.left_out(CHECK, "it sends no Date header")
+            run.outcomes.left_out(CHECK, "DynamoDB sent no Date header")
             return
         apart_here_s = time.time() - seconds(date)
         sent_s = time.time()
@@ -39,12 +39,12 @@ def check(run: Run, account: Account) -> None:
 
 
 def outside(moment_s: float, sent_s: float, came_s: float) -> float:
-    """Return the seconds between a time and a request: 0 if it is between the request's start and its end."""
+    """Return the seconds by which a time is before the start or after the end of a request, 0 if it is in between."""
     return moment_s - min(max(moment_s, sent_s), came_s)
 
 
 def judge(run: Run, apart_s: dict[str, float]) -> None:
-    """Record the skew of each clock against DynamoDB's."""
+    """Check the skew of each clock against DynamoDB's clock."""
     for whose, seconds_apart in apart_s.items():
         most = APART_MAX_S + ROUNDING_S
         within, got = abs(seconds_apart) <= most, f"{seconds_apart:+.1f} s"
@@ -52,7 +52,7 @@ def judge(run: Run, apart_s: dict[str, float]) -> None:
 
 
 def seconds(date: str) -> float:
-    """Return a Date header as Unix time, in seconds."""
+    """Parse a Date header; return Unix time in seconds."""
     return email.utils.parsedate_to_datetime(date).timestamp()
 
 

@@ -1,7 +1,7 @@
 """`make smoke`: check the public contract, the log, the alarms and more of a deployed stage or of `make run`.
 
 It prints one line per check, cleans up, and writes a report without secrets. It exits with 1 if a result differs from
-what the code and the local gateway lead one to expect.
+the expected one. Expected responses are computed with the product's code and the local gateway.
 """
 
 import os
@@ -46,9 +46,11 @@ OF_ACCOUNT: dict[str, Callable[[Run, throwaway.Account], None]] = {
     "latency": latency.check,
 }
 ACCOUNT = "the run's account"
-UNCONFIRMED = "mail is on, so an account that ADMIN_KEY makes must confirm its address first: STAGE= makes one that has"
-NO_ACCOUNT = "it takes an account: give STAGE=, or ADMIN_KEY= with the key of an administrator"
-NOT_MADE = f"{ACCOUNT} couldn't be made, for the reason above"
+UNCONFIRMED = (
+    "the stage sends emails, so an account created with ADMIN_KEY= has an unverified address: use STAGE= instead"
+)
+NO_ACCOUNT = "it requires an account: set STAGE=, or ADMIN_KEY= to an administrator's key"
+NOT_MADE = f"{ACCOUNT} couldn't be created (see above)"
 
 
 def main() -> int:
@@ -58,7 +60,7 @@ def main() -> int:
     redaction = Redaction()
     redaction.hide(given.get("ADMIN_KEY", "").strip())
     try:
-        chosen = target.chosen(given)
+        selected = target.select(given)
     except KeyboardInterrupt:
         print("Interrupted before the first check.", file=sys.stderr)
         return INTERRUPTED
@@ -66,9 +68,9 @@ def main() -> int:
         print(aws_errors.in_words(error), file=sys.stderr)
         return 1
     except (*UNREACHABLE, ValueError) as error:  # ValueError: the host name is invalid
-        print(f"Nothing answers there: {error}", file=sys.stderr)
+        print(f"The target can't be reached: {error}", file=sys.stderr)
         return 1
-    return smoke(Run(chosen, outcomes.Outcomes(redaction, _say)), report.FILE)
+    return smoke(Run(selected, outcomes.Outcomes(redaction, _print)), report.FILE)
 
 
 def smoke(run: Run, file: Path) -> int:
@@ -79,7 +81,7 @@ def smoke(run: Run, file: Path) -> int:
         with settings.override(run.target.settings), actors.act_as_operator("make smoke"), manage.no_log_lines():
             _check(run)
     except KeyboardInterrupt:
-        run.outcomes.differs("the whole run", expected="its end", got="an interruption")
+        run.outcomes.differs("the whole run", expected="to complete", got="an interruption")
         status = INTERRUPTED
     with undisturbed():
         took_s = time.monotonic() - began_s
@@ -96,24 +98,24 @@ def smoke(run: Run, file: Path) -> int:
 
 
 def _check(run: Run) -> None:
-    with run.noted("the contract without an account"):
+    with run.record_errors("the contract without an account"):
         contract.check(run)
     if run.target.has_accounts:
         _check_with_account(run)
     else:
         _leave_out(run, NO_ACCOUNT)
-    with run.noted(mail.CHECK):
+    with run.record_errors(mail.CHECK):
         mail.check(run)
     if run.target.is_deployed:
-        with run.noted("alarms"):
+        with run.record_errors("alarms"):
             alarms.check(run)
-        with run.noted("logs"):
+        with run.record_errors("logs"):
             logs.check(run)
 
 
 def _check_with_account(run: Run) -> None:
     why = NOT_MADE
-    with run.noted(ACCOUNT):
+    with run.record_errors(ACCOUNT):
         try:
             with throwaway.account(run) as account:
                 why = ""
@@ -130,18 +132,18 @@ def _leave_out(run: Run, why: str) -> None:
 
 
 def _check_account(run: Run, account: throwaway.Account) -> None:
-    with run.noted(logs.TRACE):
+    with run.record_errors(logs.TRACE):
         logs.send_traced(run, account)
     for name, check in OF_ACCOUNT.items():
-        with run.noted(name):
+        with run.record_errors(name):
             check(run, account)
     if run.target.stage:
-        with run.noted(clocks.CHECK):
+        with run.record_errors(clocks.CHECK):
             clocks.check(run, account)
 
 
-def _say(line: str) -> None:
-    """Print a line, or discard it if the output was closed, as by `| head`, so that the run still cleans up."""
+def _print(line: str) -> None:
+    """Print a line, or discard it if the reader has closed the output, so that the run still cleans up."""
     try:
         print(line, flush=True)
     except BrokenPipeError:

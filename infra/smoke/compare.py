@@ -8,14 +8,14 @@ ANY = "any value"
 """The expected value of a header that must be present."""
 NUMBER = "a whole number"
 _VARY = frozenset({"x-amzn-requestid", "content-length", "date", "server", "connection"})
-"""Headers that differ between any two responses, and those that intermediaries add."""
+"""Headers that aren't compared, because they differ between any two responses or are added by intermediaries."""
 _OURS = ("access-control-", "x-ratelimit-", "ratelimit", "retry-after", "www-authenticate", "x-amzn-remapped-", "allow")
 _RENAMED, _CLOUDFRONTS = "x-amzn-remapped-", "x-amz-cf-id"
 _SHOWN_MAX = 300
 
 
 def differences(expected: Response, came: Response) -> list[str]:
-    """Return every difference as a sentence."""
+    """Return all differences of a response from the expected response, as sentences."""
     found = []
     if came.status != expected.status:
         found.append(f"expected status {expected.status}, got {came.status}")
@@ -23,13 +23,13 @@ def differences(expected: Response, came: Response) -> list[str]:
 
 
 def of_body(expected: bytes, came: Response) -> list[str]:
-    """Return the difference between bodies."""
-    return [] if came.body == expected else [f"expected body {_shown(expected)}, got {_shown(came.body)}"]
+    """Return the difference of a response's body from the expected one; empty if they are equal."""
+    return [] if came.body == expected else [f"expected body {_shorten(expected)}, got {_shorten(came.body)}"]
 
 
 def of_headers(expected: Mapping[str, str], came: Response) -> list[str]:
-    """Return the differences between headers; an expected ANY or NUMBER matches any value, or any number."""
-    got = _joined(came.headers)
+    """Return the differences of a response's headers; ANY matches any value, NUMBER any whole number."""
+    got = _join(came.headers)
     wanted = {_own_name(name, got): (name, value) for name, value in expected.items() if name.lower() not in _VARY}
     found = []
     for lower, (name, value) in wanted.items():
@@ -42,12 +42,12 @@ def of_headers(expected: Mapping[str, str], came: Response) -> list[str]:
 
 
 def is_ours(name: str) -> bool:
-    """Return whether we set a header, rather than an intermediary."""
+    """Return whether Latchkey sets a header, rather than an intermediary."""
     return name.lower().startswith(_OURS)
 
 
 def _own_name(name: str, got: Mapping[str, str]) -> str:
-    """Return a header's name in the response: our CloudFront function restores those that API Gateway renames."""
+    """Return a header's lower-case name in the response: behind CloudFront, headers aren't renamed."""
     lower = name.lower()
     own = lower.removeprefix(_RENAMED)
     return own if own in got and _CLOUDFRONTS in got else lower
@@ -59,7 +59,7 @@ def _fits(expected: str, got: str) -> bool:
     return expected in (ANY, got)
 
 
-def _joined(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+def _join(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
     joined: dict[str, str] = {}
     for name, value in headers:
         lower = name.lower()
@@ -67,6 +67,6 @@ def _joined(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
     return joined
 
 
-def _shown(body: bytes) -> str:
+def _shorten(body: bytes) -> str:
     text = body.decode("utf-8", "replace")
-    return (text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]}… ({len(body)} bytes)") or "nothing"
+    return (text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]}… ({len(body)} bytes)") or "an empty body"

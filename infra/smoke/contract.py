@@ -1,6 +1,6 @@
-"""Compare the responses to requests without an account with those of the local gateway, for the same requests.
+"""Send requests that need no account, and compare each response with the local gateway's response.
 
-They come from API Gateway itself, from public pages, and from denials of the authorizer.
+These are responses of API Gateway itself, public pages, and denials by the authorizer.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,14 +23,14 @@ ANSWERED = (
     *(("GET", path) for path in ("/.well-known/oauth-authorization-server", "/oauth/authorize", KNOWN)),
     *(("POST", path) for path in ("/oauth/token", "/oauth/register", "/login", "/v1/leaks")),
 )
-"""One request for each kind of response, rejections included."""
+"""Requests for which the limit headers are checked, one for each kind of response."""
 HEALTHY = b'{"status":"ok"}'
 ORIGIN = {"Origin": "https://app.example.com"}
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """One request, and the name of its check."""
+class Request:
+    """A request, and the name of the check that compares its response."""
 
     check: str
     method: str
@@ -42,45 +42,46 @@ class Asked:
 def check(run: Run) -> None:
     """Compare every response that needs no account."""
     gateway = local_gateway()
-    for asked in (*_refusals(), *_unknown_paths(), *_preflights()):
-        _compare(run, gateway, asked)
-    for asked in _odd_methods(_well_formed()):
-        came = _compare(run, gateway, asked)
-        if came is not None:
-            say_kind(run, asked.check, came)
-    run.judge("401 of a well-formed key that nobody has", lambda: _of_unknown_key(run, gateway))
-    run.judge("limit headers on every answer", lambda: _without_limits(run))
-    run.judge("200 of /health", lambda: compare.of_body(HEALTHY, run.call("GET", "/health")))
+    for request in (*_unauthorized(), *_unknown_paths(), *_preflights()):
+        _compare(run, gateway, request)
+    for request in _odd_methods(_well_formed()):
+        response = _compare(run, gateway, request)
+        if response is not None:
+            record_error_type(run, request.check, response)
+    run.judge("401 for a well-formed but unknown key", lambda: _compare_unknown_key(run, gateway))
+    run.judge("limit headers on every response", lambda: _check_limit_headers(run))
+    run.judge("200 for /health", lambda: compare.of_body(HEALTHY, run.call("GET", "/health")))
     for path in HEADS:
-        run.judge(f"HEAD {path} as GET, without a body", partial(of_head, run, path))
+        run.judge(f"HEAD {path} like GET, without a body", partial(compare_head, run, path))
 
 
-def _compare(run: Run, gateway: Gateway, asked: Asked) -> Response | None:
-    """Compare one response and return it, None without one."""
-    with run.noted(asked.check):
-        came = run.call(asked.method, asked.path, "", asked.headers, asked.body)
-        expected = gateway.handle(asked.method, asked.path, asked.headers.items(), asked.body)
-        run.outcomes.judge(asked.check, compare.differences(expected, came))
-        return came
+def _compare(run: Run, gateway: Gateway, request: Request) -> Response | None:
+    """Send a request, compare its response with the expected one, and return it; None if there was no response."""
+    with run.record_errors(request.check):
+        response = run.call(request.method, request.path, "", request.headers, request.body)
+        expected = gateway.handle(request.method, request.path, request.headers.items(), request.body)
+        run.outcomes.judge(request.check, compare.differences(expected, response))
+        return response
     return None
 
 
-def say_kind(run: Run, check: str, came: Response) -> None:
-    """Record API Gateway's response to a method that a path doesn't have; AWS documents it only in part."""
+def record_error_type(run: Run, check: str, response: Response) -> None:
+    """Record API Gateway's error type for a method that the path lacks, which AWS documents only in part."""
     if run.target.is_deployed:
-        kind = came.header("x-amzn-ErrorType")
-        run.outcomes.seen(check, f"answered {came.status}, {f'x-amzn-ErrorType {kind}' if kind else 'no error type'}")
+        kind = response.header("x-amzn-ErrorType")
+        found = f"x-amzn-ErrorType {kind}" if kind else "no error type"
+        run.outcomes.seen(check, f"status {response.status}, {found}")
 
 
 def local_gateway() -> Gateway:
-    """Return the local gateway, whose responses without a database are the expected ones."""
+    """Return a local gateway, which computes the expected responses; these requests need no database."""
     from app import app
 
     return Gateway(app)
 
 
-def of_head(run: Run, path: str, key: str = "") -> list[str]:
-    """Return how the response to HEAD differs from that to GET, apart from the counted limits."""
+def compare_head(run: Run, path: str, key: str = "") -> list[str]:
+    """Return how the response to HEAD differs from the response to GET, ignoring the values of limit headers."""
     got, head = run.call("GET", path, key), run.call("HEAD", path, key)
     expected = {name: compare.ANY if _is_counted(name) else value for name, value in got.headers}
     ours = {name: value for name, value in expected.items() if compare.is_ours(name) or name.lower() == "content-type"}
@@ -91,55 +92,56 @@ def of_head(run: Run, path: str, key: str = "") -> list[str]:
     return found + compare.of_headers(ours, head)
 
 
-def _without_limits(run: Run) -> list[str]:
-    """Return the limit headers missing from responses of every kind: pages, files, documents, OAuth."""
+def _check_limit_headers(run: Run) -> list[str]:
+    """Return the missing limit headers in one response of each kind: pages, files, documents, OAuth."""
     wanted = dict.fromkeys(limit_headers.NO_LIMITS, compare.NUMBER)
     found = []
     for method, path in ANSWERED:
-        came = run.call(method, path)
-        there = [(name, value) for name, value in came.headers if name.lower().startswith("x-ratelimit-")]
-        found += [f"{method} {path}: {each}" for each in compare.of_headers(wanted, Response(came.status, there, b""))]
+        response = run.call(method, path)
+        limits = [(name, value) for name, value in response.headers if name.lower().startswith("x-ratelimit-")]
+        differences = compare.of_headers(wanted, Response(response.status, limits, b""))
+        found += [f"{method} {path}: {each}" for each in differences]
     return found
 
 
-def _refusals() -> Iterator[Asked]:
-    yield Asked("401 without a credential", "GET", KNOWN, ORIGIN)
-    yield Asked("401 of another scheme", "GET", KNOWN, {"Authorization": "Basic c21va2U6c21va2U="})
-    yield Asked("401 of a scheme without a credential", "GET", KNOWN, {"Authorization": "Bearer"})
-    yield Asked("401 of a malformed key", "GET", KNOWN, {"Authorization": "Bearer YOUR_API_KEY"} | ORIGIN)
-    yield Asked("401 of a malformed key, POST", "POST", "/v1/keys", {"Authorization": "Bearer x"}, b"{}")
+def _unauthorized() -> Iterator[Request]:
+    yield Request("401 without a credential", "GET", KNOWN, ORIGIN)
+    yield Request("401 for another scheme", "GET", KNOWN, {"Authorization": "Basic c21va2U6c21va2U="})
+    yield Request("401 for a scheme without a credential", "GET", KNOWN, {"Authorization": "Bearer"})
+    yield Request("401 for a malformed key", "GET", KNOWN, {"Authorization": "Bearer YOUR_API_KEY"} | ORIGIN)
+    yield Request("401 for a malformed key, POST", "POST", "/v1/keys", {"Authorization": "Bearer x"}, b"{}")
 
 
-def _unknown_paths() -> Iterator[Asked]:
+def _unknown_paths() -> Iterator[Request]:
     key = {"Authorization": f"Bearer {_well_formed()}"}
-    yield Asked("404 of an unknown path", "GET", UNKNOWN, ORIGIN)
-    yield Asked("404 of an unknown path with a Bearer header", "GET", UNKNOWN, key)
-    yield Asked("404 of an unknown path outside /v1, as a page", "GET", "/smoke-nothing", {"Accept": "text/html"})
+    yield Request("404 for an unknown path", "GET", UNKNOWN, ORIGIN)
+    yield Request("404 for an unknown path with a Bearer header", "GET", UNKNOWN, key)
+    yield Request("404 for an unknown path outside /v1, as a page", "GET", "/smoke-nothing", {"Accept": "text/html"})
     for kind in NOT_JSON:
-        yield Asked(f"404 of an unknown path with a body of {kind}", "POST", UNKNOWN, {"Content-Type": kind}, b"a,b")
-    yield Asked("404 of an unknown path with a body that isn't JSON", "POST", UNKNOWN, _JSON | key, b"{not json")
+        yield Request(f"404 for an unknown path with a body of {kind}", "POST", UNKNOWN, {"Content-Type": kind}, b"a,b")
+    yield Request("404 for an unknown path with a body that isn't JSON", "POST", UNKNOWN, _JSON | key, b"{not json")
 
 
-def _preflights() -> Iterator[Asked]:
+def _preflights() -> Iterator[Request]:
     for path, wanted in ((KNOWN, "PATCH"), ("/v1/keys", "POST"), ("/health", "GET"), ("/oauth/token", "POST")):
-        asks = ORIGIN | {
+        headers = ORIGIN | {
             "Access-Control-Request-Method": wanted,
             "Access-Control-Request-Headers": "authorization,content-type",
         }
-        yield Asked(f"CORS preflight of {path}", "OPTIONS", path, asks)
-    asks = ORIGIN | {"Access-Control-Request-Method": "GET"}
-    yield Asked("CORS preflight of a page, which takes none", "OPTIONS", "/login", asks)
+        yield Request(f"CORS preflight for {path}", "OPTIONS", path, headers)
+    headers = ORIGIN | {"Access-Control-Request-Method": "GET"}
+    yield Request("CORS preflight for a page, which doesn't allow CORS", "OPTIONS", "/login", headers)
 
 
-def _odd_methods(key: str) -> Iterator[Asked]:
+def _odd_methods(key: str) -> Iterator[Request]:
     for method, path in ODD:
-        name = f"404 of {method} {path}, which takes no {method}"
-        yield Asked(name, method, path, _JSON, b"{}")
-        yield Asked(f"{name}, with a Bearer header", method, path, _JSON | {"Authorization": f"Bearer {key}"}, b"{}")
+        name = f"404 for {method} {path}, since the path has no {method}"
+        yield Request(name, method, path, _JSON, b"{}")
+        yield Request(f"{name}, with a Bearer header", method, path, _JSON | {"Authorization": f"Bearer {key}"}, b"{}")
 
 
-def _of_unknown_key(run: Run, gateway: Gateway) -> list[str]:
-    """Compare with the response to a malformed key: the two must be indistinguishable."""
+def _compare_unknown_key(run: Run, gateway: Gateway) -> list[str]:
+    """Return how the response to an unknown key differs from the response to a malformed key: they must be equal."""
     malformed = gateway.handle("GET", KNOWN, [("Authorization", "Bearer x")])
     return compare.differences(malformed, run.call("GET", KNOWN, _well_formed()))
 

@@ -1,4 +1,4 @@
-"""Compare the responses to requests with a credential byte by byte, and each 401 and 403 that needs its own key."""
+"""Compare the responses to requests with a credential byte by byte, including the 401 and 403 of unusable keys."""
 
 import json
 from typing import Any
@@ -15,29 +15,29 @@ from infra.smoke.run import Run, expect
 from infra.smoke.throwaway import TIER, Account
 
 ME = "/v1/users/me"
-OWN_RECORD = "200 of a good key, body and headers"
+OWN_RECORD = "200 for a valid key, body and headers"
 
 
 def check(run: Run, account: Account) -> None:
     """Compare the responses to the account's key, to keys with fewer scopes, and to expired and revoked keys."""
-    with run.noted(OWN_RECORD):
-        _own_record(run, account)
-    run.judge(f"HEAD {ME} as GET, without a body", lambda: contract.of_head(run, ME, account.key))
-    _odd_methods(run, account)
-    run.judge("403 insufficient_scope, with its step-up challenge", lambda: _of_scope(run, account))
-    run.judge("401 token_expired, of a key that was rotated out", lambda: _of_rotated(run, account))
-    run.judge("401 invalid_api_key, of a revoked key that nobody used", lambda: _of_revoked(run, account))
+    with run.record_errors(OWN_RECORD):
+        _check_own_record(run, account)
+    run.judge(f"HEAD {ME} like GET, without a body", lambda: contract.compare_head(run, ME, account.key))
+    _check_odd_methods(run, account)
+    run.judge("403 insufficient_scope, with its step-up challenge", lambda: _compare_missing_scope(run, account))
+    run.judge("401 token_expired for a rotated key", lambda: _compare_rotated(run, account))
+    run.judge("401 invalid_api_key for a revoked key that wasn't used before", lambda: _compare_revoked(run, account))
 
 
-def refused_by_gateway(error: errors.LatchkeyError) -> Response:
-    """Return the gateway response to the authorizer's denial."""
+def denied_by_gateway(error: errors.LatchkeyError) -> Response:
+    """Return API Gateway's response to a request that the authorizer denies."""
     context = {REFUSAL: error.error, EXPLANATION: error.message}
     status, headers, body = gateway.render("ACCESS_DENIED", status=403, context=context, own_message="")
     return Response(status, list(headers.items()), body.encode())
 
 
-def refused_by_function(run: Run, error: errors.LatchkeyError, needed: str) -> Response:
-    """Return the function's error response before the view; API Gateway renames its challenge header."""
+def denied_by_function(run: Run, error: errors.LatchkeyError, needed: str) -> Response:
+    """Return the response to a request that the function denies before the view, with the renamed challenge header."""
     response = responses.error_response(error)
     challenge = www_authenticate.of(error, [needed], settings.current().public_url or run.target.url) or ""
     headers = {
@@ -50,7 +50,7 @@ def refused_by_function(run: Run, error: errors.LatchkeyError, needed: str) -> R
 
 
 def cross_origin(path: str, method: str) -> dict[str, str]:
-    """Return the CORS headers of a route's responses."""
+    """Return the CORS headers of responses from a route."""
     from app import app
 
     cors = app.routes[path][method].cors
@@ -58,7 +58,7 @@ def cross_origin(path: str, method: str) -> dict[str, str]:
 
 
 def headers_of_limits() -> dict[str, str]:
-    """Return the limit headers of the run's tier; the remaining numbers may vary."""
+    """Return the limit headers for the tier of the run's account; the remaining numbers may vary."""
     full = limit_headers.Allowance(TIER, TIER.quota or 0, TIER.burst, 0, 0, 0)
     policy = limit_headers.headers(full)["RateLimit-Policy"]
     return {
@@ -71,11 +71,11 @@ def headers_of_limits() -> dict[str, str]:
 
 
 def as_sent(body: Any) -> bytes:
-    """Return a body as the function serializes it."""
+    """Return a JSON body in the format in which the function serializes it."""
     return json.dumps(body, separators=(",", ":")).encode()
 
 
-def _own_record(run: Run, account: Account) -> None:
+def _check_own_record(run: Run, account: Account) -> None:
     first, second = run.call("GET", ME, account.key), run.call("GET", ME, account.key)
     record = {"id": account.id, "name": "Smoke", "created_at": "", "email": account.email}
     record |= {"tier": TIER.name, "status": "active"}
@@ -87,37 +87,37 @@ def _own_record(run: Run, account: Account) -> None:
     left = [int(each.header("X-RateLimit-Remaining") or -1) for each in (first, second)]
     is_new_hour = first.header("X-RateLimit-Reset") != second.header("X-RateLimit-Reset")
     went_down = is_new_hour or left[1] == left[0] - 1
-    run.outcomes.expect("each request takes one of the quota", went_down, expected=left[0] - 1, got=left[1])
+    run.outcomes.expect("each request counts once against the quota", went_down, expected=left[0] - 1, got=left[1])
     reset_s = int(second.header("X-RateLimit-Reset") or 0)
     is_full_hour = reset_s % clock.HOUR_S == 0 and -clock.HOUR_S < reset_s - clock.now_s() - clock.HOUR_S <= 5
-    run.outcomes.expect("the quota is full again at the next full hour", is_full_hour, expected="it", got=reset_s)
+    run.outcomes.expect("the quota resets at the full hour", is_full_hour, expected="a full hour", got=reset_s)
 
 
-def _odd_methods(run: Run, account: Account) -> None:
+def _check_odd_methods(run: Run, account: Account) -> None:
     for method, path in contract.ODD:
-        name = f"404 of {method} {path} with a good key, which takes no {method}"
+        name = f"404 for {method} {path} with a valid key, since the path has no {method}"
         bearer = {"Authorization": f"Bearer {account.key}", "Content-Type": "application/json"}
         expected = contract.local_gateway().handle(method, path, bearer.items(), b"{}")
-        with run.noted(name):
-            came = run.call(method, path, account.key, body=b"{}")
-            run.outcomes.judge(name, compare.differences(expected, came))
-            contract.say_kind(run, name, came)
+        with run.record_errors(name):
+            response = run.call(method, path, account.key, body=b"{}")
+            run.outcomes.judge(name, compare.differences(expected, response))
+            contract.record_error_type(run, name, response)
 
 
-def _of_scope(run: Run, account: Account) -> list[str]:
+def _compare_missing_scope(run: Run, account: Account) -> list[str]:
     reader = account.make_key(scopes.READ)["secret"]
-    expected = refused_by_function(run, errors.InsufficientScope(scopes.WRITE), scopes.WRITE)
+    expected = denied_by_function(run, errors.InsufficientScope(scopes.WRITE), scopes.WRITE)
     return compare.differences(expected, run.call("PATCH", ME, reader, body={"name": "Smoke"}))
 
 
-def _of_rotated(run: Run, account: Account) -> list[str]:
+def _compare_rotated(run: Run, account: Account) -> list[str]:
     made = account.make_key()
     successor = run.call("POST", f"/v1/keys/{made['id']}/rotate", account.key, body={"grace_s": 0})
     run.hide(json.loads(successor.body).get("secret", ""))
-    return compare.differences(refused_by_gateway(errors.TokenExpired()), run.call("GET", ME, made["secret"]))
+    return compare.differences(denied_by_gateway(errors.TokenExpired()), run.call("GET", ME, made["secret"]))
 
 
-def _of_revoked(run: Run, account: Account) -> list[str]:
+def _compare_revoked(run: Run, account: Account) -> list[str]:
     made = account.make_key()
     run.call("DELETE", f"/v1/keys/{made['id']}", account.key)
-    return compare.differences(refused_by_gateway(errors.InvalidApiKey()), run.call("GET", ME, made["secret"]))
+    return compare.differences(denied_by_gateway(errors.InvalidApiKey()), run.call("GET", ME, made["secret"]))

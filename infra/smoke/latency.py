@@ -1,6 +1,6 @@
-"""Measure response times from this machine, by percentile: warm and, with COLD=1, cold.
+"""Measure response times from this machine, as percentiles: of warm functions and, with COLD=1, of cold starts.
 
-To force cold starts, it changes the function's environment and restores it at the end, so it modifies the deployment.
+Measuring cold starts modifies the deployment: it changes the function's environment and restores it at the end.
 """
 
 import time
@@ -25,24 +25,24 @@ COLD_CHECK = "cold latency"
 
 
 def check(run: Run, account: Account) -> None:
-    """Measure and record the times; no time is an error."""
-    run.outcomes.seen("warm latency, a request after the other", by_percentile(_warm(run, account.key)))
+    """Measure and record the response times; none of them is treated as a failure."""
+    run.outcomes.seen("warm latency, sequential requests", by_percentile(_warm(run, account.key)))
     measure_cold(run, account.key)
 
 
 def measure_cold(run: Run, key: str) -> None:
-    """Measure cold starts if COLD=1."""
+    """Measure cold starts if COLD=1 is set."""
     if not run.target.is_cold_wanted:
-        run.outcomes.left_out(COLD_CHECK, "not asked for: COLD=1 does, and updates the function's configuration")
+        run.outcomes.left_out(COLD_CHECK, "it requires COLD=1, which changes the function's configuration")
     elif not run.target.is_deployed:
-        run.outcomes.left_out(COLD_CHECK, "it takes a deployed stage: STAGE=")
+        run.outcomes.left_out(COLD_CHECK, "it requires a deployed stage: STAGE=")
     else:
-        with run.noted(COLD_CHECK):
+        with run.record_errors(COLD_CHECK):
             run.outcomes.seen(COLD_CHECK, f"the API's function: {by_percentile(_cold(run, key))}")
 
 
 def by_percentile(took_ms: list[float]) -> str:
-    """Return the percentiles of some measurements, by nearest rank, and their number."""
+    """Return the percentiles (nearest rank) and the number of measurements as a text."""
     ordered = sorted(took_ms)
     ranked = (f"p{each} {ordered[ceil(each / 100 * len(ordered)) - 1]:.0f} ms" for each in PERCENTILES)
     return f"{', '.join(ranked)} (n = {len(ordered)})"
@@ -60,14 +60,14 @@ def _warm(run: Run, key: str) -> list[float]:
             time.sleep(PACE_S)
     finally:
         connection.close()
-    return took_ms[1:]  # the first request opened the connection
+    return took_ms[1:]  # omit the first request, which opened the connection
 
 
 def _cold(run: Run, key: str) -> list[float]:
     took_ms = []
-    with renewed(f"latchkey-{run.target.stage}") as renew:
+    with restore_environment(f"latchkey-{run.target.stage}") as force_cold_start:
         for number in range(COLD):
-            renew(str(number))
+            force_cold_start(str(number))
             started_s = time.perf_counter()
             run.call("GET", PATH, key)
             took_ms.append((time.perf_counter() - started_s) * 1000)
@@ -75,8 +75,8 @@ def _cold(run: Run, key: str) -> list[float]:
 
 
 @contextmanager
-def renewed(function: str) -> Iterator[Any]:
-    """Yield a function that forces cold starts; restore the Lambda function's environment at the end."""
+def restore_environment(function: str) -> Iterator[Any]:
+    """Yield a function that forces a cold start; at the end, restore the Lambda function's environment."""
     import boto3
 
     client = boto3.client("lambda")
@@ -91,11 +91,11 @@ def renewed(function: str) -> Iterator[Any]:
         yield lambda mark: put({**before, MARK: mark})
     finally:
         with undisturbed():
-            _put_back(lambda: put(before))
+            _restore(lambda: put(before))
 
 
-def _put_back(put: Callable[[], None]) -> None:
-    """Restore the environment. A missing permission is ignored: it prevented the change as well."""
+def _restore(put: Callable[[], None]) -> None:
+    """Restore the environment. Raises Failed on errors, except for a missing permission, which prevented the change."""
     try:
         put()
     except (ClientError, BotoCoreError) as error:

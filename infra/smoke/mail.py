@@ -1,4 +1,4 @@
-"""Check that emails can be sent: the stage's setting, and SES's status of its sender and of the sandbox."""
+"""Check that the stage can send emails: its sender setting, and SES's status for the account and the sender."""
 
 from typing import Any
 
@@ -10,23 +10,23 @@ CHECK = "mail"
 
 
 def check(run: Run) -> None:
-    """Record the status. Nothing is sent."""
+    """Check the setting and SES's status, without sending an email."""
     sender = run.target.settings.mail_from
     if not run.target.stage:
-        run.outcomes.left_out(CHECK, "an address alone doesn't tell: STAGE= does")
+        run.outcomes.left_out(CHECK, "it requires STAGE=, since a URL alone doesn't reveal the setting")
     elif run.target.stage == target.LOCAL:
-        run.outcomes.left_out(CHECK, "a local run sends none: it keeps it in .local/mail")
+        run.outcomes.left_out(CHECK, "a local run sends no emails; it stores them in .local/mail")
     elif not sender:
-        run.outcomes.seen(CHECK, "no sender is set: no email is sent, and addresses need no confirmation")
+        run.outcomes.seen(CHECK, "no sender is configured, so no emails are sent and addresses aren't verified")
     else:
         import boto3
 
-        with rights.asked(run.outcomes, CHECK):
+        with rights.record_errors(run.outcomes, CHECK):
             look(run, boto3.client("sesv2"), sender)
 
 
 def look(run: Run, client: Any, sender: str) -> None:
-    """Record SES's status of an account and of a sender."""
+    """Check SES's status for the AWS account and for the sender."""
     account = client.get_account()
     in_sandbox = "out of" if account.get("ProductionAccessEnabled") else "in"
     run.outcomes.seen(CHECK, f"the account is {in_sandbox} SES's sandbox in this region")
@@ -37,7 +37,7 @@ def look(run: Run, client: Any, sender: str) -> None:
 
 
 def identities(sender: str) -> list[str]:
-    """Return the identities that SES may have verified for a sender: its address, its domain, and parent domains."""
+    """Return the identities of which SES must have verified one: the sender's address, its domain, parent domains."""
     address = template.address(sender)
     labels = address.rpartition("@")[2].split(".")
     return [address, *(".".join(labels[at:]) for at in range(len(labels) - 1))]

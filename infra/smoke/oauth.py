@@ -1,4 +1,4 @@
-"""Test an OAuth client and its code flow with PKCE: token exchange and use, refresh token rotation, revocation."""
+"""Test the authorization code flow with PKCE: token exchange and use, refresh token rotation, revocation."""
 
 import json
 import secrets
@@ -18,7 +18,7 @@ TOKEN = "/oauth/token"  # noqa: S105 - a path
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A confidential application of the account."""
+    """A confidential OAuth client of the run's account."""
 
     run: Run
     account: Account
@@ -28,7 +28,7 @@ class Client:
     def code(self, verifier: str) -> str:
         """Return an authorization code after the user's consent in a browser."""
         state = secrets.token_urlsafe(12)
-        asked = {
+        parameters = {
             "client_id": self.id,
             "redirect_uri": REDIRECT_URI,
             "response_type": "code",
@@ -37,51 +37,51 @@ class Client:
             "code_challenge": challenge_of(verifier),
             "code_challenge_method": "S256",
         }
-        url = f"{self.run.target.url}/oauth/authorize?{urlencode(asked)}"
+        url = f"{self.run.target.url}/oauth/authorize?{urlencode(parameters)}"
         back = self.account.browser.decide(url, "allow", email=self.account.email, password=self.account.password)
-        answer = {name: values[0] for name, values in parse_qs(urlsplit(back).query).items()}
-        if answer.get("state") != state or "code" not in answer:
-            raise Failed(f"The authorization endpoint answered {answer.get('error', 'without code or state')}.")
-        return self.run.hide(answer["code"])
+        response = {name: values[0] for name, values in parse_qs(urlsplit(back).query).items()}
+        if response.get("state") != state or "code" not in response:
+            raise Failed(f"The authorization endpoint returned {response.get('error', 'no code or the wrong state')}.")
+        return self.run.hide(response["code"])
 
     def exchange(self, code: str, verifier: str) -> Response:
         """Exchange a code for tokens."""
-        sent = {"grant_type": "authorization_code", "code": code, "code_verifier": verifier}
-        return self.post(TOKEN, sent | {"redirect_uri": REDIRECT_URI})
+        form = {"grant_type": "authorization_code", "code": code, "code_verifier": verifier}
+        return self.post(TOKEN, form | {"redirect_uri": REDIRECT_URI})
 
-    def post(self, path: str, sent: dict[str, str]) -> Response:
-        """Send a form with the application's credentials."""
-        body = urlencode(sent | {"client_id": self.id, "client_secret": self.secret}).encode()
+    def post(self, path: str, form: dict[str, str]) -> Response:
+        """Send a form with the client's credentials."""
+        body = urlencode(form | {"client_id": self.id, "client_secret": self.secret}).encode()
         return self.run.call("POST", path, headers={"Content-Type": "application/x-www-form-urlencoded"}, body=body)
 
-    def tokens(self, what: str, answer: Response) -> dict[str, Any]:
-        """Return the tokens of a response, which are redacted from now on."""
-        made: dict[str, Any] = expect(200, what, answer).json()
+    def tokens(self, request: str, response: Response) -> dict[str, Any]:
+        """Return the tokens of a response, and redact them in all further output."""
+        tokens: dict[str, Any] = expect(200, request, response).json()
         for name in ("access_token", "refresh_token"):
-            self.run.hide(made[name])
-        return made
+            self.run.hide(tokens[name])
+        return tokens
 
 
 def check(run: Run, account: Account) -> None:
-    """Run the flow as an application would."""
-    client, verifier = _registered(run, account), secrets.token_urlsafe(32)
+    """Run the flow in the same way as an application."""
+    client, verifier = _register(run, account), secrets.token_urlsafe(32)
     wrong = client.exchange(client.code(verifier), secrets.token_urlsafe(32))
-    _expect_refusal(run, "a code with another verifier is refused (RFC 7636)", wrong)
+    _expect_invalid_grant(run, "a code with another verifier is rejected (RFC 7636)", wrong)
     code = client.code(verifier)
-    first = client.tokens("The exchange of a code", client.exchange(code, verifier))
+    first = client.tokens("The code exchange", client.exchange(code, verifier))
     _expect(run, "an access token calls the API", 200, _me(run, first))
     refreshed = client.post(TOKEN, {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]})
     second = client.tokens("The refresh", refreshed)
     are_new = second["access_token"] != first["access_token"] and second["refresh_token"] != first["refresh_token"]
-    run.outcomes.expect("a refresh rotates both tokens", are_new, expected="two new ones", got="an old one")
+    run.outcomes.expect("a refresh rotates both tokens", are_new, expected="two new tokens", got="an unchanged token")
     _expect(run, "the refreshed access token calls the API", 200, _me(run, second))
     _expect(run, "a refresh token is revoked", 200, client.post("/oauth/revoke", {"token": second["refresh_token"]}))
-    _expect(run, "its access token is refused at the next request", 401, _me(run, second))
+    _expect(run, "its access token is rejected at the next request", 401, _me(run, second))
     again = client.post(TOKEN, {"grant_type": "refresh_token", "refresh_token": second["refresh_token"]})
-    _expect_refusal(run, "a revoked refresh token is refused", again)
+    _expect_invalid_grant(run, "a revoked refresh token is rejected", again)
 
 
-def _registered(run: Run, account: Account) -> Client:
+def _register(run: Run, account: Account) -> Client:
     form = "/settings/applications/new"
     page = account.browser.send(
         account.browser.open(form),
@@ -98,11 +98,12 @@ def _me(run: Run, tokens: dict[str, Any]) -> Response:
     return run.call("GET", ME, tokens["access_token"])
 
 
-def _expect(run: Run, check: str, status: int, answer: Response) -> None:
-    run.outcomes.expect(check, answer.status == status, expected=status, got=f"{answer.status}: {answer.body.decode()}")
+def _expect(run: Run, check: str, status: int, response: Response) -> None:
+    got = f"{response.status}: {response.body.decode()}"
+    run.outcomes.expect(check, response.status == status, expected=status, got=got)
 
 
-def _expect_refusal(run: Run, check: str, answer: Response) -> None:
-    error = json.loads(answer.body).get("error") if answer.status == 400 else None
-    got = f"{answer.status}: {answer.body.decode()}"
+def _expect_invalid_grant(run: Run, check: str, response: Response) -> None:
+    error = json.loads(response.body).get("error") if response.status == 400 else None
+    got = f"{response.status}: {response.body.decode()}"
     run.outcomes.expect(check, error == "invalid_grant", expected="400 invalid_grant", got=got)

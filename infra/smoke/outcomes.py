@@ -1,4 +1,4 @@
-"""The results of a run: a line for each check, printed immediately, with nothing confidential in it."""
+"""Collect the results of a run, and print each one immediately as a line without secrets."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ class Outcome(NamedTuple):
 
 @dataclass
 class Outcomes:
-    """All results of a run, in order. `say` prints a line."""
+    """The results of a run in the order of the checks. `say` prints a line."""
 
     redaction: Redaction
     say: Callable[[str], None]
@@ -30,33 +30,33 @@ class Outcomes:
         self._note(OK, check, found)
 
     def seen(self, check: str, found: str) -> None:
-        """Record an observation that is neither right nor wrong."""
+        """Record an observation for information, which is neither a success nor a failure."""
         self._note(SEEN, check, found)
 
     def left_out(self, check: str, why: str) -> None:
-        """Record that a check was skipped."""
+        """Record that a check was skipped, and why."""
         self._note(LEFT_OUT, check, why)
 
     def differs(self, check: str, *, expected: object, got: object) -> None:
-        """Record the expected and the actual value."""
+        """Record that a check failed, with the expected and the actual value."""
         self._note(DIFFERS, check, f"expected {expected}, got {got}")
 
     def judge(self, check: str, differences: list[str]) -> None:
-        """Record that a check passed, or each of its differences."""
+        """Record each difference that a check found, or that it passed if there are none."""
         for each in differences:
             self._note(DIFFERS, check, each)
         if not differences:
             self.ok(check)
 
     def expect(self, check: str, holds: bool, *, expected: object, got: object) -> None:
-        """Record whether a check passed, with the actual value if it didn't."""
+        """Record that a check passed or, if it failed, the expected and the actual value."""
         if holds:
             self.ok(check)
         else:
             self.differs(check, expected=expected, got=got)
 
     def of(self, state: str) -> list[Outcome]:
-        """Return the results of one kind."""
+        """Return the results with a state, such as OK."""
         return [each for each in self.found if each.state == state]
 
     def _note(self, state: str, check: str, found: str) -> None:

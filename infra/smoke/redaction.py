@@ -1,4 +1,4 @@
-"""Redaction of every line before it is printed or written: a report may be attached to a public issue."""
+"""Redact every line before it is printed or written, because a report may be attached to a public issue."""
 
 import re
 from dataclasses import dataclass, field
@@ -27,19 +27,19 @@ _FORMS = (
 
 @dataclass
 class Redaction:
-    """Redacts secrets, ids, addresses and AWS accounts by their form, and everything that this run has `hidden`."""
+    """Redacts secrets, ids, addresses and AWS accounts by their format, and the values that `hide` was called with."""
 
     hidden: dict[str, str] = field(default_factory=dict, repr=False)
-    """The replacement of each secret."""
+    """The replacement text for each hidden value."""
 
     def hide(self, secret: str, name: str = "secret") -> str:
-        """Redact `secret` from now on, and return it."""
+        """Redact a value in all further texts, and return the value."""
         if secret:
             self.hidden[secret] = f"<{name}>"
         return secret
 
     def of(self, text: str) -> str:
-        """Return the redacted text."""
+        """Return a text with all confidential values replaced."""
         for secret in sorted(self.hidden, key=len, reverse=True):
             text = text.replace(secret, self.hidden[secret])
         for form, name in _FORMS:

@@ -1,4 +1,4 @@
-"""The report of a run, which an operator can attach to an issue: it has no secret, id, address or account."""
+"""Write the report of a run. It contains no secrets, ids, addresses or accounts, so it can be attached to an issue."""
 
 import platform
 import tomllib
@@ -13,22 +13,22 @@ PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 
 def write(run: Run, file: Path, *, took_s: float) -> None:
-    """Write the report."""
+    """Write the report of a run to a file."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(as_text(run, took_s=took_s))
 
 
 def as_text(run: Run, *, took_s: float) -> str:
-    """Return the report."""
+    """Return the report of a run as Markdown."""
     found = run.outcomes
     counts = ", ".join(f"{len(found.of(state))} {state}" for state in _STATES)
     version = tomllib.loads(PROJECT.read_text())["project"]["version"]
-    where = run.target.stage or "an address alone"
+    where = run.target.stage or "a URL without a stage"
     began = datetime.fromtimestamp(run.started_s, UTC).isoformat(timespec="seconds")
     lines = [
         "# Smoke run",
         "",
-        f"Latchkey {version}, Python {platform.python_version()}. Target: {where}. Began {began}, took {took_s:.0f} s.",
+        f"Latchkey {version}, Python {platform.python_version()}. Target: {where}. Start: {began}, {took_s:.0f} s.",
         f"{counts}.",
     ]
     for state in _STATES:

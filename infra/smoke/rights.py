@@ -1,4 +1,4 @@
-"""Handle errors of AWS calls: a missing permission skips the check, and the result names the IAM action."""
+"""Record errors of AWS calls. If a permission is missing, the check is skipped and the result names the IAM action."""
 
 import re
 from collections.abc import Iterator
@@ -16,23 +16,23 @@ _MAY_NOT = (
     "AuthorizationErrorException",
 )
 _RIGHT = re.compile(r"not authorized to perform: ([\w-]+:\w+)")
-"""The action in AWS's AccessDenied message."""
+"""The IAM action in an AccessDenied message from AWS."""
 
 
 @contextmanager
-def asked(outcomes: Outcomes, check: str) -> Iterator[None]:
-    """Record AWS errors that a `with` block raises."""
+def record_errors(outcomes: Outcomes, check: str) -> Iterator[None]:
+    """Record AWS errors that a `with` block raises, and continue after the block."""
     try:
         yield
     except BotoCoreError as error:
         outcomes.left_out(check, _without(missing(error)) if missing(error) else str(error))
     except ClientError as error:
         got = f"{error.operation_name}: {error.response['Error']['Code']}"
-        note(outcomes, check, error, expected="an answer of AWS", got=got)
+        record(outcomes, check, error, expected="a response from AWS", got=got)
 
 
-def note(outcomes: Outcomes, check: str, error: Exception, *, expected: str, got: str) -> None:
-    """Skip a check when a permission is missing; for any other error record the expected and the actual value."""
+def record(outcomes: Outcomes, check: str, error: Exception, *, expected: str, got: str) -> None:
+    """Record a check as skipped if a permission is missing; for any other error, as failed."""
     if right := missing(error):
         outcomes.left_out(check, _without(right))
     else:
@@ -40,7 +40,7 @@ def note(outcomes: Outcomes, check: str, error: Exception, *, expected: str, got
 
 
 def missing(error: Exception) -> str:
-    """Return the IAM action that is missing, "" for any other error."""
+    """Return the IAM action that an error says is missing, "" for any other error."""
     named = _RIGHT.search(str(error))
     if named:
         return named[1]
@@ -49,4 +49,4 @@ def missing(error: Exception) -> str:
 
 
 def _without(right: str) -> str:
-    return f"these credentials may not do {right}"
+    return f"these credentials lack the permission {right}"

@@ -1,4 +1,4 @@
-"""One smoke run: its target, its results, and how it sends a request."""
+"""The context of a smoke run: its target, its results, and the sending of requests."""
 
 import json
 import secrets
@@ -18,35 +18,35 @@ from infra.smoke.outcomes import Outcomes
 from infra.smoke.target import Target
 
 PACE_S = 0.025
-"""The pause between two requests, which keeps the run below the burst limit outside the checks of it."""
+"""The pause between two requests, which keeps the run below the burst limit, except in the checks of that limit."""
 JSON = {"Content-Type": "application/json"}
 UNREACHABLE = (OSError, HTTPException)
-"""Exceptions of a request without a response."""
+"""The exceptions of a request that gets no response."""
 UNANSWERED_MAX = 3
-"""No more requests are sent after so many timeouts in a row."""
+"""The number of consecutive requests without a response after which no more requests are sent."""
 
 
 @dataclass
 class Run:
-    """The context of all checks."""
+    """The state of a run, which all checks share."""
 
     target: Target
     outcomes: Outcomes
     parallel: int = 64
-    """The number of parallel connections of a volley."""
+    """The number of parallel connections for a volley."""
     arrives_within_s: float = 40
-    """The timeout for log lines and traces."""
+    """The timeout (s) for the arrival of log lines and traces."""
     started_s: float = field(default_factory=time.time)
     request_ids: list[str] = field(default_factory=list)
-    """Request ids of requests that a function answered, which its log must contain."""
+    """The ids of requests that a function handled, which the function's log must contain."""
     account_id: str = ""
-    """The account of these requests."""
+    """The id of the run's account, whose requests the log must contain."""
     is_traced: bool = False
     """Whether a request with sampled tracing was sent."""
     unanswered: int = 0
     """The number of consecutive requests without a response."""
     sent_s: float = 0
-    """The time of the last request."""
+    """The time at which the last request was sent."""
     trace_id: str = field(default_factory=lambda: f"1-{int(time.time()):08x}-{secrets.token_hex(12)}")
     """The X-Ray trace id of the traced request."""
 
@@ -67,32 +67,29 @@ class Run:
         if content and "Content-Type" not in sent:
             sent |= JSON
         if self.unanswered >= UNANSWERED_MAX:
-            raise Unanswered(f"not asked, since {UNANSWERED_MAX} requests in a row got no answer")
+            raise Unanswered(f"not sent, since {UNANSWERED_MAX} requests in a row got no response")
         try:
-            answer = browser.call(method, self.target.url + path, sent, content)
+            response = browser.call(method, self.target.url + path, sent, content)
         except UNREACHABLE:
             self.unanswered += 1
             raise
         self.unanswered = 0
-        return answer
+        return response
 
     @contextmanager
-    def noted(self, check: str) -> Iterator[None]:
-        """Record an exception of a `with` block and continue: a failed check doesn't affect the next.
-
-        Any error is one line of the report. An uncaught one would end the run without deleting its account.
-        """
+    def record_errors(self, check: str) -> Iterator[None]:
+        """Record any exception of a `with` block as a line in the report, and continue with the next check."""
         try:
-            with rights.asked(self.outcomes, check):
+            with rights.record_errors(self.outcomes, check):
                 yield
         except Unanswered as error:
             self.outcomes.left_out(check, str(error))
         except Exception as error:
-            rights.note(self.outcomes, check, error, expected="to come to its end", got=as_line(error))
+            rights.record(self.outcomes, check, error, expected="the check to complete", got=as_line(error))
 
     def judge(self, check: str, differences: Callable[[], list[str]]) -> None:
         """Run one check, and record its result."""
-        with self.noted(check):
+        with self.record_errors(check):
             self.outcomes.judge(check, differences())
 
     def _pace(self) -> None:
@@ -100,7 +97,7 @@ class Run:
         self.sent_s = time.monotonic()
 
     def browser(self) -> Browser:
-        """Return a browser without a session."""
+        """Return a new browser, which has no session."""
         return Browser(self.target.url)
 
     def hide(self, secret: str) -> str:
@@ -109,7 +106,7 @@ class Run:
 
 
 class Failed(Exception):
-    """A prerequisite of other checks failed; the message says which, and the response."""
+    """A step that later checks depend on failed; the message names the step and the response."""
 
 
 class Unanswered(Exception):
@@ -117,21 +114,21 @@ class Unanswered(Exception):
 
 
 def as_line(error: Exception) -> str:
-    """Return an error as part of a line."""
+    """Return an error's message without line breaks."""
     message = str(error) if isinstance(error, (Failed, Unanswered)) else f"{type(error).__name__}: {error}"
     return " ".join(message.split())
 
 
-def expect(status: int, what: str, answer: Response) -> Response:
-    """Return a response of this status; raise Failed for any other."""
-    if answer.status != status:
-        raise Failed(f"{what} was answered {answer.status}: {answer.body.decode('utf-8', 'replace')[:300]}")
-    return answer
+def expect(status: int, request: str, response: Response) -> Response:
+    """Return a response that has the expected status; raise Failed for any other."""
+    if response.status != status:
+        raise Failed(f"{request} returned {response.status}: {response.body.decode('utf-8', 'replace')[:300]}")
+    return response
 
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Ignore Ctrl-C in a `with` block: a second one would interrupt the clean-up."""
+    """Ignore Ctrl-C in a `with` block, so that a second Ctrl-C doesn't interrupt the clean-up."""
     before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield

@@ -1,8 +1,8 @@
-"""The target of a smoke run: a URL, and the run's access to it. For a stage, both are looked up in AWS.
+"""Select the target of a smoke run: its URL, and the run's access to tables and AWS.
 
-- `STAGE=dev`: the deployed stage, its tables, and AWS. With `URL=`, requests go to that URL.
+- `STAGE=dev`: the deployed stage, its tables and AWS. The URL is looked up in AWS, unless `URL=` is set.
 - `STAGE=local`, the default: `make run` and its database.
-- `URL=` alone: checks without an account; with `ADMIN_KEY=`, the administrator's key creates one.
+- `URL=` without a stage: only checks without an account or, with an administrator's key in `ADMIN_KEY=`, all of them.
 """
 
 import os
@@ -18,24 +18,22 @@ from infra.browser import call
 
 LOCAL, DEPLOYED = inputs.LOCAL, inputs.STAGES
 _WINDOW = re.compile(r'"burst";q=\d+;w=(\d+)')
-NOTHING_RUNS = (
-    "Nothing runs locally: start it with `make run`, or choose a stage or an address: STAGE=dev, or URL=https://…"
-)
+NOTHING_RUNS = "No local run was found. Start one with `make run`, or set STAGE=dev or URL=https://…"
 
 
 _NOT_LATCHKEY = (
-    "No Latchkey answers there: GET /health was answered {}. URL takes what comes before /health, such as the gateway's"
-    " stage: URL=https://….amazonaws.com/api"
+    "This isn't a Latchkey: GET /health returned {}. URL is the address without /health, but with API Gateway's stage:"
+    " URL=https://….amazonaws.com/api"
 )
 
 
 class NoTarget(Exception):
-    """No target was given or found; the message says which variables to set."""
+    """No target was found; the message names the variables to set."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One deployment, and this run's access to it."""
+    """A deployment, and this run's access to it."""
 
     url: str
     stage: str = ""
@@ -48,7 +46,7 @@ class Target:
 
     @property
     def is_deployed(self) -> bool:
-        """Return whether it is a stage on AWS."""
+        """Return whether the target is a stage on AWS."""
         return self.stage in DEPLOYED
 
     @property
@@ -57,9 +55,9 @@ class Target:
         return bool(self.stage or self.admin_key)
 
 
-def chosen(given: Mapping[str, str]) -> Target:
-    """Return the selected target. Raises Mistake, NoTarget, SettingError, or an AWS or connection error."""
-    checkout.check_local()  # the report is written into this checkout
+def select(given: Mapping[str, str]) -> Target:
+    """Return the target that the variables select. Raises Mistake, NoTarget, SettingError, or AWS's errors."""
+    checkout.check_local()  # the report will be written into this checkout
     stage = inputs.stage("smoke", given.get("STAGE", "").strip() or LOCAL, known=(*DEPLOYED, LOCAL))
     url = inputs.given("URL", given.get("URL", "")).rstrip("/")
     more = {
@@ -69,10 +67,10 @@ def chosen(given: Mapping[str, str]) -> Target:
     }
     if stage in DEPLOYED:
         aws_settings.check()
-        made = of_stage(stage)
-        return Target(url or made.public_url or _deployed_url(stage), stage, made, **more)  # type: ignore[arg-type]
+        deployed_settings = of_stage(stage)
+        return Target(url or deployed_settings.public_url or _deployed_url(stage), stage, deployed_settings, **more)  # type: ignore[arg-type]
     if url:
-        return Target(url, "", seen_from_outside(url), **more)  # type: ignore[arg-type]  # its keys are fields
+        return Target(url, "", detect_settings(url), **more)  # type: ignore[arg-type]  # its keys are fields
     running = engine.running()
     if running is None:
         raise NoTarget(NOTHING_RUNS)
@@ -80,24 +78,24 @@ def chosen(given: Mapping[str, str]) -> Target:
 
 
 def of_stage(stage: str) -> Settings:
-    """Return the settings of a deployed stage, from its function. Raises NoTarget if it isn't deployed."""
+    """Return the settings in the environment of a stage's function. Raises NoTarget if the stage isn't deployed."""
     variables = deployed.variables(stage)
     if variables is None:
         raise _nothing_deployed(stage)
     return settings.from_environment(variables)
 
 
-def seen_from_outside(url: str) -> Settings:
+def detect_settings(url: str) -> Settings:
     """Return the settings that responses reveal: the public URL, the allowed CORS origin and the burst window.
 
-    Raises NoTarget if /health redirects, is missing or requires authorization: every check would fail alike.
+    Raises NoTarget if /health redirects, is missing or requires authorization, since every check would fail then.
     """
     health = call("GET", f"{url}/health")
     if health.status in (301, 302, 307, 308, 401, 403, 404):
         raise NoTarget(_NOT_LATCHKEY.format(health.status))
-    answer = call("GET", f"{url}/v1/users/me")
-    is_named = f'resource_metadata="{url}{www_authenticate.METADATA}"' in (answer.header("WWW-Authenticate") or "")
-    origin = answer.header("Access-Control-Allow-Origin") or "*"
+    response = call("GET", f"{url}/v1/users/me")
+    is_named = f'resource_metadata="{url}{www_authenticate.METADATA}"' in (response.header("WWW-Authenticate") or "")
+    origin = response.header("Access-Control-Allow-Origin") or "*"
     window = _WINDOW.search(health.header("RateLimit-Policy") or "")
     return Settings(
         public_url=url if is_named else "", allowed_origin=origin, burst_window_s=int(window[1]) if window else 1
@@ -116,5 +114,5 @@ def _nothing_deployed(stage: str) -> NoTarget:
 
 
 def environment() -> Mapping[str, str]:
-    """Return the environment variables that make sets: secrets are never on a command line."""
+    """Return the environment, through which make passes the variables so that no secret is on a command line."""
     return os.environ

@@ -1,7 +1,8 @@
-"""Create the account of a run at its start, and delete it at its end, even after errors.
+"""Create an account at the start of a run, and delete it at the end, even after errors.
 
-With access to the stage's tables, the code of `make account` creates it; with an administrator's key, POST /v1/users
-does, and returns a link that sets its password. The console's form deletes it with its keys and OAuth clients.
+With access to the stage's tables, the account is created by the same code as in `make account`. With an administrator's
+key, it is created by POST /v1/users, which returns a link to set the password. The console's form deletes the account
+with its keys and OAuth clients.
 """
 
 import secrets
@@ -23,11 +24,11 @@ TIER = tiers.FREE
 DOMAIN = "example.com"
 CLEANUP = "cleaning up"
 TRIES = 3
-"""Attempts to use a key, a second apart, while the exhausted burst hides whether it is valid."""
+"""The number of attempts to use a key, a second apart: a 429 doesn't show whether the key is valid."""
 
 
 class Unconfirmed(Exception):
-    """An unverified account can't have keys: emails are on, and an administrator created it."""
+    """The account can't have keys, because its address is unverified: an administrator's key has created it."""
 
 
 @dataclass
@@ -42,7 +43,7 @@ class Account:
     key: str = field(default="", repr=False)
 
     def make_key(self, *scopes: str, **more: Any) -> dict[str, Any]:
-        """Create a key through the API, with the first key; return the response."""
+        """Create a key through the API, authorized by the account's first key, and return the parsed response."""
         body = {"name": NAME, "scopes": list(scopes or ("read",)), **more}
         made: dict[str, Any] = expect(
             201, "POST /v1/keys", self.run.call("POST", "/v1/keys", self.key, body=body)
@@ -51,7 +52,7 @@ class Account:
         return made
 
     def make_first_key(self) -> None:
-        """Create the run's first key, in the console."""
+        """Create the account's first key in the console."""
         form = "/settings/keys/new"
         page = self.browser.open(form)
         if page.answer.status == Conflict.status:
@@ -62,12 +63,12 @@ class Account:
 
 @contextmanager
 def account(run: Run) -> Iterator[Account]:
-    """Yield an account with a password and a key for the duration of a `with` block."""
-    # Shorter than an AWS account number, which `redaction` would remove.
+    """Yield an account with a password and a key; delete the account at the end of the `with` block."""
+    # The name is shorter than an AWS account number, so that it isn't redacted.
     name, password = f"smoke.{secrets.token_hex(5)}", secrets.token_urlsafe(24)
     made = Account(run, f"{name}@{DOMAIN}", run.hide(password), run.browser())
     try:
-        # An interruption in between would leave an unknown account behind.
+        # Ctrl-C between the creation and the recording of the id would leave an account behind.
         with undisturbed():
             _make_in_tables(made) if run.target.stage else _make_by_key(made)
         run.account_id = made.id
@@ -75,7 +76,7 @@ def account(run: Run) -> Iterator[Account]:
         made.make_first_key()
         yield made
     finally:
-        with undisturbed(), run.noted(CLEANUP):
+        with undisturbed(), run.record_errors(CLEANUP):
             _end(made)
 
 
@@ -92,36 +93,36 @@ def _make_in_tables(made: Account) -> None:
 def _make_by_key(made: Account) -> None:
     run = made.run
     body = {"email": made.email, "name": NAME, "tier": TIER.name}
-    # The Idempotency-Key makes a retry return the first account.
+    # With the Idempotency-Key, a retry returns the account that the first attempt created.
     once = {"Idempotency-Key": secrets.token_urlsafe(16)}
     try:
-        answer = run.call("POST", "/v1/users", run.target.admin_key, once, body)
+        response = run.call("POST", "/v1/users", run.target.admin_key, once, body)
     except OSError:
-        answer = run.call("POST", "/v1/users", run.target.admin_key, once, body)
-    user = expect(201, "POST /v1/users with ADMIN_KEY", answer).json()
+        response = run.call("POST", "/v1/users", run.target.admin_key, once, body)
+    user = expect(201, "POST /v1/users with ADMIN_KEY", response).json()
     made.id, link = user["id"], run.hide(user["set_password_url"])
     page = made.browser.send(made.browser.open(link), "/password", password=made.password)
     if page.answer.status != 200:
-        raise Failed(f"The link that sets a password was answered {page.answer.status}.")
+        raise Failed(f"The link that sets a password returned {page.answer.status}.")
 
 
 def _end(made: Account) -> None:
-    """Delete the account; suspend it when that fails."""
-    if not made.id and not _is_found(made):
+    """Delete the account, or suspend it if it can't be deleted, and record the result."""
+    if not made.id and not _find(made):
         return
     try:
-        why = _deleted(made)
+        why = _delete(made)
     except Exception as error:  # the account must be suspended after any error
         why = as_line(error)
     if not why:
         made.run.outcomes.ok(CLEANUP, "the account is deleted, with its keys, application and webhooks")
         return
-    left = f"the account of {made.email.partition('@')[0]} at {DOMAIN} left behind, {_suspended(made)} ({why})"
+    left = f"the account of {made.email.partition('@')[0]} at {DOMAIN} left behind, {_try_to_suspend(made)} ({why})"
     made.run.outcomes.differs(CLEANUP, expected="the account deleted", got=left)
 
 
-def _deleted(made: Account) -> str:
-    """Submit the form that deletes the account; return why it isn't deleted, "" when it is."""
+def _delete(made: Account) -> str:
+    """Submit the form that deletes the account; return "" or, if the account isn't deleted, the reason."""
     form, browser = "/settings/account/delete", made.browser
     page = browser.open("/settings/account")
     if page.form(form) is None:  # the user isn't logged in yet, or no longer
@@ -129,7 +130,7 @@ def _deleted(made: Account) -> str:
         page = browser.open("/settings/account")
     status = browser.send(page, form, password=made.password).answer.status
     if status != 200:
-        return f"the form to delete it was answered {status}"
+        return f"the form that deletes it returned {status}"
     return "its key still works" if made.key and _works(made) else ""
 
 
@@ -142,8 +143,8 @@ def _works(made: Account) -> bool:
     return status == 200
 
 
-def _is_found(made: Account) -> bool:
-    """Return whether an account was created before the run was interrupted, and record its id."""
+def _find(made: Account) -> bool:
+    """Record the id of an account that was created before an interruption; return whether there is one."""
     if not made.run.target.stage:
         return False
     from chalicelib.accounts import find
@@ -156,11 +157,11 @@ def _is_found(made: Account) -> bool:
     return True
 
 
-def _suspended(made: Account) -> str:
-    """Suspend the account; return the result as part of a line."""
+def _try_to_suspend(made: Account) -> str:
+    """Suspend the account; return the result as part of a sentence."""
     try:
         _suspend(made)
-    except Exception as error:  # the run ends here and reports the remaining account
+    except Exception as error:  # any error is part of the report, which names the remaining account
         return f"not even suspended: {as_line(error)}"
     return "suspended"
 

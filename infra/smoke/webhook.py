@@ -1,4 +1,4 @@
-"""Test a webhook to the given receiver: a test message, sent synchronously, and an event from the stream."""
+"""Test a webhook to the receiver in RECEIVER=, with a synchronous test message and with an event from the stream."""
 
 import time
 from typing import Any
@@ -10,9 +10,9 @@ WITHIN_S, LOOKS_EVERY_S = 30, 1
 
 
 def check(run: Run, account: Account) -> None:
-    """Add the webhook, send to it, and delete it."""
+    """Create a webhook, send a test message and an event to it, and delete it."""
     if not run.target.receiver:
-        run.outcomes.left_out("webhooks", "RECEIVER= names none: a URL at which messages are answered 2xx")
+        run.outcomes.left_out("webhooks", "it requires RECEIVER=, a URL that responds with 2xx")
         return
     body = {"url": run.hide(run.target.receiver), "name": NAME}
     made = expect(201, "POST /v1/webhooks", run.call("POST", "/v1/webhooks", account.key, body=body)).json()
@@ -22,15 +22,15 @@ def check(run: Run, account: Account) -> None:
         sent = expect(200, "POST /v1/webhooks/{id}/test", run.call("POST", f"{path}/test", account.key)).json()
         _judge(run, "a test message reaches the receiver", sent)
         account.make_key()
-        _judge(run, "an event reaches the receiver through the stream", _delivered(run, account, path))
+        _judge(run, "an event reaches the receiver through the stream", _await_delivery(run, account, path))
     finally:
         run.call("DELETE", path, account.key)
 
 
-def _delivered(run: Run, account: Account, path: str) -> dict[str, Any]:
-    """Return the delivery of the key.created event once it is settled, or after a timeout."""
+def _await_delivery(run: Run, account: Account, path: str) -> dict[str, Any]:
+    """Return the delivery of the key.created event after its first attempt, or its state after a timeout."""
     give_up_s = time.monotonic() + WITHIN_S
-    found: dict[str, Any] = {"state": "not even begun", "attempts": []}
+    found: dict[str, Any] = {"state": "not started", "attempts": []}
     while time.monotonic() < give_up_s:
         listed = expect(200, "GET /v1/webhooks/{id}/deliveries", run.call("GET", f"{path}/deliveries", account.key))
         found = next((each for each in listed.json()["data"] if each["type"] == "key.created"), found)
@@ -46,4 +46,4 @@ def _judge(run: Run, check: str, delivery: dict[str, Any]) -> None:
     got = f"{delivery['state']} ({last.get('problem') or last.get('status') or 'no attempt'})"
     run.outcomes.expect(check, delivery["state"] == "delivered", expected="delivered", got=got)
     if attempts:
-        run.outcomes.seen(check, f"answered {last['status']} after {last['took_ms']} ms")
+        run.outcomes.seen(check, f"returned {last['status']} after {last['took_ms']} ms")

@@ -116,8 +116,8 @@ def test_destroy_keeps_shared_and_unconfigured_domains(cloud: Cloud, checkout: C
     make(cloud, OTHER)
     cloud.client("apigateway").create_base_path_mapping(domainName=OTHER, basePath="(none)", restApiId=api)
     said = checkout.succeeds("destroy", "dev")
-    assert f"{DOMAIN} no longer leads here. It is kept, since it leads to another API, too." in said
-    assert f"{OTHER} no longer leads here. It is kept, since it isn't named in .chalice/config.json." in said
+    assert f"{DOMAIN} is no longer mapped to this stage. It is kept, since it is mapped to another API, too." in said
+    assert f"{OTHER} is no longer mapped to this stage. It is kept, since it isn't in .chalice/config.json." in said
     assert (leads_to(cloud), leads_to(cloud, OTHER)) == ({"another": another}, {})
     assert cloud.apis() == [another]
 
@@ -130,7 +130,7 @@ def test_domain_of_another_api_is_rejected_before_any_change(cloud: Cloud, check
     for more in ((), ("--dry-run",)):
         done = checkout.run("deploy", "dev", *more)
         assert (done.status, done.error.count("\n")) == (1, 1)
-        assert done.error.startswith(f"{DOMAIN} leads to another API ({another}) already")
+        assert done.error.startswith(f"{DOMAIN} is already mapped to another API ({another})")
     assert cloud.changes == []
     configure(checkout, domain_name=DOMAIN, certificate_arn=CERTIFICATE, url_prefix="keys")
     checkout.succeeds("deploy", "dev")
@@ -196,7 +196,7 @@ def test_interrupted_destroy_deletes_the_domain_on_rerun(cloud: Cloud, checkout:
         assert f"Deleted the domain {NEW}, which" in checkout.succeeds("destroy", "dev")
         assert NEW not in domains(cloud)
     make(cloud, NEW)
-    assert f"The domain {NEW} is kept, since it leads nowhere" in checkout.succeeds("destroy", "dev")
+    assert f"The domain {NEW} is kept, since it has no mappings" in checkout.succeeds("destroy", "dev")
     assert NEW in domains(cloud)
 
 

@@ -174,7 +174,7 @@ def test_disabled_resources_are_named_and_enabled(deployment: Deployment) -> Non
     rehearsed = deployment.checkout.succeeds("deploy", "dev", "--dry-run").splitlines()
     assert {f"  {name} was switched off, and would be switched on" for name in names} <= set(rehearsed)
     said = deployment.checkout.succeeds("deploy", "dev")
-    assert f"Switching on again: actions of the alarm {ALARM} …" in said
+    assert f"Enabling again: actions of the alarm {ALARM} …" in said
     assert drifted(deployment) == []
 
 

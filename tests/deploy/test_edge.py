@@ -66,7 +66,7 @@ def test_api_is_closed_before_it_trusts_the_header(world: World) -> None:
     """When DNS points to CloudFront the API is closed, then trusts the header; both stacks have the same secret."""
     world.leads_to = headers(X_Amz_Cf_Id="1")
     said = world.checkout.succeeds("deploy", "dev", *EDGE)
-    assert said.index("Closing the API's own address") < said.index("Deploying the service again")
+    assert said.index("Closing the API's own URL") < said.index("Deploying the service again")
     assert f"Latchkey runs at https://{DOMAIN}/" in said
     assert world.believes() == "x-viewer-address"
     stacks = world.cloud.formation().stacks
@@ -88,7 +88,7 @@ def test_closed_stage_is_redeployed_in_one_step(world: World) -> None:
         assert world.believes() == "x-viewer-address"
     assert world.cloud.formation().stacks[ORIGIN].parameters["Secret"] == secret
     assert "closed to all but CloudFront" in world.checkout.succeeds("status", "dev")
-    assert f"{DISTRIBUTION}, in us-east-1, would be brought up to date" in world.checkout.succeeds(
+    assert f"{DISTRIBUTION}, in us-east-1, would be updated" in world.checkout.succeeds(
         "deploy", "dev", *EDGE, "--dry-run"
     )
 

@@ -25,7 +25,7 @@ def test_failed_destroy_leaves_no_open_api_that_trusts_the_header(world: World, 
     assert world.cloud.apis()
     assert is_closed or not believing
     said = world.checkout.succeeds("status", "dev")
-    assert ("edge      Nobody reaches dev: its API answers CloudFront alone" in said) == is_closed
+    assert ("edge      dev is unreachable: its API accepts only CloudFront" in said) == is_closed
     world.checkout.succeeds("destroy", "dev")
     assert (world.cloud.apis(), world.cloud.functions()) == ([], {})
     assert set(world.cloud.stacks()) == {"latchkey-dev-data"}

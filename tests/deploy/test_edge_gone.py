@@ -5,8 +5,8 @@ import pytest
 from tests.deploy.edge import CERTIFICATE, DISTRIBUTION, DOMAIN, EDGE, ORIGIN, World
 
 pytestmark = pytest.mark.xdist_group("edge")
-NOBODY = f"Nobody reaches dev: its API answers CloudFront alone, and that was deleted ({DISTRIBUTION})."
-REMEDY = " Make it again: make deploy STAGE=dev EDGE=1 DOMAIN={} CERTIFICATE={}. Or do without: take"
+NOBODY = f"dev is unreachable: its API accepts only CloudFront, but the distribution was deleted ({DISTRIBUTION})."
+REMEDY = " To recreate it: make deploy STAGE=dev EDGE=1 DOMAIN={} CERTIFICATE={}. To do without it: remove"
 
 
 @pytest.fixture(params=["deleted", "functions left"], scope="module")
@@ -55,7 +55,7 @@ def test_deployment_with_edge_recreates_cloudfront(world: World, monkeypatch: py
     said = world.checkout.succeeds("deploy", "dev", *EDGE)
     assert f"{NOBODY} It is made again now.\n" in said
     assert f"Latchkey runs at https://{DOMAIN}/ once the domain's DNS leads to the-domainname (CNAME" in said
-    assert "Nobody reaches" not in world.checkout.succeeds("status", "dev")
+    assert "is unreachable" not in world.checkout.succeeds("status", "dev")
 
 
 def test_deployment_reports_dns_that_points_nowhere(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,4 +80,4 @@ def test_removing_the_header_reopens_the_api(world: World) -> None:
     assert world.believes() in (None, "")
     said = world.checkout.succeeds("deploy", "dev")
     assert f"Latchkey runs at https://{world.cloud.apis()[0]}.execute-api." in said
-    assert "Nobody reaches" not in said
+    assert "is unreachable" not in said

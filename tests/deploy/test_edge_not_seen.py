@@ -46,7 +46,7 @@ def test_destroy_continues_when_the_stage_has_no_edge() -> None:
     left, said = delete()
     assert left == ""
     assert "Could not look for CloudFront" in said[0]
-    assert "isn't set up for it, so going on" in said[0]
+    assert "isn't configured for CloudFront, so this continues" in said[0]
 
 
 @pytest.mark.parametrize("how", ["configured", "api closed"])
@@ -72,7 +72,7 @@ def test_other_partitions_are_not_queried_for_cloudfront(
     cloud.closed[front.REGION] = "InvalidClientTokenId", "The security token included in the request is invalid."
     assert front.Front("dev", print).status(None).state == "none"
     assert delete() == ("", [])
-    with pytest.raises(DeployError, match=f"EDGE=1 isn't made for {region}"):
+    with pytest.raises(DeployError, match=f"EDGE=1 isn't available in {region}"):
         front.check("dev", "api.example.com")
 
 

@@ -27,11 +27,11 @@ def test_detached_web_acl_is_reported_and_attached_again(world: World, gone: str
         world.cloud.client("apigateway").delete_stage(restApiId=api, stageName="api")
     said = world.checkout.succeeds("status", "dev")
     assert "the API's own address is open" in said
-    assert "remedy    The API's own address is open to all, since its web ACL was taken off. To put it there" in said
+    assert "remedy    The API's own URL is open to all callers, since its web ACL was removed. To restore it" in said
     refused = world.checkout.run("deploy", "dev")
     assert refused.error.startswith("Anybody could send x-viewer-address, since the API of dev isn't closed")
     said = world.checkout.succeeds("deploy", "dev", *EDGE)
-    assert said.index("Closing the API's own address") < said.index("Deploying the service again")
+    assert said.index("Closing the API's own URL") < said.index("Deploying the service again")
     assert (len(world.cloud.formation().associated), world.believes()) == (1, "x-viewer-address")
     said = world.checkout.succeeds("status", "dev")
     assert "closed to all but CloudFront" in said

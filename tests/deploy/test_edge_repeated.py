@@ -87,14 +87,14 @@ def test_failed_edge_stack_is_recreated_and_a_busy_one_reported(cloud: Cloud, mo
     assert list(cloud.stacks().values()) == ["ROLLBACK_COMPLETE"]
     put(REGION, monkeypatch)
     formation.stacks["latchkey-dev-origin"].status = "UPDATE_IN_PROGRESS"
-    with pytest.raises(DeployError, match="is being changed"):
+    with pytest.raises(DeployError, match="is being updated"):
         put(REGION, monkeypatch)
 
 
 STATES = {
     "UPDATE_ROLLBACK_FAILED": r"aws cloudformation continue-update-rollback --region us-east-1 --stack-name {}, and",
-    "UPDATE_IN_PROGRESS": r"The stack {} is being changed .+ \(UPDATE_IN_PROGRESS\)\. Wait until that is over, then",
-    "DELETE_FAILED": r"The stack {} is not whole \(DELETE_FAILED\)\. To have it deleted and made anew:",
+    "UPDATE_IN_PROGRESS": r"The stack {} is being updated .+ \(UPDATE_IN_PROGRESS\)\. Wait until it has ended, then",
+    "DELETE_FAILED": r"The stack {} is incomplete \(DELETE_FAILED\)\. To delete and recreate it:",
 }
 
 

@@ -145,7 +145,7 @@ def test_rotation_rolled_back_by_cloudformation_is_finished_by_a_rerun(
     front = put(REGION, monkeypatch)
     old = kept(cloud)
     cloud.formation().fails_at = logical
-    with pytest.raises(DeployError, match="could not be brought up to date"):
+    with pytest.raises(DeployError, match="could not be updated"):
         front.rotate(API)
     assert (sent(cloud), kept(cloud)) == (old, old)
     assert old in accepted(cloud)

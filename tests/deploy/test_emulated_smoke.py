@@ -39,32 +39,32 @@ PAGE = {
     *("access-control-allow-headers", "access-control-allow-origin", "access-control-expose-headers"),
 }
 SHORTCOMINGS: dict[str, tuple[str, set[str]]] = {
-    "401 of a malformed key": (LITERAL, {"body"}),
-    "401 of a malformed key, POST": (LITERAL, {"body"}),
-    "401 of a well-formed key that nobody has": (LITERAL, {"body"}),
-    "401 token_expired, of a key that was rotated out": (LITERAL, {"body"}),
-    "401 invalid_api_key, of a revoked key that nobody used": (LITERAL, {"body"}),
-    "404 of an unknown path outside /v1, as a page": (NO_MOCKS, PAGE),
-    "CORS preflight of /v1/users/me": (NO_MOCKS, PREFLIGHT),
-    "CORS preflight of /v1/keys": (NO_MOCKS, PREFLIGHT),
-    "CORS preflight of /health": (NO_MOCKS, PREFLIGHT),
-    "CORS preflight of /oauth/token": (NO_MOCKS, PREFLIGHT),
+    "401 for a malformed key": (LITERAL, {"body"}),
+    "401 for a malformed key, POST": (LITERAL, {"body"}),
+    "401 for a well-formed but unknown key": (LITERAL, {"body"}),
+    "401 token_expired for a rotated key": (LITERAL, {"body"}),
+    "401 invalid_api_key for a revoked key that wasn't used before": (LITERAL, {"body"}),
+    "404 for an unknown path outside /v1, as a page": (NO_MOCKS, PAGE),
+    "CORS preflight for /v1/users/me": (NO_MOCKS, PREFLIGHT),
+    "CORS preflight for /v1/keys": (NO_MOCKS, PREFLIGHT),
+    "CORS preflight for /health": (NO_MOCKS, PREFLIGHT),
+    "CORS preflight for /oauth/token": (NO_MOCKS, PREFLIGHT),
     "403 insufficient_scope, with its step-up challenge": (
         KEPT_NAME,
         {"www-authenticate", "x-amzn-Remapped-WWW-Authenticate"},
     ),
-    logs.LOG: (OWN_REQUEST_ID, {f"expected it, got {logs.OTHER_ID}"}),
-    logs.TRACE: (NO_XRAY, {"expected an answer of AWS, got BatchGetTraces: 400"}),
+    logs.LOG: (OWN_REQUEST_ID, {f"expected a line, got {logs.OTHER_ID}"}),
+    logs.TRACE: (NO_XRAY, {"expected a response from AWS, got BatchGetTraces: 400"}),
 }
 """For each check that differs: what the emulator does differently, and the parts of the response that differ."""
 
 LEFT_OUT = {
-    "webhooks": "RECEIVER= names none: a URL at which messages are answered 2xx",
-    logs.ACCESS_LOG: "the gateway writes none (docs/deploying.md says what role it needs)",
+    "webhooks": "it requires RECEIVER=, a URL that responds with 2xx",
+    logs.ACCESS_LOG: "API Gateway writes none: it needs a role (docs/deploying.md)",
 }
 """Each check that is left out, with its reason. The emulator ignores the stage's access log settings."""
 
-FAST_ENOUGH = re.compile(r"volley \d of \d+ at once admits no more than the burst|429, body and headers")
+FAST_ENOUGH = re.compile(r"volley \d over \d+ connections admits no more than the burst|429, body and headers")
 """Checks that pass, or are left out if the machine is too slow to exceed the burst."""
 
 
@@ -89,7 +89,7 @@ def smoked(emulated_stage: EmulatedStage, tmp_path_factory: pytest.TempPathFacto
     to exceed a burst.
     """
     report = tmp_path_factory.mktemp("smoke") / "report.md"
-    chosen = target.chosen({"STAGE": "dev", "COLD": "1"})
+    chosen = target.select({"STAGE": "dev", "COLD": "1"})
     run = Run(chosen, outcomes.Outcomes(Redaction(), lambda _line: None), parallel=4, arrives_within_s=0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(burst, "REQUESTS", 24)
@@ -115,10 +115,10 @@ def test_all_other_checks_pass(smoked: Smoked) -> None:
     """All other checks pass; a volley that is too slow is left out, and never differs."""
     holding = Counter(each.check for each in smoked.run.outcomes.of(outcomes.OK))
     assert {
-        "a revoked key is refused at the next request, the gateway's cache being warm",
-        "its access token is refused at the next request",
-        "limit headers on every answer",
-        "nothing but 200 and 429 under a burst",
+        "a revoked key is rejected at the next request, despite the cached policy",
+        "its access token is rejected at the next request",
+        "limit headers on every response",
+        "only 200 and 429 during a volley",
         f"{clocks.CHECK}: the function",
         "CloudWatch may publish to the topic",
         throwaway.CLEANUP,

@@ -68,7 +68,7 @@ def test_destroy_keeps_an_unmapped_domain(account: Account) -> None:
     """`make destroy` keeps a configured domain that was never mapped to the stage; a deployment adopts the domain."""
     configure(account.checkout, SHOP)
     said = account.checkout.succeeds("destroy", "dev")
-    assert f"The domain {SHOP} is kept, since it leads nowhere and may be somebody else's." in said
+    assert f"The domain {SHOP} is kept, since it has no mappings and may belong to others." in said
     assert account.domains() == [SHOP]
     account.checkout.succeeds("deploy", "dev")
     account.checkout.succeeds("destroy", "dev")

@@ -21,7 +21,7 @@ def deployed(world: World) -> None:
 @pytest.mark.parametrize(
     ("status", "said"),
     [
-        ("UPDATE_IN_PROGRESS", "Wait until that is over, then run this again."),
+        ("UPDATE_IN_PROGRESS", "Wait until it has ended, then run this again."),
         ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback --region"),
     ],
 )
@@ -49,7 +49,7 @@ def test_deployment_reports_a_busy_origin_stack(
     done = world.checkout.run("deploy", "dev", *more)
     assert (done.status, done.error.count("\n")) == (1, 1)
     assert done.error.startswith(
-        f"The stack {ORIGIN} is being changed by somebody else (UPDATE_IN_PROGRESS). Wait until"
+        f"The stack {ORIGIN} is being updated by another process (UPDATE_IN_PROGRESS). Wait until"
     )
 
 
@@ -57,8 +57,8 @@ def test_dry_run_says_which_edge_stack_would_be_recreated(world: World, monkeypa
     """A dry run says that an edge stack in a failed state would be deleted and created again."""
     monkeypatch.setattr(world.cloud.formation().stacks[ORIGIN], "status", "DELETE_FAILED")
     said = world.checkout.succeeds("deploy", "dev", *EDGE, "--dry-run")
-    assert f"{DISTRIBUTION}, in us-east-1, would be brought up to date" in said
-    assert f"{ORIGIN}, in us-east-1, is not whole (DELETE_FAILED) and would be deleted and created anew" in said
+    assert f"{DISTRIBUTION}, in us-east-1, would be updated" in said
+    assert f"{ORIGIN}, in us-east-1, is incomplete (DELETE_FAILED) and would be deleted and recreated" in said
 
 
 @pytest.mark.parametrize("command", [("deploy",), ("deploy", "--dry-run")])

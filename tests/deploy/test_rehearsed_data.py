@@ -156,7 +156,7 @@ def test_dry_run_of_a_failed_stack_equals_its_deployment(
     harm(cloud)
     cloud.formation().stacks[NAME].status = status
     said = compare(cloud, template.composed())
-    assert said[0] == f"Remove {STACK} {NAME}, which is not whole ({status})"
+    assert said[0] == f"Remove {STACK} {NAME}, which is incomplete ({status})"
     assert said[-1] == ASKED
     assert "Import AWS::DynamoDB::Table Accounts" in said
     assert "Make again AWS::Logs::LogGroup ApiLogs, without what is in it" in said
@@ -182,7 +182,7 @@ def test_dry_run_of_an_empty_stack_equals_its_deployment(cloud: Cloud) -> None:
     client = cloud.client("cloudformation")
     client.create_stack(StackName=NAME, TemplateBody='{"Resources": {}}', EnableTerminationProtection=True)
     cloud.formation().stacks[NAME].status = "IMPORT_ROLLBACK_COMPLETE"
-    assert compare(cloud, template.composed())[0].endswith("which is not whole (IMPORT_ROLLBACK_COMPLETE)")
+    assert compare(cloud, template.composed())[0].endswith("which is incomplete (IMPORT_ROLLBACK_COMPLETE)")
 
 
 def test_dry_run_announces_the_confirmation_email(cloud: Cloud) -> None:

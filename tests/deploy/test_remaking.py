@@ -29,7 +29,7 @@ def test_left_over_log_groups_are_imported(cloud: Cloud) -> None:
         "Import AWS::Logs::LogGroup HourLogs",
     ]
     said = put()
-    assert f"Taking what exists already into the data stack {NAME}: {API}, {HOUR} …" in said
+    assert f"Importing existing resources into the data stack {NAME}: {API}, {HOUR} …" in said
     assert set(cloud.formation().stacks[NAME].made) == set(template.composed()["Resources"])
     assert logs.describe_log_streams(logGroupName=API)["logStreams"][0]["logStreamName"] == "last"
     kept = {each["logGroupName"]: each.get("retentionInDays") for each in logs.describe_log_groups()["logGroups"]}
@@ -48,13 +48,13 @@ def test_deleted_alarm_topic_and_log_group_are_recreated(cloud: Cloud) -> None:
     assert set(stack.look().lost.values()) == {"latchkey-dev-faults", topic, HOUR}
     tables = cloud.client("dynamodb")
     tables.put_item(TableName="latchkey-dev-emails", Item={"email": {"S": "a@example.com"}})
-    (told,) = (line for line in put() if line.startswith("Making again what was deleted: "))
+    (told,) = (line for line in put() if line.startswith("Recreating deleted resources: "))
     assert "latchkey-dev-faults" in told
     assert stack.look().lost == {}
     alarms = cloud.client("cloudwatch").describe_alarms()["MetricAlarms"]
     assert len(alarms) == sum(each["Type"].endswith("::Alarm") for each in template.composed()["Resources"].values())
     assert tables.scan(TableName="latchkey-dev-emails")["Count"] == 1
-    assert not any("Making again" in line for line in put())
+    assert not any("Recreating deleted" in line for line in put())
 
 
 def test_new_stack_is_not_checked_for_disabled_settings(cloud: Cloud) -> None:

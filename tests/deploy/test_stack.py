@@ -67,7 +67,7 @@ def protected(cloud: Cloud) -> set[bool]:
 def test_stack_whose_creation_failed_is_created_again(cloud: Cloud, formation: CloudFormation) -> None:
     """If the creation of a stack was rolled back, the next deployment creates it and protects its tables."""
     formation.fails_at = "FaultsAlarm"
-    with pytest.raises(DeployError, match="could not be created; nothing else was touched"):
+    with pytest.raises(DeployError, match="could not be created; nothing else was changed"):
         put()
     assert (cloud.stacks(), cloud.tables(), cloud.roles()) == ({NAME: "ROLLBACK_COMPLETE"}, [], [])
     put()
@@ -85,7 +85,7 @@ def test_failed_stack_is_recreated_around_its_tables(cloud: Cloud, formation: Cl
     cloud.client("dynamodb").put_item(TableName="latchkey-dev-emails", Item={"email": {"S": "a@example.com"}})
     formation.stacks[NAME].status = status
     said = put()
-    assert any("which is not whole" in line for line in said)
+    assert any("which is incomplete" in line for line in said)
     assert cloud.stacks() == {NAME: "UPDATE_COMPLETE"}
     assert cloud.client("dynamodb").scan(TableName="latchkey-dev-emails")["Count"] == 1
     assert protected(cloud) == {True}
@@ -102,7 +102,7 @@ def test_tables_without_a_stack_are_imported(cloud: Cloud, formation: CloudForma
         cloud.client("logs").delete_log_group(logGroupName=group["logGroupName"])
     cloud.dashboards.clear()
     said = put()
-    assert any(line.startswith("Taking what exists already into the data stack") for line in said)
+    assert any(line.startswith("Importing existing resources into the data stack") for line in said)
     assert set(formation.stacks[NAME].made) == set(template.composed()["Resources"])
 
 
@@ -151,8 +151,8 @@ def test_older_version_deletes_no_table_or_index(cloud: Cloud, formation: CloudF
 @pytest.mark.parametrize(
     ("status", "said"),
     [
-        ("CREATE_IN_PROGRESS", "is being changed by somebody else"),
-        ("UPDATE_IN_PROGRESS", "is being changed by somebody else"),
+        ("CREATE_IN_PROGRESS", "is being updated by another process"),
+        ("UPDATE_IN_PROGRESS", "is being updated by another process"),
         ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback --stack-name latchkey-dev-data"),
     ],
 )
@@ -168,7 +168,7 @@ def test_busy_or_stuck_stack_is_reported(cloud: Cloud, formation: CloudFormation
 def test_concurrent_creation_is_rejected(cloud: Cloud) -> None:
     """A deployment fails if a concurrent one has created the stack since it was read."""
     put()
-    with pytest.raises(DeployError, match="Somebody else has just begun to create"):
+    with pytest.raises(DeployError, match="Another process has started to create"):
         DataStack("dev", print)._create(template.composed(), {})
 
 
@@ -176,7 +176,7 @@ def test_failed_update_is_rolled_back(cloud: Cloud, formation: CloudFormation) -
     """A failed update is rolled back, and the next one succeeds."""
     put()
     formation.fails_at = "FaultsAlarm"
-    with pytest.raises(DeployError, match="could not be brought up to date"):
+    with pytest.raises(DeployError, match="could not be updated"):
         put(indexed(("by_one", "one")))
     put(indexed(("by_one", "one")))
     assert "by_one" in indexes(cloud)

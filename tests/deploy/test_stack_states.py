@@ -95,7 +95,9 @@ def test_failed_import_names_the_tables_and_the_reason(cloud: Cloud, data: DataS
     data.put(template.composed())
     abandon(cloud)
     cloud.formation().unimportable = "Table is being backed up."
-    with pytest.raises(DeployError, match=rf"{TABLE}.* could not be taken into .*: Table is being backed up\. Nothing"):
+    with pytest.raises(
+        DeployError, match=rf"{TABLE}.* could not be imported into .*: Table is being backed up\. Nothing"
+    ):
         data.put(template.composed())
 
 

@@ -12,9 +12,9 @@ AGAIN = "make deploy STAGE=dev"
 STATES = {
     "UPDATE_ROLLBACK_FAILED": f"aws cloudformation continue-update-rollback --stack-name {NAME}, and {AGAIN}.",
     "IMPORT_ROLLBACK_FAILED": f"Callers get errors from then until this is done: {AGAIN}.",
-    "UPDATE_IN_PROGRESS": f"Wait until that is over, then {AGAIN}.",
-    "DELETE_FAILED": f"keeps every table, and made anew: {AGAIN}.",
-    "ROLLBACK_FAILED": f"keeps every table, and made anew: {AGAIN}.",
+    "UPDATE_IN_PROGRESS": f"Wait until it has ended, then {AGAIN}.",
+    "DELETE_FAILED": f"keeps every table, and recreate it: {AGAIN}.",
+    "ROLLBACK_FAILED": f"keeps every table, and recreate it: {AGAIN}.",
 }
 
 

@@ -72,7 +72,7 @@ def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 
 VARIABLES = {
-    "AWS_PROFILE='nope' can't be used: ~/.aws/config and ~/.aws/credentials have no": {"AWS_PROFILE": "nope"},
+    "AWS_PROFILE='nope' can't be used: ~/.aws/config and ~/.aws/credentials don't define it": {"AWS_PROFILE": "nope"},
     "AWS_PROFILE='' can't be used": {"AWS_PROFILE": ""},
     "AWS_MAX_ATTEMPTS='x' can't be used: it takes a number from 1.": {"AWS_MAX_ATTEMPTS": "x"},
     "AWS_MAX_ATTEMPTS='0' can't be used": {"AWS_MAX_ATTEMPTS": "0"},
@@ -93,9 +93,9 @@ VARIABLES = {
     "AWS_DEFAULT_REGION='rubbish' can't be used: AWS has no such region.": {"AWS_DEFAULT_REGION": "rubbish"},
     "AWS_DEFAULT_REGION='a\\nb' can't be used": {"AWS_DEFAULT_REGION": "a\nb"},
     f"AWS_DEFAULT_REGION='{'a' * 60}…' can't be used": {"AWS_DEFAULT_REGION": "a" * 300},
-    "No AWS region: set AWS_DEFAULT_REGION (boto3 doesn't read AWS_REGION)": {"AWS_DEFAULT_REGION": ""},
-    "AWS_SECRET_ACCESS_KEY is missing beside AWS_ACCESS_KEY_ID": {"AWS_SECRET_ACCESS_KEY": ""},
-    "AWS_ACCESS_KEY_ID is missing beside AWS_SECRET_ACCESS_KEY": {"AWS_ACCESS_KEY_ID": ""},
+    "No AWS region is set: set AWS_DEFAULT_REGION (boto3 doesn't read AWS_REGION)": {"AWS_DEFAULT_REGION": ""},
+    "AWS_ACCESS_KEY_ID is set but AWS_SECRET_ACCESS_KEY isn't": {"AWS_SECRET_ACCESS_KEY": ""},
+    "AWS_SECRET_ACCESS_KEY is set but AWS_ACCESS_KEY_ID isn't": {"AWS_ACCESS_KEY_ID": ""},
     "No AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID": {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""},
 }
 
@@ -159,14 +159,14 @@ def test_profile_without_credentials_is_named(
     monkeypatch.setenv("AWS_PROFILE", "sso")
     status, error = ran(name)
     assert (status, error.count("\n")) == (1, 1)
-    assert error.startswith("The session of the profile sso (which AWS_PROFILE names) has ended, or was never begun")
+    assert error.startswith("The session of the profile sso (which AWS_PROFILE names) has expired or wasn't started")
     assert "aws sso login --profile sso" in error
     monkeypatch.setenv("AWS_PROFILE", "half")
     status, error = ran(name)
     assert (status, error.count("\n")) == (1, 1)
     assert error.startswith("aws_secret_access_key is missing in the profile half (which AWS_PROFILE names).")
     monkeypatch.setenv("AWS_PROFILE", "halve")
-    assert "there are half, sso." in ran(name)[1]
+    assert "the profiles are half, sso." in ran(name)[1]
 
 
 class Refusing(HTTPServer):
@@ -213,14 +213,14 @@ def refusing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Refusing]:
 
 
 CODES = {
-    "ExpiredToken": ("The credentials have expired (", "Renew those of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
-    "ExpiredTokenException": ("The credentials have expired (", "Renew those of"),
-    "InvalidClientTokenId": ("AWS doesn't know the access key (", "Mend AWS_ACCESS_KEY_ID and"),
-    "UnrecognizedClientException": ("AWS doesn't know the access key (", "choose others by AWS_PROFILE"),
-    "SignatureDoesNotMatch": ("The secret doesn't belong to the access key (", "copy both anew"),
-    "InvalidSignatureException": ("The secret doesn't belong to the access key (", "copy both anew"),
-    "RequestTimeTooSkewed": ("AWS finds the clock of this machine wrong (", "Set it, then run this again"),
-    "AccessDenied": ("These credentials may not do this (", "make policy prints what is needed"),
+    "ExpiredToken": ("The credentials have expired (", "Renew AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
+    "ExpiredTokenException": ("The credentials have expired (", "Renew "),
+    "InvalidClientTokenId": ("AWS doesn't know the access key (", "Correct AWS_ACCESS_KEY_ID and"),
+    "UnrecognizedClientException": ("AWS doesn't know the access key (", "choose another AWS_PROFILE"),
+    "SignatureDoesNotMatch": ("The secret doesn't belong to the access key (", "copy both values again"),
+    "InvalidSignatureException": ("The secret doesn't belong to the access key (", "copy both values again"),
+    "RequestTimeTooSkewed": ("The clock of this machine is wrong (", "Set it, then run this again"),
+    "AccessDenied": ("The credentials lack a permission (", "make policy prints the policy"),
 }
 
 
@@ -245,7 +245,7 @@ def test_clock_skew_is_distinguished_from_a_wrong_secret(ran: Ran, refusing: Ref
     refusing.code, refusing.message = "InvalidSignatureException", "Signature expired: 20260101T000000Z is now earlier"
     status, error = ran(name)
     assert (status, error.count("\n")) == (1, 1)
-    assert error.startswith("AWS finds the clock of this machine wrong (")
+    assert error.startswith("The clock of this machine is wrong (")
 
 
 @pytest.mark.parametrize("name", ASKING)
@@ -256,7 +256,7 @@ def test_unreachable_endpoint_is_reported_with_its_variables(
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{engine.free_port()}")
     status, error = ran(name)
     assert (status, error.count("\n")) == (1, 1)
-    assert "doesn't answer" in error
+    assert "doesn't respond" in error
     assert "AWS_ENDPOINT_URL" in error
     assert "AWS_DEFAULT_REGION" in error
 
@@ -278,4 +278,4 @@ def test_local_command_needs_no_aws_configuration(
         monkeypatch.setenv(f"LATCHKEY_{name}", "http://127.0.0.1:8000" if name == "PUBLIC_URL" else "test")
     monkeypatch.setattr(sys, "argv", ["manage", "--stage=local", "--reason=", "admins"])
     assert manage.main() == 1
-    assert "The local database doesn't answer" in capsys.readouterr().err
+    assert "The local database doesn't respond" in capsys.readouterr().err

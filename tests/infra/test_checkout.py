@@ -135,7 +135,7 @@ def test_invalid_record_of_a_local_run_is_ignored(kept: Path, noted: str) -> Non
 def test_command_without_a_local_run_names_make_run(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A command that needs a local run names the command that starts one."""
     assert manage.main() == 1
-    assert capsys.readouterr().err.startswith("Nothing runs locally: start it with `make run`")
+    assert capsys.readouterr().err.startswith("No local run was found. Start one with `make run`")
 
 
 def _edge_that_is_a_file(here: Path) -> None:

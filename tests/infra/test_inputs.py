@@ -80,7 +80,7 @@ def assert_rejected(name: str, value: str, done: tuple[int, str]) -> None:
     """Assert that one line names the rejected variable and shortens its value."""
     status, error = done
     assert (status, error.count("\n")) == (1, 1)
-    assert error.startswith((f"{name} takes ", f"{name} has a character that can't be shown: U+"))
+    assert error.startswith((f"{name} takes ", f"{name} has an unprintable character: U+"))
     assert len(error) < 300
     assert "a" * (QUOTED_MAX + 1) not in error
 

@@ -104,7 +104,9 @@ def test_reason_is_optional_and_bounded(latchkey: TestApp, command: Command) -> 
     assert record.newest_first(account.id, 1)[0].reason is None
     too_long = command.refused("reinstate", f"--email={account.email}", reason="x" * 201)
     assert too_long.startswith("REASON takes at most 200 characters, not 'xxx")
-    assert "REASON has a character" in command.refused("reinstate", f"--email={account.email}", reason="a\x1b[31mb")
+    assert "REASON has an unprintable character" in command.refused(
+        "reinstate", f"--email={account.email}", reason="a\x1b[31mb"
+    )
     assert find.account_by_id(account.id).status == "suspended"
 
 
@@ -194,7 +196,7 @@ def test_missing_stage_is_reported_in_one_line(latchkey: TestApp, command: Comma
 
 
 AWAY = [
-    ({}, "No AWS region: set AWS_DEFAULT_REGION"),
+    ({}, "No AWS region is set: set AWS_DEFAULT_REGION"),
     ({"AWS_DEFAULT_REGION": "eu-central-1"}, "No AWS credentials: set AWS_PROFILE"),
     ({"AWS_PROFILE": "nope"}, "AWS_PROFILE='nope' can't be used: "),
     (
@@ -204,7 +206,7 @@ AWAY = [
             "AWS_SECRET_ACCESS_KEY": "y",
             "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
         },
-        "DynamoDB doesn't answer",
+        "DynamoDB doesn't respond",
     ),
 ]
 
@@ -293,7 +295,7 @@ def test_key_of_an_unverified_account_prints_a_warning(
         command._monkeypatch.setenv("LATCHKEY_MAIL_FROM", "api@example.com")
         assert command._run(("key", f"--email={account.email}"), "") == 0
     printed = capsys.readouterr()
-    assert "ada@example.com isn't confirmed" in printed.err
+    assert "ada@example.com isn't verified" in printed.err
     assert printed.out.count("\n") == 1
 
 

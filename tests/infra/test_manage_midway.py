@@ -19,10 +19,10 @@ from tests.support.harness import TestApp, stage_key_file
 
 ADA, NOBODY = "ada@example.com", "app_00000000000000000000"
 FAULTS = {
-    "AccessDeniedException": "These credentials may not do this (AccessDeniedException: User: u may not). Allow it",
-    "ThrottlingException": "DynamoDB has no room for this right now (ThrottlingException: ",
+    "AccessDeniedException": "The credentials lack a permission (AccessDeniedException: User: u may not). Grant it",
+    "ThrottlingException": "DynamoDB is throttling requests (ThrottlingException: ",
     "ExpiredTokenException": "The credentials have expired (ExpiredTokenException: ",
-    "InternalServerError": "DynamoDB doesn't answer (InternalServerError: ",
+    "InternalServerError": "DynamoDB doesn't respond (InternalServerError: ",
     "ResourceNotFoundException": "Nothing is deployed as test in this account and region.",
 }
 
@@ -86,10 +86,10 @@ def test_command_that_fails_midway_is_reported_in_one_line(
 @pytest.mark.parametrize(
     ("command", "says"),
     [
-        ("suspend", "Run it again: what is done stays done."),
+        ("suspend", "It is safe to run it again."),
         ("key", "revoke it on the account's page at /admin"),
         ("account", "make password-link EMAIL=\u2026 prints a new link."),
-        ("incident", "look at /status before you run it again."),
+        ("incident", "check /status before you run this again."),
     ],
 )
 def test_lost_response_of_a_write_is_reported_with_the_fix(
@@ -107,7 +107,7 @@ def test_lost_response_of_a_write_is_reported_with_the_fix(
     with dynamodb.use_sender(send):
         status, said = run(words, monkeypatch, capsys)
     assert status == 1
-    assert said.startswith("DynamoDB doesn't answer (InternalServerError: ).")
+    assert said.startswith("DynamoDB doesn't respond (InternalServerError: ).")
     assert says in said
 
 
@@ -118,7 +118,7 @@ def test_bug_keeps_its_traceback(
     words = next(each for each in stage if each[0] == "tier")
     with failing("ValidationException", after=2), pytest.raises((PynamoDBException, DynamoDBError)):
         run(words, monkeypatch, capsys)
-    with pytest.raises(ZeroDivisionError), reachable.until_the_end("test", "tier"):
+    with pytest.raises(ZeroDivisionError), reachable.explain_errors("test", "tier"):
         raise ZeroDivisionError
 
 

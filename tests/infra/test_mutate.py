@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from infra.mutate.report import Results, show
-from infra.mutate.selection import Coverage, Killers, Mutant, Place, equivalent, in_order, within
+from infra.mutate.selection import Coverage, Killers, Mutant, Place, equivalent, shuffle, within
 
 ROOT = Path(__file__).parents[2]
 PATH = "chalicelib/limits/stale_marks.py"
@@ -99,8 +99,8 @@ def test_import_time_line_is_detected() -> None:
 def test_order_depends_on_the_seed_only() -> None:
     """The order depends on the seed only, and a new location doesn't change the order of the others."""
     places = [place(line) for line in range(50)]
-    assert in_order(places, 1) == in_order(reversed(places), 1) != in_order(places, 2)
-    assert [each for each in in_order([*places, place(99)], 1) if each.line != 99] == in_order(places, 1)
+    assert shuffle(places, 1) == shuffle(reversed(places), 1) != shuffle(places, 2)
+    assert [each for each in shuffle([*places, place(99)], 1) if each.line != 99] == shuffle(places, 1)
 
 
 def test_mutant_identity_ignores_line_numbers() -> None:

@@ -295,7 +295,7 @@ def test_state_that_cannot_be_separated_stops_the_run(monkeypatch: pytest.Monkey
 def test_state_that_cannot_be_cleared_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """State that can't be cleared raises an error, because a new process must start without state."""
     monkeypatch.setattr(tiers, "_seen", {}, raising=False)
-    with pytest.raises(UnknownStateError, match="tiers remembers _seen"):
+    with pytest.raises(UnknownStateError, match="tiers keeps _seen"):
         Processes()
 
 
@@ -311,7 +311,7 @@ def test_constant_that_changes_stops_the_run(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize("tier", [tiers.FREE, tiers.PRO, tiers.ENTERPRISE], ids=lambda tier: tier.name)
 def test_compliant_client_stays_below_its_burst(tier: tiers.Tier) -> None:
     """A compliant client sends at most 80 % of its burst in any second."""
-    sent = list(clients._spaced(iter(range(0, 3_000_000, 100)), tier))
+    sent = list(clients._space_out(iter(range(0, 3_000_000, 100)), tier))
     most = round(clients.KEEPS_UNDER * tier.burst)
     assert all(later - earlier >= 1_000_000 for earlier, later in zip(sent, sent[most:], strict=False))
 
@@ -328,7 +328,7 @@ def test_limits_bind_in_the_order_of_their_defaults() -> None:
 
 def test_page_has_the_simulations_inputs() -> None:
     """docs/scale.md has the inputs of `make simulate`, which must be run after a change of an assumption or a limit."""
-    assert page.rewritten(PAGE, page.input_blocks()) == PAGE
+    assert page.replace_blocks(PAGE, page.input_blocks()) == PAGE
 
 
 def test_page_has_every_rate_without_over_admissions() -> None:
@@ -343,4 +343,4 @@ def test_page_has_every_rate_without_over_admissions() -> None:
 def test_page_without_a_marker_for_a_table_is_rejected() -> None:
     """A page without a marker for one of the tables raises an error, because the table would be missing in it."""
     with pytest.raises(ValueError, match="exactness"):
-        page.rewritten("# Scale", {"exactness": ""})
+        page.replace_blocks("# Scale", {"exactness": ""})

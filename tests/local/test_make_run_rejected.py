@@ -44,7 +44,7 @@ def test_second_run_is_rejected_and_leaves_the_first_running(tree: Tree, where: 
     if where == "on another port":
         tree.port = find_free_port()
     printed = tree.refused_start()
-    assert f"Latchkey already runs at {first.url}" in printed
+    assert f"Latchkey is already running at {first.url}" in printed
     assert "LATCHKEY_BRNAD is no setting" in tree.refused_start(LATCHKEY_BRNAD="x")
     assert "Traceback" not in printed
     assert len(tree.engines()) == 1
@@ -56,5 +56,5 @@ def test_second_run_is_rejected_and_leaves_the_first_running(tree: Tree, where: 
 def test_second_run_is_rejected_while_the_first_starts(tree: Tree) -> None:
     """A second run is rejected even before the first listens on its port, because the lock is acquired first."""
     tree.start(until="Created")
-    assert "Latchkey already runs" in tree.refused_start()
+    assert "Latchkey is already running" in tree.refused_start()
     assert len(tree.engines()) == 1

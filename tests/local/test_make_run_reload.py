@@ -34,7 +34,7 @@ def test_code_with_an_error_is_reported_and_reloaded_after_a_fix(tree: Tree) -> 
     run = tree.start()
     app, before = tree.path / "app.py", (tree.path / "app.py").read_text()
     app.write_text(before + "\nthis is no Python\n")
-    assert "this is no Python" in run.until("The code can't be served as it is")
+    assert "this is no Python" in run.until("The code doesn't load")
     for method, accepted, kind in (("GET", "*/*", "application/json"), ("POST", "text/html", "text/html")):
         headers = {"Accept": accepted}
         response = requests.request(method, f"{run.url}/v1/limits", headers=headers, data=b"x" * 70_000, timeout=10)

@@ -48,7 +48,7 @@ def test_demo_without_a_run_prints_how_to_start_it(tree: Tree) -> None:
     process = tree._make("oauth-demo")
     printed = process.communicate(timeout=GIVEN_UP_AFTER_S)[0]
     assert process.returncode != 0
-    assert "Start it with `make run`" in printed
+    assert "Start one with `make run`" in printed
     assert "Traceback" not in printed
 
 

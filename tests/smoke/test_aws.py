@@ -150,7 +150,7 @@ def test_check_without_its_permission_is_left_out(quiet_run: Made, error: Except
     difference.
     """
     run = quiet_run()
-    with run.noted("a check"):
+    with run.record_errors("a check"):
         raise error
     assert find_states(run, "a check") == [state]
     assert "FilterLogEvents" in run.outcomes.found[0].found
@@ -188,12 +188,12 @@ def test_each_missing_permission_is_one_line(quiet_run: Made, refused: list[str]
     mail.check(run)
     latency.measure_cold(run, "a key")
     assert {each.check: each.found for each in run.outcomes.found} == {
-        logs.LOG: "these credentials may not do logs:FilterLogEvents",
-        logs.ACCESS_LOG: "these credentials may not do lambda:GetPolicy",
-        logs.TRACE: "these credentials may not do xray:BatchGetTraces",
-        alarms.ALARMS: "these credentials may not do cloudwatch:DescribeAlarms",
-        mail.CHECK: "these credentials may not do ses:GetAccount",
-        latency.COLD_CHECK: "these credentials may not do lambda:GetFunctionConfiguration",
+        logs.LOG: "these credentials lack the permission logs:FilterLogEvents",
+        logs.ACCESS_LOG: "these credentials lack the permission lambda:GetPolicy",
+        logs.TRACE: "these credentials lack the permission xray:BatchGetTraces",
+        alarms.ALARMS: "these credentials lack the permission cloudwatch:DescribeAlarms",
+        mail.CHECK: "these credentials lack the permission ses:GetAccount",
+        latency.COLD_CHECK: "these credentials lack the permission lambda:GetFunctionConfiguration",
     }
     assert {each.state for each in run.outcomes.found} == {LEFT_OUT}
 
@@ -201,10 +201,10 @@ def test_each_missing_permission_is_one_line(quiet_run: Made, refused: list[str]
 def test_checks_of_unreadable_topics_are_left_out(quiet_run: Made, refused: list[str]) -> None:
     """If the alarms can be read but not their topics, both checks of topics are left out."""
     run = quiet_run()
-    alarms.look_at_topics(run, ["arn:aws:sns:us-east-1:123456789012:alarms"])
+    alarms.check_topics(run, ["arn:aws:sns:us-east-1:123456789012:alarms"])
     assert {each.check: each.found for each in run.outcomes.of(LEFT_OUT)} == {
-        alarms.KEY: "these credentials may not do sns:GetTopicAttributes",
-        alarms.SUBSCRIBED: "these credentials may not do sns:ListSubscriptionsByTopic",
+        alarms.KEY: "these credentials lack the permission sns:GetTopicAttributes",
+        alarms.SUBSCRIBED: "these credentials lack the permission sns:ListSubscriptionsByTopic",
     }
 
 

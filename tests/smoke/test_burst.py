@@ -9,7 +9,7 @@ from infra.smoke import burst
 from infra.smoke.outcomes import DIFFERS, LEFT_OUT
 from infra.smoke.run import Run
 
-NAME = "nothing but 200 and 429 under a burst"
+NAME = "only 200 and 429 during a volley"
 
 
 def judge_statuses(run: Run, statuses: list[int], runs_at_once: int | None) -> list[str]:

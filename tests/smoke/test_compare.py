@@ -14,7 +14,7 @@ EXPECTED = Response(404, [("Content-Type", "application/json"), ("X-RateLimit-Li
     [
         (404, {"content-type": "application/json", "x-ratelimit-limit": "0", "Via": "1.1 x"}, EXPECTED.body, []),
         (403, dict(EXPECTED.headers), EXPECTED.body, ["expected status 404, got 403"]),
-        (404, dict(EXPECTED.headers), b"", ['expected body {"error":"not_found"}, got nothing']),
+        (404, dict(EXPECTED.headers), b"", ['expected body {"error":"not_found"}, got an empty body']),
         (404, {"Content-Type": "text/html", "X-RateLimit-Limit": "0"}, EXPECTED.body, ["header Content-Type: "]),
         (404, {"Content-Type": "application/json"}, EXPECTED.body, ["header X-RateLimit-Limit: expected 0, got none"]),
         (404, {**dict(EXPECTED.headers), "WWW-Authenticate": "Bearer"}, EXPECTED.body, ["header www-authenticate: "]),

@@ -95,8 +95,8 @@ def test_checks_of_accounts_are_left_out_without_table_permissions(silent: str, 
     run = Run(Target(silent, LOCAL), Outcomes(Redaction(), lambda _line: None))
     smoke(run, tmp_path / "report.md")
     left_out = {each.check: each.found for each in run.outcomes.of(LEFT_OUT)}
-    assert left_out[ACCOUNT].startswith("these credentials may not do dynamodb:")
-    assert left_out[CLEANUP].startswith("these credentials may not do dynamodb:")
+    assert left_out[ACCOUNT].startswith("these credentials lack the permission dynamodb:")
+    assert left_out[CLEANUP].startswith("these credentials lack the permission dynamodb:")
     assert {left_out[name] for name in OF_ACCOUNT} == {NOT_MADE}
     assert "ada" not in (tmp_path / "report.md").read_text()
 
@@ -104,9 +104,9 @@ def test_checks_of_accounts_are_left_out_without_table_permissions(silent: str, 
 def test_unexpected_error_is_one_line(quiet_run: Made) -> None:
     """An unexpected error of a check is reported in one line with its type, and the run continues."""
     run = quiet_run()
-    with run.noted("first"):
+    with run.record_errors("first"):
         raise TypeError("list indices must be\nintegers")
-    with run.noted("second"):
+    with run.record_errors("second"):
         run.outcomes.ok("second")
     assert [(each.state, each.check) for each in run.outcomes.found] == [(DIFFERS, "first"), (OK, "second")]
     assert run.outcomes.found[0].found.endswith("got TypeError: list indices must be integers")
@@ -130,4 +130,4 @@ def test_volley_counts_missing_responses_by_error() -> None:
         Response(200, [], b""),
         Response(0, [], b"TimeoutError"),
     ]
-    assert Volley(responses, 1).counted() == "2 × 200, 1 × 429, 1 × no answer (TimeoutError)"
+    assert Volley(responses, 1).describe() == "2 × 200, 1 × 429, 1 × no response (TimeoutError)"

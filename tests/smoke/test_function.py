@@ -46,15 +46,15 @@ def test_run_uses_the_settings_of_the_deployed_function(functions: Any) -> None:
     """The run uses the settings of the deployed function, whose URL can be overridden, and not those of the
     checkout.
     """
-    chosen = target.chosen({"STAGE": "dev"})
+    chosen = target.select({"STAGE": "dev"})
     assert (chosen.url, chosen.stage, chosen.settings.stage) == ("https://api.example.com", "dev", "dev")
-    assert target.chosen({"STAGE": "dev", "URL": "https://other.example/api/"}).url == "https://other.example/api"
+    assert target.select({"STAGE": "dev", "URL": "https://other.example/api/"}).url == "https://other.example/api"
 
 
 def test_missing_stage_is_reported_with_the_fix(functions: Any) -> None:
     """If the stage isn't deployed, the error has the command that deploys it."""
     with pytest.raises(target.NoTarget, match=r"Nothing is deployed as prod .* make deploy STAGE=prod"):
-        target.chosen({"STAGE": "prod"})
+        target.select({"STAGE": "prod"})
 
 
 def test_cold_start_measurement_restores_the_environment(functions: Any) -> None:
@@ -62,7 +62,7 @@ def test_cold_start_measurement_restores_the_environment(functions: Any) -> None
     marked = {}
 
     def interrupted() -> None:
-        with latency.renewed(NAME) as renew:
+        with latency.restore_environment(NAME) as renew:
             renew("1")
             marked.update(variables(functions))
             raise KeyboardInterrupt

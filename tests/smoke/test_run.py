@@ -131,16 +131,16 @@ def test_invalid_admin_key_leaves_out_checks_of_accounts(
     run = served.run(stage="", admin_key="nonsense")
     assert smoke(run, tmp_path / "report.md") == 1
     (differing,) = run.outcomes.of(outcomes.DIFFERS)
-    assert differing.found.startswith("expected to come to its end, got POST /v1/users with ADMIN_KEY was answered 401")
+    assert differing.found.startswith("expected the check to complete, got POST /v1/users with ADMIN_KEY returned 401")
     assert {*OF_ACCOUNT} < {each.check for each in run.outcomes.of(outcomes.LEFT_OUT)}
 
 
 @pytest.mark.parametrize(
     ("mutation", "check", "found"),
     [
-        (wrong.drops_a_limit_header, "404 of an unknown path", r"header X-RateLimit-Reset: expected 0, got none"),
+        (wrong.drops_a_limit_header, "404 for an unknown path", r"header X-RateLimit-Reset: expected 0, got none"),
         (wrong.says_another_401, "401 without a credential", r"expected body .*missing_api_key.*, got .*Unauthorized"),
-        (wrong.exposes_no_challenge, "401 of a malformed key", r"header Access-Control-Expose-Headers: expected .*"),
+        (wrong.exposes_no_challenge, "401 for a malformed key", r"header Access-Control-Expose-Headers: expected .*"),
     ],
 )
 def test_wrong_response_is_reported(served: Served, mutation: wrong.Mutation, check: str, found: str) -> None:
@@ -163,8 +163,8 @@ def test_revoked_key_that_is_accepted_once_is_reported(served: Served, account: 
         run = served.run(url=url)
         revocation.check(run, dataclasses.replace(account, run=run))
     (differing,) = run.outcomes.of(outcomes.DIFFERS)
-    assert differing.check.startswith("a revoked key is refused at the next request")
-    assert differing.found == f"expected 401 at once, got 200 for {revocation.ROUNDS} requests after it"
+    assert differing.check.startswith("a revoked key is rejected at the next request")
+    assert differing.found == f"expected 401 for each, got 200 for {revocation.ROUNDS} requests after the revocation"
 
 
 def test_exceeded_burst_is_reported(served: Served, account: throwaway.Account) -> None:

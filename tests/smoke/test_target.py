@@ -14,8 +14,8 @@ from tests.support.webhook_receiver import run_receiver
         ({"URL": "api.example.com"}, "URL takes the address of the API"),
         ({"URL": "http://127.0.0.1:9", "ADMIN_KEY": "Bearer lk_live_1"}, "ADMIN_KEY takes the key alone"),
         ({"URL": "http://127.0.0.1:9", "ADMIN_KEY": "lk_live_1\nlk_live_2"}, "ADMIN_KEY takes the key alone"),
-        ({}, "Nothing runs locally: start it with `make run`"),
-        ({"STAGE": "local", "URL": "  "}, "Nothing runs locally: start it with `make run`"),
+        ({}, "No local run was found. Start one with `make run`"),
+        ({"STAGE": "local", "URL": "  "}, "No local run was found. Start one with `make run`"),
     ],
 )
 def test_invalid_target_is_reported_in_one_sentence(
@@ -39,11 +39,11 @@ def test_unreachable_url_is_reported(monkeypatch: pytest.MonkeyPatch, capsys: py
     monkeypatch.setenv("ADMIN_KEY", "lk_test_secret")
     assert command.main() == 1
     told = capsys.readouterr().err
-    assert told.startswith("Nothing answers there: ")
+    assert told.startswith("The target can't be reached: ")
     assert "lk_test_secret" not in told
 
 
-@pytest.mark.parametrize(("status", "said"), [(404, "No Latchkey answers there"), (503, "")])
+@pytest.mark.parametrize(("status", "said"), [(404, "This isn't a Latchkey"), (503, "")])
 def test_url_of_another_service_is_rejected(status: int, said: str) -> None:
     """A URL whose /health is not found is rejected, as it may lack the gateway's stage; a service that is down is
     accepted.
@@ -51,10 +51,10 @@ def test_url_of_another_service_is_rejected(status: int, said: str) -> None:
     with run_receiver() as other:
         other.statuses = [status]
         if said:
-            with pytest.raises(target.NoTarget, match=rf"{said}: GET /health was answered {status}"):
-                target.chosen({"URL": other.url})
+            with pytest.raises(target.NoTarget, match=rf"{said}: GET /health returned {status}"):
+                target.select({"URL": other.url})
         else:
-            assert target.chosen({"URL": other.url}).url == other.url
+            assert target.select({"URL": other.url}).url == other.url
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
-"""The floor that everybody knows: boto3's `update_item`, with an expression that counts and judges like an admission.
+"""Measure boto3's `update_item` with a conditional counting expression, as the baseline for an admission.
 
-The client is made once and used as its documentation shows it; the call is as large as an admission's, and so is the
-item that it answers with: as many burst counters as an admission leaves standing, rewritten in turn.
+The client is created once and used as its documentation shows. The request and the returned item are as large as those
+of an admission: the item has the same number of burst counters, which are updated in turn.
 """
 
 import os
@@ -17,7 +17,7 @@ TABLE = "latchkey-local-windows"
 
 
 def main() -> None:
-    """Serve calls."""
+    """Measure conditional updates."""
     client = boto3.client("dynamodb", endpoint_url=os.environ["AWS_ENDPOINT_URL"])
     made = 0
 

@@ -1,7 +1,7 @@
-"""How many database calls a request makes, on its real way through the gateway's stand-in: the argument says which.
+"""Count the database calls of a request through the local gateway. The argument selects the request.
 
-`authenticated`: one more request of a key; `first`: the first of an access token; `client_credentials`, `code` and
-`refresh`: the token endpoint.
+`authenticated` is a request with a key that was used before, `first` is the first request with a new access token.
+`client_credentials`, `code` and `refresh` are token requests.
 """
 
 import itertools
@@ -22,34 +22,32 @@ from infra.local_gateway.response import Response
 
 FORM = [("Content-Type", "application/x-www-form-urlencoded")]
 
-Given = dict[str, str]
-
 
 @dataclass
 class Client:
-    """A confidential client of one account, which also says yes to it."""
+    """A confidential client; its account also gives it consent."""
 
     gateway: Gateway
     account_id: str
-    authenticated_by: Given = field(repr=False)
+    credentials: dict[str, str] = field(repr=False)
 
-    def ask(self, grant_type: str, **more: str) -> Response:
+    def request_token(self, grant_type: str, **more: str) -> Response:
         """Send a token request."""
-        body = urlencode({**self.authenticated_by, "grant_type": grant_type, **more}).encode()
+        body = urlencode({**self.credentials, "grant_type": grant_type, **more}).encode()
         return self.gateway.handle("POST", "/oauth/token", FORM, body)
 
     def code(self) -> str:
-        """Return an authorization code, as consent issues it."""
-        return consent.code(self.account_id, self.authenticated_by["client_id"])
+        """Return an authorization code after the account's consent."""
+        return consent.code(self.account_id, self.credentials["client_id"])
 
     def redeem(self, code: str) -> Response:
-        """Exchange a code."""
-        return self.ask(clients.CODE, code=code, redirect_uri=CALLBACK)
+        """Exchange an authorization code for tokens."""
+        return self.request_token(clients.CODE, code=code, redirect_uri=CALLBACK)
 
 
 def main() -> None:
-    """Serve requests of one kind."""
-    kind: Callable[[], Work] = {
+    """Measure the selected request."""
+    operation: Callable[[], Work] = {
         "authenticated": _authenticated,
         "first": _first,
         "client_credentials": _client_credentials,
@@ -57,7 +55,7 @@ def main() -> None:
         "refresh": _refresh,
     }[sys.argv[1]]
     with latchkey.ready() as calls:
-        work = kind()
+        work = operation()
         serve(Work(work.operate, work.prepare, calls))
 
 
@@ -65,22 +63,22 @@ def _authenticated() -> Work:
     gateway = Gateway(app)
     secrets = [caller.secret for caller in latchkey.callers(PRO, 5)]
     for secret in secrets:
-        _called(gateway, secret)
-    return Work(lambda number: _called(gateway, secrets[number % len(secrets)]))
+        _call(gateway, secret)
+    return Work(lambda number: _call(gateway, secrets[number % len(secrets)]))
 
 
 def _first() -> Work:
     client = _client()
 
     def tokens(count: int) -> Sequence[str]:
-        return [client.ask(clients.CLIENT_CREDENTIALS).json()["access_token"] for _ in range(count)]
+        return [client.request_token(clients.CLIENT_CREDENTIALS).json()["access_token"] for _ in range(count)]
 
-    return Work(lambda token: _called(client.gateway, token), tokens)
+    return Work(lambda token: _call(client.gateway, token), tokens)
 
 
 def _client_credentials() -> Work:
     client = _client()
-    return Work(lambda _number: client.ask(clients.CLIENT_CREDENTIALS).status == 200)
+    return Work(lambda _number: client.request_token(clients.CLIENT_CREDENTIALS).status == 200)
 
 
 def _code() -> Work:
@@ -92,13 +90,13 @@ def _refresh() -> Work:
     client = _client()
 
     def tokens(count: int) -> Sequence[str]:
-        answers: list[Any] = [client.redeem(client.code()).json() for _ in range(count)]
-        return [answer["refresh_token"] for answer in answers]
+        issued: list[Any] = [client.redeem(client.code()).json() for _ in range(count)]
+        return [tokens["refresh_token"] for tokens in issued]
 
-    return Work(lambda token: client.ask(clients.REFRESH, refresh_token=token).status == 200, tokens)
+    return Work(lambda token: client.request_token(clients.REFRESH, refresh_token=token).status == 200, tokens)
 
 
-def _called(gateway: Gateway, secret: str) -> bool:
+def _call(gateway: Gateway, secret: str) -> bool:
     return gateway.handle("GET", "/v1/limits", [("Authorization", f"Bearer {secret}")]).status == 200
 
 
@@ -107,7 +105,7 @@ _names = itertools.count()
 
 def _client() -> Client:
     (caller,) = latchkey.callers(PRO, 1)
-    made = clients.register(
+    registration = clients.register(
         name=f"Bench {next(_names)}",
         uris=[CALLBACK],
         auth_method="client_secret_post",
@@ -116,7 +114,7 @@ def _client() -> Client:
         registered_by="account",
         account_id=caller.account_id,
     )
-    credentials = {"client_id": made.client.client_id, "client_secret": made.secret or ""}
+    credentials = {"client_id": registration.client.client_id, "client_secret": registration.secret or ""}
     return Client(Gateway(app), caller.account_id, credentials)
 
 

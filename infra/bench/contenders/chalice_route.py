@@ -1,4 +1,4 @@
-"""The floor under every Chalice app: one route that asks nobody, from the gateway's event to the answer."""
+"""Measure a Chalice route that makes no database call, as the lower bound of every Chalice app."""
 
 from typing import Any
 
@@ -9,13 +9,13 @@ from infra.local_gateway.lambda_context import LambdaContext
 
 
 def main() -> None:
-    """Serve requests."""
+    """Measure invocations of the route."""
     event = latchkey.proxy_event("/bare", "lk_test_" + "0" * 36)
     context: Any = LambdaContext("minimal", "bench")
 
     def operate(_number: int) -> bool:
-        answer: dict[str, Any] = app(event, context)
-        return bool(answer["statusCode"] == 200)
+        response: dict[str, Any] = app(event, context)
+        return bool(response["statusCode"] == 200)
 
     serve(Work(operate, calls=lambda: 0))
 

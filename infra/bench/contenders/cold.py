@@ -1,7 +1,7 @@
-"""Cold starts of the function that the argument names: `authorizer`, `v1` or `minimal`.
+"""Measure cold starts of one Lambda function. The argument selects `authorizer`, `v1` or `minimal`.
 
-Each operation is a fresh process that answers one event (see `cold_child.py`). Reported is what that process measured
-of itself. Bytecode is cached, as in a package that was built for Lambda; the first round writes what is missing.
+Each operation starts a new process that handles one event (see `cold_child.py`) and measures its own time. Bytecode is
+cached, as in a deployment package; the first warm-up round writes it.
 """
 
 import json
@@ -16,13 +16,13 @@ from typing import Any
 from chalicelib.core import settings
 from chalicelib.limits.tiers import PRO
 from infra.bench import latchkey
-from infra.bench.contender import Answer, serve_runs
+from infra.bench.contender import Measurement, serve_runs
 
 CHILD = Path(__file__).with_name("cold_child.py")
 
 
 def main() -> None:
-    """Serve cold starts."""
+    """Measure cold starts of the selected function."""
     function = sys.argv[1]
     os.environ["BENCH_TABLE"] = settings.current().table("accounts")
     with latchkey.ready():
@@ -34,32 +34,32 @@ def main() -> None:
         }
         event = events[function](caller.secret)
 
-    def run(count: int, _parallel: int) -> Answer:
-        started = [_started(function, event) for _ in range(count)]
+    def run(count: int, _parallel: int) -> Measurement:
+        starts = [_start(function, event) for _ in range(count)]
         return {
             "operations": count,
-            "wall_ns": sum(start["wall_ns"] for start in started),
-            "cpu_ns": sum(start["cpu_ns"] for start in started),
-            "latency_ns": [start["wall_ns"] for start in started],
+            "wall_ns": sum(start["wall_ns"] for start in starts),
+            "cpu_ns": sum(start["cpu_ns"] for start in starts),
+            "latency_ns": [start["wall_ns"] for start in starts],
             "calls": None,
-            "refused": sum(not _is_good(start["answer"]) for start in started),
+            "refused": sum(not _is_success(start["response"]) for start in starts),
         }
 
     serve_runs(run)
 
 
-def _started(function: str, event: latchkey.Event) -> Answer:
-    # -P: only PYTHONPATH and the installed packages are searched, not the folder of this file.
+def _start(function: str, event: latchkey.Event) -> dict[str, Any]:
+    # -P: don't import modules from the folder of the script.
     command = [sys.executable, "-P", str(CHILD), function]
-    done = subprocess.run(command, input=json.dumps(event), capture_output=True, text=True, check=True)
-    said: Answer = json.loads(done.stderr.splitlines()[-1])
-    return said
+    completed = subprocess.run(command, input=json.dumps(event), capture_output=True, text=True, check=True)
+    start: dict[str, Any] = json.loads(completed.stderr.splitlines()[-1])
+    return start
 
 
-def _is_good(answer: dict[str, Any]) -> bool:
-    if "policyDocument" in answer:
-        return bool(answer["policyDocument"]["Statement"][0]["Effect"] == "Allow")
-    return bool(answer["statusCode"] == 200)
+def _is_success(response: dict[str, Any]) -> bool:
+    if "policyDocument" in response:
+        return bool(response["policyDocument"]["Statement"][0]["Effect"] == "Allow")
+    return bool(response["statusCode"] == 200)
 
 
 if __name__ == "__main__":

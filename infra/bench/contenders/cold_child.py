@@ -1,7 +1,7 @@
-"""A function's first answer: a fresh interpreter that reads an event from standard input and answers it, once.
+"""Handle one event from standard input in a new interpreter, and print the time of this cold start.
 
-The clock starts before the first import and stops when the answer is there. What starting the interpreter costs is
-everybody's and is left out. Prints to standard error, since standard output is the function's log.
+The measured time begins before the first import and ends with the response. It excludes the start of the interpreter,
+which is the same for every function. The result goes to standard error, since standard output is the function's log.
 """
 
 import sys
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Context:
-    """What Lambda passes beside the event."""
+    """The context object that Lambda passes with an event."""
 
     function_name = "bench"
     function_version = "$LATEST"
@@ -23,37 +23,37 @@ class Context:
 
     @staticmethod
     def get_remaining_time_in_millis() -> int:
-        """Return the time that is left."""
+        """Return the remaining time, which is constant here."""
         return 30_000
 
 
 def main() -> None:
-    """Answer one event by the function whose name was given, and say what that took."""
+    """Handle one event with the function that the argument selects, and print the elapsed time."""
     cpu_before, began = time.process_time_ns(), time.perf_counter_ns()
     import json
 
     event = json.load(sys.stdin)
-    answer = _answer(sys.argv[1], event)
+    response = _handle(sys.argv[1], event)
     wall_ns, cpu_ns = time.perf_counter_ns() - began, time.process_time_ns() - cpu_before
-    print(json.dumps({"wall_ns": wall_ns, "cpu_ns": cpu_ns, "answer": answer}), file=sys.stderr)
+    print(json.dumps({"wall_ns": wall_ns, "cpu_ns": cpu_ns, "response": response}), file=sys.stderr)
 
 
-def _answer(function: str, event: "dict[str, Any]") -> "dict[str, Any]":
+def _handle(function: str, event: "dict[str, Any]") -> "dict[str, Any]":
     context: Any = Context()
-    answer: dict[str, Any]
+    response: dict[str, Any]
     if function == "authorizer":
         from chalicelib.api.authorizer import authorizer
 
-        answer = authorizer(event, context)
+        response = authorizer(event, context)
     elif function == "v1":
         from app import app
 
-        answer = app(event, context)
+        response = app(event, context)
     else:
         from infra.bench.contenders.minimal_app import app as minimal
 
-        answer = minimal(event, context)
-    return answer
+        response = minimal(event, context)
+    return response
 
 
 if __name__ == "__main__":

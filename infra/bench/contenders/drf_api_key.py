@@ -1,13 +1,14 @@
-"""djangorestframework-api-key at its best: one view that wants a key, with REST framework's throttle by key.
+"""Measure djangorestframework-api-key in its fastest setup: one view that requires a key and throttles by key.
 
-A request goes through Django's WSGI handler in this process; no socket, no middleware, no debugging, no logging. The
-keys are in SQLite in memory, the throttle's history in Django's local-memory cache, both the quickest that there are.
-Only JSON is rendered and nobody else is authenticated. As many keys as ours, all below their limit.
+Requests go through Django's WSGI handler in this process, without socket, middleware, debugging or logging. Keys are
+stored in in-memory SQLite and the throttle's history in Django's local-memory cache, the fastest backends available.
+JSON is the only renderer and the key the only authentication. There are as many keys as for Latchkey, and none reaches
+its limit.
 """
 
 from typing import Any
 
-import django  # type: ignore[import-not-found]  # this and what follows is in the peers' environment only
+import django  # type: ignore[import-not-found]  # Django is installed only in the benchmark's environment
 from django.conf import settings  # type: ignore[import-not-found]
 from django.core.handlers.wsgi import WSGIHandler  # type: ignore[import-not-found]
 from django.core.management import call_command  # type: ignore[import-not-found]
@@ -23,7 +24,7 @@ urlpatterns: list[Any] = []
 
 
 def main() -> None:
-    """Serve requests."""
+    """Measure requests to the view."""
     settings.configure(
         ALLOWED_HOSTS=["*"],
         CACHES={"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}},
@@ -51,9 +52,9 @@ def main() -> None:
     def operate(number: int) -> bool:
         statuses: list[str] = []
         request = environ("GET", "/limits", "api.example.com", f"Api-Key {keys[number % KEYS]}")
-        answer = application(request, lambda status, *_: statuses.append(status))
-        b"".join(answer)
-        answer.close()
+        response = application(request, lambda status, *_: statuses.append(status))
+        b"".join(response)
+        response.close()
         return statuses[0].startswith("200")
 
     serve(Work(operate))
@@ -69,7 +70,7 @@ def _view() -> Any:
         rate = RATE
 
         def get_cache_key(self, request: Any, view: Any) -> str:  # noqa: ARG002 - the base class asks
-            # The part of a key before the dot names it and is no secret.
+            # The part of a key before the dot is its id, which isn't secret.
             return "key_" + str(request.META["HTTP_AUTHORIZATION"].removeprefix("Api-Key ").partition(".")[0])
 
     class Limits(APIView):  # type: ignore[misc]  # the base ships no types

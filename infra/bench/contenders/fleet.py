@@ -1,8 +1,8 @@
-"""One Enterprise account behind eight functions: how many writes a request takes, whether a second admits too many.
+"""Measure writes per request and over-admission for one Enterprise account that is served by eight functions.
 
-Eight processes, each sending the argument's number of requests a second for it, paced. What one second admitted is
-counted by the moment that each decision says it was made at, and all processes share this machine's clock; so whatever
-goes beyond the burst of a thousand is over-admitted, and nothing else is.
+Eight processes each send requests for the account at the rate in the argument, evenly spaced. Admissions are counted
+per second, by the time of each decision. All processes share this machine's clock, so every admission beyond the burst
+of 1,000 in a second is an over-admission.
 """
 
 import multiprocessing
@@ -18,36 +18,36 @@ from chalicelib.limits.admission import Rejected, admit
 from chalicelib.limits.counter_items import counter_of
 from chalicelib.limits.tiers import ENTERPRISE
 from infra.bench import latchkey
-from infra.bench.contender import Answer, serve_runs
+from infra.bench.contender import Measurement, serve_runs
 
 FUNCTIONS = 8
 COUNTER = counter_of("key_benchmark")
-"""All functions serve the same key."""
+"""The usage counter of the one key that all functions serve."""
 READS = frozenset({"GetItem", "BatchGetItem", "Query"})
 BEGINS_IN_S = 0.3
-"""When the first requests are due: by then every process has heard of it."""
+"""The delay before the first requests, so that every process receives the command in time."""
 RUN_IN_S = 2
-"""For so long the load runs before it is measured: what a busy account's functions do depends on the second before.
-Whether too many were admitted is judged of the run-in, too."""
+"""The duration of the load before measurements start: the leases of a function depend on its load in the last second.
+Over-admissions are counted during the run-in, too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one function did of a run."""
+    """The results of one function in a run."""
 
     latency_ns: list[int]
     cpu_ns: int
     writes: int
     refused: int
     admitted_in: Counter[int]
-    """How many, by clock second, those of the run-in among them."""
+    """The number of admitted requests in each clock second, including the run-in."""
 
 
 def main() -> None:
-    """Serve runs."""
+    """Measure the load on all functions."""
     per_second = int(sys.argv[1])
     subject = f"acc_fleet{per_second:012}"
-    with latchkey.ready():  # the tables are there before eight look for them
+    with latchkey.ready():  # create the tables before eight processes try to
         pass
     spawned = multiprocessing.get_context("spawn")
     pipes = []
@@ -57,20 +57,20 @@ def main() -> None:
         theirs.close()
         pipes.append(ours)
     for pipe in pipes:
-        pipe.recv()  # it is ready
+        pipe.recv()  # wait until the function is ready
 
-    def run(count: int, _parallel: int) -> Answer:
+    def run(count: int, _parallel: int) -> Measurement:
         began_ns = time.perf_counter_ns()
         due_s = time.monotonic() + BEGINS_IN_S
         for pipe in pipes:
             pipe.send((count // FUNCTIONS, due_s))
         shares: list[Share] = [pipe.recv() for pipe in pipes]
-        return _together(shares, time.perf_counter_ns() - began_ns - int((BEGINS_IN_S + RUN_IN_S) * 1e9))
+        return _combine(shares, time.perf_counter_ns() - began_ns - int((BEGINS_IN_S + RUN_IN_S) * 1e9))
 
     serve_runs(run)
 
 
-def _together(shares: list[Share], wall_ns: int) -> Answer:
+def _combine(shares: list[Share], wall_ns: int) -> Measurement:
     admitted_in = sum((share.admitted_in for share in shares), Counter[int]())
     latency_ns = [took for share in shares for took in share.latency_ns]
     return {
@@ -86,16 +86,16 @@ def _together(shares: list[Share], wall_ns: int) -> Answer:
 
 
 def _function(pipe: Connection, subject: str, per_second: int, number: int) -> None:
-    """Be one function: send its share of each run when it is due, until the pipe closes."""
+    """Simulate one function: send its share of each run's requests until the pipe closes."""
     with latchkey.ready(), suppress(EOFError):
         pipe.send("ready")
         while True:
             count, due_s = pipe.recv()
-            # The functions take turns within one interval, rather than all at its beginning.
-            pipe.send(_share(subject, count, due_s + number / FUNCTIONS / per_second, 1 / per_second))
+            # The functions send at different times within an interval, not all at its beginning.
+            pipe.send(_run_share(subject, count, due_s + number / FUNCTIONS / per_second, 1 / per_second))
 
 
-def _share(subject: str, count: int, due_s: float, interval_s: float) -> Share:
+def _run_share(subject: str, count: int, due_s: float, interval_s: float) -> Share:
     run_in = Sender(subject, due_s, interval_s)
     run_in.send(round(RUN_IN_S / interval_s))
     sender, cpu_before = Sender(subject, run_in.due_s, interval_s), time.process_time_ns()
@@ -107,7 +107,7 @@ def _share(subject: str, count: int, due_s: float, interval_s: float) -> Share:
 
 @dataclass(slots=True)
 class Sender:
-    """Sends requests of one subject when they are due, and late ones at once."""
+    """Sends the requests of one subject at a constant rate; late requests are sent immediately."""
 
     subject: str
     due_s: float
@@ -117,7 +117,7 @@ class Sender:
     refused: int = 0
 
     def send(self, count: int) -> None:
-        """Send `count` requests, each when it is due."""
+        """Send `count` requests, each at its scheduled time."""
         for _ in range(count):
             time.sleep(max(0.0, self.due_s - time.monotonic()))
             self.due_s += self.interval_s

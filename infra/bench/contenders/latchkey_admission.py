@@ -1,7 +1,7 @@
-"""Latchkey's limit decision by itself: quota, burst and staleness judged and counted.
+"""Measure one admission: check quota, burst limit and staleness, and count the request.
 
-As a Pro account, since the decisions that it is measured against judge an hourly and a one-second limit too. Spread
-over so many accounts that none comes near its 200 a second or 10,000 an hour.
+The accounts are Pro, because the compared libraries also check an hourly and a one-second limit. There are enough
+accounts that none reaches its limit of 200 requests per second or 10,000 per hour.
 """
 
 from chalicelib.core import clock
@@ -17,7 +17,7 @@ SUBJECTS = [f"acc_bench{number:012}" for number in range(latchkey.SUBJECTS)]
 
 
 def main() -> None:
-    """Serve admissions."""
+    """Measure admissions."""
     verified_at_ms = verified_from(clock.now_ms())
 
     def operate(number: int) -> bool:

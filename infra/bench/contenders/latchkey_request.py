@@ -1,7 +1,7 @@
-"""A whole authorized `GET /v1/limits`, from the gateway's event to the answer: what a warm function does for a request.
+"""Measure an authorized `GET /v1/limits` in a warm function, from API Gateway's event to the response.
 
-API Gateway caches what the authorizer said, so a warm request of a verified key is this and nothing more. Its line in
-the log is written, too. The callers are Pro accounts, so many that no limit of theirs is reached.
+The measurement excludes the authorizer, whose policy API Gateway caches, and includes the access log line. The callers
+are Pro accounts; there are enough of them that none reaches its limits.
 """
 
 from typing import Any
@@ -14,14 +14,14 @@ from infra.local_gateway.lambda_context import LambdaContext
 
 
 def main() -> None:
-    """Serve requests."""
+    """Measure requests."""
     with latchkey.ready() as calls:
         events = [latchkey.limits_event(caller.secret) for caller in latchkey.callers(PRO)]
         context: Any = LambdaContext("latchkey-bench", "bench")
 
         def operate(number: int) -> bool:
-            answer: dict[str, Any] = app(events[number % len(events)], context)
-            return bool(answer["statusCode"] == 200)
+            response: dict[str, Any] = app(events[number % len(events)], context)
+            return bool(response["statusCode"] == 200)
 
         serve(Work(operate, calls=calls))
 

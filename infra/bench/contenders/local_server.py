@@ -1,7 +1,7 @@
-"""Requests over one kept-alive connection to a server on this machine: `latchkey`, which `make run` starts, or `stock`.
+"""Measure requests over one persistent connection to a local server. The argument selects `latchkey` or `stock`.
 
-Stock is what `chalice local` starts where nobody has taught it otherwise: chalice.local's own server, on the same app,
-the same database and the same route. Both print their line a request, to where nobody reads it.
+`latchkey` is the server of `make run`; `stock` is Chalice's own local server, with the same app, database and route.
+Both servers log every request; the output is discarded.
 """
 
 import http.client
@@ -22,9 +22,9 @@ ROOT = Path(__file__).parents[3]
 
 
 def main() -> None:
-    """Serve requests; with a port, be the server that answers them."""
+    """Measure requests, or run the server when the arguments include a port."""
     if len(sys.argv) > 2:
-        _server(sys.argv[1], int(sys.argv[2]))
+        _run_server(sys.argv[1], int(sys.argv[2]))
         return
     with latchkey.ready():
         secrets = [caller.secret for caller in latchkey.callers(ENTERPRISE, 5)]
@@ -32,21 +32,21 @@ def main() -> None:
     command = [sys.executable, "-m", __spec__.name, sys.argv[1], str(port)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         try:
-            connection = _connected(port)
+            connection = _connect(port)
 
             def operate(number: int) -> bool:
                 authorization = f"Bearer {secrets[number % len(secrets)]}"
                 connection.request("GET", "/v1/limits", headers={"Authorization": authorization})
-                answer = connection.getresponse()
-                answer.read()
-                return answer.status == 200
+                response = connection.getresponse()
+                response.read()
+                return response.status == 200
 
             serve(Work(operate, works_here=False))
         finally:
             server.terminate()
 
 
-def _server(kind: str, port: int) -> None:
+def _run_server(kind: str, port: int) -> None:
     from app import app
 
     server: Any
@@ -63,8 +63,8 @@ def _server(kind: str, port: int) -> None:
     server.serve_forever()
 
 
-def _connected(port: int) -> http.client.HTTPConnection:
-    """Return a connection that stays open, as soon as somebody listens."""
+def _connect(port: int) -> http.client.HTTPConnection:
+    """Return an open connection to the server, after waiting for the server to start."""
     give_up = time.monotonic() + STARTS_WITHIN_S
     while True:
         connection = http.client.HTTPConnection(HOST, port)

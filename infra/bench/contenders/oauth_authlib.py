@@ -1,8 +1,9 @@
-"""Authlib on Flask at its best: its token and introspection endpoints as its documentation shows them, with PKCE.
+"""Measure the token and introspection endpoints of Authlib on Flask in their fastest setup, with PKCE.
 
-A request goes through Flask's WSGI application in this process; no socket, no middleware, no debugging, no logging. The
-store is SQLAlchemy on SQLite in memory, or plain dictionaries where BENCH_STORE says `dict`. Refresh tokens rotate: a
-spent one is marked. Codes and refresh tokens are put into the store directly, outside of what is measured.
+The endpoints are configured as Authlib's documentation shows. Requests go through Flask's WSGI application in this
+process, without socket, middleware, debugging or logging. Codes and tokens are stored in in-memory SQLite through
+SQLAlchemy, or in dictionaries if BENCH_STORE is `dict`. Refresh tokens rotate: a used refresh token is marked as
+revoked. The codes and refresh tokens to be exchanged are stored before the measured time starts.
 """
 
 import base64
@@ -27,7 +28,7 @@ from infra.bench.contenders.oauth_authlib_stores import (
     EXPIRES_IN_S,
     GRANT_TYPES,
     Store,
-    in_dictionaries,
+    dictionary_store,
     new_token,
 )
 from infra.bench.wsgi import Environ, environ
@@ -41,78 +42,78 @@ CHALLENGE: str = create_s256_code_challenge(VERIFIER)
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What is sent, and what a success says."""
+    """One kind of request, and a text that every successful response contains."""
 
     environ: Callable[[], Environ]
-    says: bytes
+    expected: bytes
 
 
 def main() -> None:
-    """Serve requests of one kind."""
+    """Measure the operation that the argument selects."""
     store = _store()
     app = _app(store)
     operation = _operations(store)[sys.argv[1]]
 
     def prepare(count: int) -> Sequence[Environ]:
-        made = [operation.environ() for _ in range(count)]
+        environs = [operation.environ() for _ in range(count)]
         store.end()
-        return made
+        return environs
 
     def operate(environ: Environ) -> bool:
-        return answered(app, environ, operation.says)
+        return send(app, environ, operation.expected)
 
     serve(Work(operate, prepare))
 
 
-def answered(app: Flask, environ: Environ, says: bytes) -> bool:
-    """Tell that a request is answered; raise if that isn't a success that says what it must."""
+def send(app: Flask, environ: Environ, expected: bytes) -> bool:
+    """Send a request; raise AssertionError unless the response is 200 and contains the expected text."""
     statuses: list[str] = []
 
     def start(status: str, _headers: Any, _error: Any = None) -> Any:
         statuses.append(status)
 
-    answer: Any = app.wsgi_app(environ, start)
-    body = b"".join(answer)
-    answer.close()
-    if not statuses[0].startswith("200") or says not in body:
+    response: Any = app.wsgi_app(environ, start)
+    body = b"".join(response)
+    response.close()
+    if not statuses[0].startswith("200") or expected not in body:
         raise AssertionError(f"{statuses[0]} {body!r}")
     return True
 
 
 def _store() -> Store:
     if os.environ.get("BENCH_STORE") == "dict":
-        return in_dictionaries(CLIENT_SECRET)
-    from infra.bench.contenders.oauth_authlib_sqlite import in_sqlite
+        return dictionary_store(CLIENT_SECRET)
+    from infra.bench.contenders.oauth_authlib_sqlite import sqlite_store
 
-    return in_sqlite(CLIENT_SECRET)
+    return sqlite_store(CLIENT_SECRET)
 
 
 def _operations(store: Store) -> dict[str, Operation]:
     def code() -> Environ:
-        made = secrets.token_urlsafe(32)
-        store.put_code(made, CHALLENGE)
-        return _token("authorization_code", code=made, redirect_uri=CALLBACK, code_verifier=VERIFIER)
+        new_code = secrets.token_urlsafe(32)
+        store.put_code(new_code, CHALLENGE)
+        return _token("authorization_code", code=new_code, redirect_uri=CALLBACK, code_verifier=VERIFIER)
 
     def refresh() -> Environ:
-        made = new_token()
-        store.put_token(made)
-        return _token("refresh_token", refresh_token=made["refresh_token"])
+        tokens = new_token()
+        store.put_token(tokens)
+        return _token("refresh_token", refresh_token=tokens["refresh_token"])
 
     introspected = new_token()
     store.put_token(introspected)
-    asked = {"token": introspected["access_token"], "token_type_hint": "access_token"}
+    parameters = {"token": introspected["access_token"], "token_type_hint": "access_token"}
     return {
         "client_credentials": Operation(lambda: _token("client_credentials", scope="read"), b'"access_token"'),
         "code": Operation(code, b'"refresh_token"'),
         "refresh": Operation(refresh, b'"refresh_token"'),
-        "introspect": Operation(lambda: _post("/introspect", asked), b'"active": true'),
+        "introspect": Operation(lambda: _post("/introspect", parameters), b'"active": true'),
     }
 
 
 def _app(store: Store) -> Flask:
     app = Flask(__name__)
     app.config.update(
-        # Authlib's own asks the system for each character, which takes longer than it need.
+        # Authlib's default generator makes a system call for every character, which is slower.
         OAUTH2_ACCESS_TOKEN_GENERATOR=_secret,
         OAUTH2_REFRESH_TOKEN_GENERATOR=_secret,
         OAUTH2_TOKEN_EXPIRES_IN=dict.fromkeys(GRANT_TYPES, EXPIRES_IN_S),
@@ -126,13 +127,13 @@ def _app(store: Store) -> Flask:
 
     @app.post("/token")
     def token() -> Response:
-        answer: Response = server.create_token_response()
-        return answer
+        response: Response = server.create_token_response()
+        return response
 
     @app.post("/introspect")
     def introspect() -> Response:
-        answer: Response = server.create_endpoint_response("introspection")
-        return answer
+        response: Response = server.create_endpoint_response("introspection")
+        return response
 
     return app
 

@@ -1,7 +1,7 @@
-"""The store of Authlib's example: its mixins for SQLAlchemy, on SQLite in memory.
+"""Storage for the Authlib benchmark as in Authlib's example: its SQLAlchemy mixins, on in-memory SQLite.
 
-As its documentation shows, each callback commits what it changed, and the session ends with the request. What is
-committed isn't read again.
+As Authlib's documentation shows, each callback commits its change, and the session ends with the request. Committed
+objects aren't read again.
 """
 
 import time
@@ -15,14 +15,14 @@ from authlib.integrations.sqla_oauth2 import (
     create_query_token_func,
     create_save_token_func,
 )
-from sqlalchemy import Column, ForeignKey, Integer, create_engine  # type: ignore[import-not-found]  # with the peers only
+from sqlalchemy import Column, ForeignKey, Integer, create_engine  # type: ignore[import-not-found]  # benchmark's environment only
 from sqlalchemy.orm import declarative_base, scoped_session, sessionmaker  # type: ignore[import-not-found]  # as above
 
 from infra.bench.contenders.oauth_authlib_stores import CALLBACK, CLIENT_ID, GRANT_TYPES, SCOPE, USER_ID, Json, Store
 
 
-def in_sqlite(client_secret: str) -> Store:
-    """Return a store with its tables made."""
+def sqlite_store(client_secret: str) -> Store:
+    """Return a store with new tables, one user and one client."""
     return _Sqlite(client_secret)
 
 
@@ -30,7 +30,7 @@ _Base: Any = declarative_base()
 
 
 class _User(_Base):  # type: ignore[misc]  # SQLAlchemy's types aren't here either
-    """Who said yes."""
+    """The user who gave consent."""
 
     __tablename__ = "user"
 
@@ -41,7 +41,7 @@ class _User(_Base):  # type: ignore[misc]  # SQLAlchemy's types aren't here eith
 
 
 class _Client(_Base, OAuth2ClientMixin):  # type: ignore[misc]  # Authlib has no types
-    """The one client."""
+    """The only client."""
 
     __tablename__ = "oauth2_client"
 
@@ -59,7 +59,7 @@ class _Code(_Base, OAuth2AuthorizationCodeMixin):  # type: ignore[misc]  # Authl
 
 
 class _Token(_Base, OAuth2TokenMixin):  # type: ignore[misc]  # Authlib has no types
-    """What one answer issued."""
+    """The tokens that one response issued."""
 
     __tablename__ = "oauth2_token"
 

@@ -1,4 +1,4 @@
-"""What Authlib's callbacks ask a store for, and the quickest store that there is: dictionaries in this process."""
+"""Storage for the Authlib benchmark: its interface, and the fastest implementation, dictionaries in this process."""
 
 import secrets
 import time
@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 
 class Store(Protocol):
-    """One client and one user; codes and tokens."""
+    """Storage of one client, one user, codes and tokens."""
 
     def client(self, client_id: str) -> Any:
         """Return a client."""
@@ -27,32 +27,32 @@ class Store(Protocol):
         """Return a user."""
 
     def code(self, code: str, client_id: str) -> Any:
-        """Return a code of a client's, unless it is too old."""
+        """Return a client's authorization code, None if it has expired or doesn't exist."""
 
     def delete_code(self, code: Any) -> None:
-        """Spend a code."""
+        """Delete a used code."""
 
     def token(self, secret: str, kind: str) -> Any:
-        """Return what was issued with an access token or, if `kind` says so, a refresh token."""
+        """Return the record of an access token or of a refresh token; `kind` selects which."""
 
     def save_token(self, token: Json, request: Any) -> None:
-        """Store what was issued."""
+        """Store newly issued tokens."""
 
     def revoke(self, token: Any) -> None:
-        """Spend a refresh token; its access token ends with it."""
+        """Revoke a used refresh token and its access token."""
 
     def put_code(self, code: str, challenge: str) -> None:
-        """Store a code as if the user had said yes."""
+        """Store a code as if the user had given consent."""
 
     def put_token(self, token: Json) -> None:
-        """Store tokens as if such a code had been exchanged."""
+        """Store tokens as if a code had been exchanged for them."""
 
     def end(self) -> None:
-        """End what a request has begun."""
+        """End the database session of a request."""
 
 
 def new_token() -> Json:
-    """Return tokens as Authlib issues them."""
+    """Return an access and a refresh token in Authlib's format."""
     return {
         "access_token": secrets.token_urlsafe(32),
         "expires_in": EXPIRES_IN_S,
@@ -62,14 +62,14 @@ def new_token() -> Json:
     }
 
 
-def in_dictionaries(client_secret: str) -> Store:
-    """Return a store that costs next to nothing: what is measured with it is Authlib and Flask."""
+def dictionary_store(client_secret: str) -> Store:
+    """Return a store with almost no cost of its own, so that only Authlib and Flask are measured."""
     return _Dictionaries(client_secret)
 
 
 @dataclass(slots=True)
 class _User:
-    """Who said yes."""
+    """The user who gave consent."""
 
     id: int
 
@@ -79,7 +79,7 @@ class _User:
 
 @dataclass(slots=True)
 class _Client(ClientMixin):  # type: ignore[misc]  # Authlib has no types
-    """The one client."""
+    """The only client."""
 
     secret: str
 
@@ -101,7 +101,7 @@ class _Client(ClientMixin):  # type: ignore[misc]  # Authlib has no types
 
 @dataclass(slots=True)
 class _Code(AuthorizationCodeMixin):  # type: ignore[misc]  # Authlib has no types
-    """An authorization code, with the lifetime that Authlib's own for SQLAlchemy has."""
+    """An authorization code, with the same lifetime as in Authlib's SQLAlchemy mixin."""
 
     code: str
     code_challenge: str
@@ -118,7 +118,7 @@ class _Code(AuthorizationCodeMixin):  # type: ignore[misc]  # Authlib has no typ
 
 @dataclass(slots=True)
 class _Token(TokenMixin):  # type: ignore[misc]  # Authlib has no types
-    """What one answer issued."""
+    """The tokens that one response issued."""
 
     client_id: str
     user_id: int | None
@@ -182,7 +182,7 @@ class _Dictionaries:
         pass
 
     def _put(self, token: Json, user_id: int | None) -> None:
-        made = _Token(client_id=CLIENT_ID, user_id=user_id, issued_at=int(time.time()), **token)
-        self.tokens["access_token"][made.access_token] = made
-        if made.refresh_token:
-            self.tokens["refresh_token"][made.refresh_token] = made
+        issued = _Token(client_id=CLIENT_ID, user_id=user_id, issued_at=int(time.time()), **token)
+        self.tokens["access_token"][issued.access_token] = issued
+        if issued.refresh_token:
+            self.tokens["refresh_token"][issued.refresh_token] = issued

@@ -1,8 +1,8 @@
-"""The token endpoint and the introspection, from the gateway's event to the answer: the argument says which operation.
+"""Measure Latchkey's token and introspection endpoints, from API Gateway's event to the response.
 
-Confidential clients that authenticate by HTTP Basic and use PKCE, as many as keep each below its limit. Codes are made
-by what the consent page calls, and refresh tokens by exchanging codes, outside of what is measured. Each refresh spends
-a token of a grant of its own.
+The argument selects the operation. Clients are confidential, authenticate by HTTP Basic and use PKCE; there are enough
+of them that none reaches its limit. Before the measured time starts, codes are issued by the functions behind the
+consent page, and refresh tokens by exchanging codes. Each refresh uses a token of a new grant.
 """
 
 import base64
@@ -33,18 +33,18 @@ _CONTEXT: Any = LambdaContext("latchkey-bench", "bench")
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A confidential client, and the account that says yes to it."""
+    """A confidential client, and the account that gives it consent."""
 
     id: str
     account_id: str
     authorization: str = field(repr=False)
 
     def token_event(self, grant_type: str, **more: str) -> Event:
-        """Return the event of a token request."""
+        """Return API Gateway's event for a token request."""
         return self.event(TOKEN, grant_type=grant_type, **more)
 
     def event(self, path: str, **parameters: str) -> Event:
-        """Return the event of a form that this client posts, as API Gateway sends it."""
+        """Return API Gateway's event for a form that this client posts."""
         event = latchkey.proxy_event(path, "-")
         headers = event["headers"]
         headers |= {"Authorization": self.authorization, "Content-Type": "application/x-www-form-urlencoded"}
@@ -54,48 +54,48 @@ class Client:
         return event
 
     def redemption(self) -> Event:
-        """Return the event that exchanges a new code."""
+        """Return API Gateway's event for the exchange of a new code."""
         return self.token_event(clients.CODE, code=self.code(), redirect_uri=CALLBACK, code_verifier=VERIFIER)
 
-    def redeemed(self) -> dict[str, str]:
+    def redeem(self) -> dict[str, str]:
         """Return the tokens of a new grant."""
-        tokens: dict[str, str] = json.loads(answered(self.redemption(), "refresh_token"))
+        tokens: dict[str, str] = json.loads(send(self.redemption(), "refresh_token"))
         return tokens
 
     def code(self) -> str:
-        """Return an authorization code, as consent issues it."""
+        """Return an authorization code after the account's consent."""
         return consent.code(self.account_id, self.id, code_challenge=CHALLENGE, code_challenge_method="S256")
 
 
 def main() -> None:
-    """Serve requests of one kind."""
+    """Measure the operation that the argument selects."""
     with latchkey.ready() as calls:
-        operation = OPERATIONS[sys.argv[1]](itertools.cycle(clients_of_one_account()))
+        operation = OPERATIONS[sys.argv[1]](itertools.cycle(create_clients()))
 
         def prepare(count: int) -> Sequence[Event]:
             return [operation.event() for _ in range(count)]
 
         def operate(event: Event) -> bool:
-            return bool(answered(event, operation.says))
+            return bool(send(event, operation.expected))
 
         serve(Work(operate, prepare, calls))
 
 
-def answered(event: Event, says: str) -> str:
-    """Return the body of the answer to a request; raise if it isn't a success that says what it must."""
-    answer: dict[str, Any] = app(event, _CONTEXT)
-    body = str(answer["body"])
-    if answer["statusCode"] != 200 or says not in body:
-        raise AssertionError(f"{answer['statusCode']} {body}")
+def send(event: Event, expected: str) -> str:
+    """Send a request and return the response's body; raise AssertionError unless it is 200 with the expected text."""
+    response: dict[str, Any] = app(event, _CONTEXT)
+    body = str(response["body"])
+    if response["statusCode"] != 200 or expected not in body:
+        raise AssertionError(f"{response['statusCode']} {body}")
     return body
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What is sent, and what a success says."""
+    """One kind of request, and a text that every successful response contains."""
 
     event: Callable[[], Event]
-    says: str
+    expected: str
 
 
 Clients = Iterator[Client]
@@ -112,16 +112,16 @@ def _code(of: Clients) -> Operation:
 def _refresh(of: Clients) -> Operation:
     def event() -> Event:
         client = next(of)
-        return client.token_event(clients.REFRESH, refresh_token=client.redeemed()["refresh_token"])
+        return client.token_event(clients.REFRESH, refresh_token=client.redeem()["refresh_token"])
 
     return Operation(event, '"refresh_token"')
 
 
 def _introspect(of: Clients) -> Operation:
-    asked = itertools.islice(of, latchkey.SUBJECTS)
-    events = [client.event(INTROSPECT, token=client.redeemed()["access_token"]) for client in asked]
-    again = itertools.cycle(events)
-    return Operation(lambda: next(again), '"active":true')
+    introspected = itertools.islice(of, latchkey.SUBJECTS)
+    events = [client.event(INTROSPECT, token=client.redeem()["access_token"]) for client in introspected]
+    repeated = itertools.cycle(events)
+    return Operation(lambda: next(repeated), '"active":true')
 
 
 OPERATIONS: dict[str, Callable[[Clients], Operation]] = {
@@ -132,14 +132,14 @@ OPERATIONS: dict[str, Callable[[Clients], Operation]] = {
 }
 
 
-def clients_of_one_account() -> list[Client]:
-    """Return new clients, as many as a load is spread over."""
+def create_clients() -> list[Client]:
+    """Return new clients of one account, enough that none reaches its limit."""
     (owner,) = latchkey.callers(PRO, 1)
     return [_client(owner.account_id) for _ in range(latchkey.SUBJECTS)]
 
 
 def _client(owner_id: str) -> Client:
-    made = clients.register(
+    registration = clients.register(
         name="Bench",
         uris=[CALLBACK],
         auth_method="client_secret_basic",
@@ -148,8 +148,8 @@ def _client(owner_id: str) -> Client:
         registered_by="account",
         account_id=owner_id,
     )
-    credentials = f"{made.client.client_id}:{made.secret}".encode()
-    return Client(made.client.client_id, owner_id, f"Basic {base64.b64encode(credentials).decode()}")
+    credentials = f"{registration.client.client_id}:{registration.secret}".encode()
+    return Client(registration.client.client_id, owner_id, f"Basic {base64.b64encode(credentials).decode()}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Where the CPU of a token request goes: the requests of `oauth_latchkey`, and a look at the stack every few ms of CPU.
+"""Profile the CPU time of token requests: send those of `oauth_latchkey`, and sample the stack every few ms of CPU.
 
-A sample belongs to the innermost frame of a part that is named here; what libraries do for it counts as its own, the
-kernel's work on a socket included. Then the same requests again, with the database's answers as they came, but at once:
-what is missing then is what waiting costs, since a process that has slept finds its caches cold.
+A sample belongs to the part in PARTS that contains its innermost frame; library and kernel code counts for its caller.
+The same requests are then repeated with the recorded database responses, which return immediately. The difference is
+the cost of waiting: after a wait, a process finds its CPU caches cold.
 """
 
 import itertools
@@ -16,10 +16,10 @@ from unittest.mock import patch
 
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.connection_pool import ConnectionPool
-from chalicelib.core.dynamodb.http_response import HttpResponse as HttpAnswer
+from chalicelib.core.dynamodb.http_response import HttpResponse
 from infra.bench import latchkey
-from infra.bench.contender import Answer, Pace, measured, one_after_another, serve_runs
-from infra.bench.contenders.oauth_latchkey import OPERATIONS, answered, clients_of_one_account
+from infra.bench.contender import Measurement, Pace, measure, run_sequentially, serve_runs
+from infra.bench.contenders.oauth_latchkey import OPERATIONS, create_clients, send
 
 PARTS = (
     ("the database: sockets", ("core/dynamodb/connection_pool.py", "core/dynamodb/http_response.py")),
@@ -28,7 +28,7 @@ PARTS = (
         "the database: JSON, retries, counting",
         ("core/dynamodb/codec.py", "core/dynamodb/client.py", "core/dynamodb/tracing.py"),
     ),
-    ("items read as models", ("pynamodb/", "core/dynamodb/models.py")),
+    ("conversion of items to models", ("pynamodb/", "core/dynamodb/models.py")),
     (
         "the grant's checks",
         ("oauth/grant_types/", "oauth/pkce.py", "oauth/token_endpoint.py", "oauth/token_request.py"),
@@ -36,74 +36,74 @@ PARTS = (
     ("the admission", ("chalicelib/limits/",)),
     ("the log line", ("core/telemetry.py",)),
     (
-        "secrets made, hashed, sealed",
+        "secrets: generation, hashing, encryption",
         ("core/secrets.py", "core/randomness.py", "oauth/refresh_replay.py", "core/ids.py"),
     ),
-    ("what is read and decided", ("chalicelib/oauth/", "chalicelib/credentials/")),
+    ("OAuth and credential logic", ("chalicelib/oauth/", "chalicelib/credentials/")),
     ("Chalice and the edge", ("chalice/", "chalicelib/api/")),
 )
-ELSEWHERE = "elsewhere"
+ELSEWHERE = "other"
 EVERY_S = 0.001
-"""Linux looks at its timers when it ticks, which is every 1 to 10 ms."""
+"""The requested sampling interval; Linux checks timers only every 1 to 10 ms."""
 
 
 def main() -> None:
-    """Serve requests of the kind that the argument names."""
+    """Profile the operation that the argument selects."""
     with latchkey.ready() as calls:
-        operation = OPERATIONS[sys.argv[1]](itertools.cycle(clients_of_one_account()))
+        operation = OPERATIONS[sys.argv[1]](itertools.cycle(create_clients()))
 
-        def run(count: int, _parallel: int) -> Answer:
+        def run(count: int, _parallel: int) -> Measurement:
             events = [operation.event() for _ in range(count)]
-            answers: list[HttpAnswer] = []
+            responses: list[HttpResponse] = []
 
             def work() -> Pace:
-                return one_after_another(lambda event: bool(answered(event, operation.says)), events)
+                return run_sequentially(lambda event: bool(send(event, operation.expected)), events)
 
-            with sampled() as parts, _sending(_recorded(answers)):
-                answer = measured(calls, work)
-            with _sending(_replayed(answers)):
-                at_once = measured(calls, work)
-            return answer | {"profile": dict(parts), "cpu_at_once_ns": at_once["cpu_ns"]}
+            with sample_stack() as parts, _patch_send(_record(responses)):
+                measurement = measure(calls, work)
+            with _patch_send(_replay(responses)):
+                without_waiting = measure(calls, work)
+            return measurement | {"profile": dict(parts), "cpu_at_once_ns": without_waiting["cpu_ns"]}
 
         serve_runs(run)
 
 
-Send = Callable[[ConnectionPool, bytes], HttpAnswer]
+Send = Callable[[ConnectionPool, bytes], HttpResponse]
 
 
 @contextmanager
-def _sending(send: Send) -> Iterator[None]:
-    """Let `send` carry every call to the database in a `with` block."""
-    with patch.object(ConnectionPool, "send", send):
+def _patch_send(replacement: Send) -> Iterator[None]:
+    """Use `replacement` for every database call in a `with` block."""
+    with patch.object(ConnectionPool, "send", replacement):
         dynamodb.reset_connections()
         yield
     dynamodb.reset_connections()
 
 
-def _recorded(answers: list[HttpAnswer]) -> Send:
-    send = ConnectionPool.send
+def _record(responses: list[HttpResponse]) -> Send:
+    original = ConnectionPool.send
 
-    def recorded(connections: ConnectionPool, request: bytes) -> HttpAnswer:
-        answers.append(send(connections, request))
-        return answers[-1]
+    def record(connections: ConnectionPool, request: bytes) -> HttpResponse:
+        responses.append(original(connections, request))
+        return responses[-1]
 
-    return recorded
+    return record
 
 
-def _replayed(answers: Sequence[HttpAnswer]) -> Send:
-    again = iter(answers)
-    return lambda _connections, _request: next(again)
+def _replay(responses: Sequence[HttpResponse]) -> Send:
+    remaining = iter(responses)
+    return lambda _connections, _request: next(remaining)
 
 
 @contextmanager
-def sampled() -> Iterator[Counter[str]]:
-    """Count in which part the CPU of a `with` block is spent, in samples."""
+def sample_stack() -> Iterator[Counter[str]]:
+    """Sample the stack in a `with` block, and count the samples of each part."""
     parts: Counter[str] = Counter()
 
-    def look(_signal: int, frame: FrameType | None) -> None:
+    def count(_signal: int, frame: FrameType | None) -> None:
         parts[_part(frame)] += 1
 
-    before = signal.signal(signal.SIGPROF, look)
+    before = signal.signal(signal.SIGPROF, count)
     signal.setitimer(signal.ITIMER_PROF, EVERY_S, EVERY_S)
     try:
         yield parts

@@ -1,8 +1,8 @@
-// rate-limiter-flexible's decision at its best: a union of an hourly and a one-second limiter, as ours judges both.
+// Measure rate-limiter-flexible in its fastest setup: a union of an hourly and a one-second limiter, as for Latchkey.
 //
-// Both lie in one table that was made beforehand. The SDK's client is made once and keeps its connections open, which
-// is its default; a limit that is spent is remembered in memory. The points are those of a Pro account, spread over as
-// many keys.
+// Both limiters use one table, which is created beforehand. The SDK's client is created once and keeps its connections
+// open, which is its default. An exhausted limit is cached in memory. The points are those of a Pro account, and the
+// operations are spread over as many keys as Latchkey has accounts.
 import { DynamoDB } from '@aws-sdk/client-dynamodb';
 import { RateLimiterDynamo, RateLimiterUnion } from 'rate-limiter-flexible';
 

@@ -1,8 +1,8 @@
-// The working side of a measurement, for Node.js: what contender.py says, word for word.
+// The main loop of a contender for Node.js. It implements the same protocol as contender.py.
 import { createInterface } from 'node:readline';
 
-// `operate` does one operation with one piece of material and returns whether it was let through; `prepare` makes the
-// material of so many operations, outside of what is measured; `calls` counts the database calls made so far.
+// `operate` runs one operation on one input and returns whether it was admitted. `prepare` creates the inputs for a number
+// of operations before the measured time starts. `calls` returns the number of database calls so far.
 export async function serve({ operate, prepare = async (count) => [...Array(count).keys()], calls = null }) {
   say({ ready: true });
   for await (const line of createInterface({ input: process.stdin })) {

@@ -1,14 +1,14 @@
-"""zae-limiter's decision at its best: its asynchronous limiter, speculative writes on, limits stored and cached.
+"""Measure zae-limiter in its fastest setup: the asyncio limiter with speculative writes and cached limits.
 
-Two limits, as ours judges: so many an hour and so many a second, spread over as many entities. Its table is made as its
-own schema says. A decision is one `acquire`, whose speculative write is one UpdateItem.
+As for Latchkey, each entity has an hourly and a one-second limit, and there are as many entities as Latchkey has
+accounts. zae-limiter creates its own table. One decision is one `acquire`, whose speculative write is one UpdateItem.
 """
 
 import asyncio
 import os
 from contextlib import suppress
 
-from zae_limiter import (  # type: ignore[import-not-found]  # it is in the peers' environment only
+from zae_limiter import (  # type: ignore[import-not-found]  # installed only in the benchmark's environment
     Limit,
     RateLimiter,
     RateLimitExceeded,
@@ -23,7 +23,7 @@ AMOUNT = {"hour": 1, "second": 1}
 
 
 def main() -> None:
-    """Serve acquisitions."""
+    """Measure limit decisions."""
     with asyncio.Runner() as runner:
         repository = runner.run(_repository())
         limiter = RateLimiter(repository=repository, speculative_writes=True)
@@ -54,7 +54,7 @@ async def _repository() -> Repository:
     table = Repository(named["stack"], named["region"], named["endpoint_url"], _skip_deprecation_warning=True)
     await table.create_table()
     await table.close()
-    # The version check asks Lambda, which no database engine has.
+    # The version check calls Lambda, so it is skipped with the local database.
     repository = await Repository.open(**named)
     limits = [Limit.per_hour("hour", PER_HOUR), Limit.per_second("second", PER_SECOND)]
     await repository.set_system_defaults(limits)
