@@ -81,6 +81,10 @@ class Page:
         """Return the value of the input or text area with an id."""
         return self._read().values[element_id]
 
+    def message(self) -> str:
+        """Return the lead paragraph, which says on an error page what is wrong; "" without one."""
+        return " ".join(self._read().lead.split())
+
     def _read(self) -> "_Reader":
         reader = _Reader()
         reader.feed(self.answer.body.decode())
@@ -122,7 +126,8 @@ class Browser:
         if page.form("/oauth/authorize"):
             page = self.send(page, "/oauth/authorize", decision=decision)
         if not page.leads_to:
-            raise LookupError(f"{page.url} doesn't redirect to a client; its status is {page.answer.status}.")
+            why = f"{page.answer.status}. {page.message()}".strip()
+            raise LookupError(f"{page.url} doesn't redirect to a client: {why}")
         return page.leads_to
 
     def _follow(self, method: str, url: str, headers: dict[str, str], body: bytes = b"") -> Page:
@@ -143,17 +148,21 @@ class Browser:
 
 
 class _Reader(HTMLParser):
-    """A parser that collects the forms of a page, and the values of inputs and text areas by id."""
+    """A parser that collects the forms of a page, the values of inputs and text areas by id, and the lead paragraph."""
 
     def __init__(self) -> None:
         super().__init__()
         self.forms: list[Form] = []
         self.values: dict[str, str] = {}
+        self.lead = ""
         self._area: dict[str, str] | None = None
+        self._is_in_lead = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
-        if tag == "form":
+        if tag == "p":
+            self._is_in_lead = not self.lead and given.get("class") == "lead"
+        elif tag == "form":
             self.forms.append(Form(given.get("action", "")))
         elif tag == "textarea":
             self._area = given | {"value": ""}
@@ -163,9 +172,13 @@ class _Reader(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._area is not None:
             self._area["value"] += data
+        elif self._is_in_lead:
+            self.lead += data
 
     def handle_endtag(self, tag: str) -> None:
-        if tag == "textarea" and self._area is not None:
+        if tag == "p":
+            self._is_in_lead = False
+        elif tag == "textarea" and self._area is not None:
             self._holds(self._area)
             self._area = None
 

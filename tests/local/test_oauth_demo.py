@@ -41,6 +41,10 @@ def test_demo_prints_the_whole_flow(tree: Tree) -> None:
     assert found is not None
     with_demo_client = tree.make("oauth-demo", f"CLIENT_ID={found[1]}", f"CLIENT_SECRET={found[2]}")
     assert exchanges(with_demo_client) == FLOW
+    failed = tree._make("oauth-demo", "CLIENT_ID=app_unknown000000000", "CLIENT_SECRET=x")
+    printed = failed.communicate(timeout=GIVEN_UP_AFTER_S)[0]
+    assert (failed.returncode != 0, "doesn't redirect to a client: 400. " in printed) == (True, True)
+    assert "client_id" in printed.partition("doesn't redirect to a client: 400. ")[2]
 
 
 def test_demo_without_a_run_prints_how_to_start_it(tree: Tree) -> None:

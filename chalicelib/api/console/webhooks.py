@@ -12,7 +12,7 @@ from chalicelib.api.schema.fields import EnumList, Text
 from chalicelib.api.webhook_deliveries import admit_by_hand
 from chalicelib.core import ids, randomness
 from chalicelib.events import kinds
-from chalicelib.webhooks import deliver, endpoints, fan_out, payload, signing, states
+from chalicelib.webhooks import deliver, endpoints, fan_out, payload, send_delivery, signing, states
 from chalicelib.webhooks.states import DISABLED, ENABLED
 from chalicelib.webhooks.tables import Delivery, Endpoint
 
@@ -41,7 +41,8 @@ def show_webhooks(request: PageRequest) -> Render:
 def show_new_webhook(request: PageRequest) -> Render:
     """Show the form for a new webhook."""
     unverified.require_verified_email(request.user.account)
-    return Render("webhook_new", {"subjects": kinds.by_subject(), "ticket": randomness.base62(30)})
+    values = {"subjects": kinds.by_subject(), "ticket": randomness.base62(30), "is_local": send_delivery.is_local()}
+    return Render("webhook_new", values)
 
 
 def add(request: PageRequest) -> Render:

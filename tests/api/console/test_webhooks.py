@@ -158,3 +158,14 @@ def test_deliveries_have_pages(latchkey: TestApp) -> None:
     assert len(first.rows) == 1 + 25
     (older,) = [url for url in first.urls if "before=" in url]
     assert len(ada.open(ada.local(older)).rows) == 1 + 6
+
+
+def test_failing_webhook_is_not_shown_as_enabled(ada: ConsoleClient) -> None:
+    """An enabled webhook whose attempts fail has the state Failing, in the list and on its page."""
+    ada.submit(NEW, name="Ledger", url=URL, types=[])
+    path = path_of(ada)
+    assert ">Enabled<" in ada.open(PLACE).html
+    next(iter(Endpoint.scan())).update(actions=[Endpoint.failing_since.set(5)])
+    for page in (PLACE, path):
+        html = ada.open(page).html
+        assert ('retiring">Failing<' in html, ">Enabled<" in html) == (True, False)
