@@ -165,7 +165,8 @@ def test_failing_webhook_is_not_shown_as_enabled(ada: ConsoleClient) -> None:
     ada.submit(NEW, name="Ledger", url=URL, types=[])
     path = path_of(ada)
     assert ">Enabled<" in ada.open(PLACE).html
-    next(iter(Endpoint.scan())).update(actions=[Endpoint.failing_since.set(5)])
+    (endpoint,) = (each for each in Endpoint.scan() if path.endswith(each.id))
+    endpoint.update(actions=[Endpoint.failing_since.set(5)])
     for page in (PLACE, path):
         html = ada.open(page).html
         assert ('retiring">Failing<' in html, ">Enabled<" in html) == (True, False)
