@@ -84,7 +84,7 @@ def _page() -> str:
     root = settings.current().public_url or f"/{_STAGE}"
     links = " ".join(
         f'<a href="{root}{path}">{label}</a>'
-        for path, label in (("/", "Start"), ("/docs", "API reference"), ("/status", "Status"))
+        for path, label in (("/", "Home"), ("/docs", "API reference"), ("/status", "Status"))
     )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -94,7 +94,7 @@ def _page() -> str:
         f"<title>Page not found · Latchkey</title><style>{_STYLE}</style></head><body>"
         f'<header><a href="{root}/">Latchkey</a><nav aria-label="Account"><a href="{root}/login">Log in</a> '
         f'<a href="{root}/signup">Sign up</a></nav></header><main>'
-        "<h1>Page not found.</h1><p>There is nothing at this address. Check it for typing mistakes.</p>"
+        "<h1>Page not found</h1><p>There is nothing at this address. Check it for typing mistakes.</p>"
         f'<nav aria-label="About">{links}</nav></main></body></html>'
     )
 

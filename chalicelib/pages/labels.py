@@ -134,7 +134,7 @@ NOTICES = {
     "revoked": "Key revoked. It stops working from the next request.",
     "application-changed": "Application saved.",
     "application-deleted": "Application deleted. Its tokens stop working from the next request.",
-    "application-ended": "Application ended. Its tokens stop working from the next request.",
+    "application-ended": "Application deleted. Its tokens stop working from the next request.",
     "disconnected": "App disconnected. Its tokens stop working from the next request.",
     "webhook-changed": "Webhook saved.",
     "webhook-enabled": "Webhook enabled. It receives events from now on.",

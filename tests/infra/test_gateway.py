@@ -225,7 +225,7 @@ def test_unknown_path_is_a_page_for_a_browser() -> None:
     override = "#set($context.responseOverride.status = 404)"
     assert (page["statusCode"], body[: len(override)]) == ("406", override)
     html = body.removeprefix(override)
-    assert "<h1>Page not found." in html
+    assert "<h1>Page not found<" in html
     # Velocity would interpret `#` and `$`, so the page contains them only in `$context.stage`.
     assert re.findall(r"[#$]\S*", html.replace("$context.stage", "")) == []
     assert page["responseParameters"]["method.response.header.Content-Type"] == "'text/html; charset=utf-8'"

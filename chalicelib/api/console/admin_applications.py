@@ -37,13 +37,13 @@ def confirm_end(request: PageRequest) -> Render:
         raise errors.NotFound("No active application has this client ID.")
     return confirm.ask(
         confirm.Question(
-            heading=f"End “{_name(client, client_id)}”?",
+            heading=f"Delete “{_name(client, client_id)}”?",
             consequence="It gets no more tokens, loses access to every connected account, and its tokens stop working"
             " from the next request. This can't be undone.",
             about=client_id,
             action=f"{HOME}/end",
             hidden={"client_id": [client_id]},
-            button="End application",
+            button="Delete application",
             back=HOME if client is None else _path(client_id),
             back_label="Applications",
             asks_reason=True,
