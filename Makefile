@@ -19,9 +19,13 @@ ifneq ($(ASKED),)
 $(foreach goal,$(MAKECMDGOALS),$(foreach name,$(filter-out $(OF_EVERY_TARGET) $(call TAKEN,$(goal)),$(ASKED)),$(error make $(goal) takes no $(name); it takes: $(or $(strip $(call TAKEN,$(goal))),nothing))))
 endif
 
+# The other variables count only on the command line: a shell has its own EMAIL or NAME, which would change an account.
+OF_ENVIRONMENT := ADMIN_KEY DRY_RUN PORT STAGE
+
 # Programs get variables unchanged through the environment, so that neither make nor the shell expands their values.
 # Recipes therefore contain "$$TEXT", never "$(TEXT)".
 GIVEN := ADMIN ADMIN_KEY ALARM_EMAIL ALL BOUNDARY CERTIFICATE CLIENT_ID CLIENT_SECRET CLOSE COLD COMPONENTS DATA DOMAIN DRY_RUN EDGE EMAIL ID LOG_DAYS MINUTES NAME OFF ONLY OPERATE OUT PORT REASON RECEIVER ROUNDS SCOPES SEED STAGE STATE TEXT TIER TITLE URL
+$(foreach name,$(filter-out $(OF_ENVIRONMENT),$(GIVEN)),$(if $(filter environment,$(firstword $(origin $(name)))),$(eval override $(name) :=)$(eval export $(name))))
 $(foreach name,$(GIVEN),$(if $(filter undefined,$(origin $(name))),,$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
 # A switch with the value 0 is off.
@@ -30,10 +34,10 @@ $(foreach name,ADMIN ALL CLOSE COLD DRY_RUN EDGE OFF OPERATE,$(if $(filter 0 no 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-fast check format key account tier suspend reinstate admin admins password-link application-end incident leak-secret github-keys deploy policy package status rotate-edge smoke destroy costs simulate bench mutate reference oauth-demo screenshots audit lock clean
 
-help: ## list the commands; those for accounts take REASON=, which administrators see
+help: ## list the commands; variables follow the command, as in make key EMAIL=…; those for accounts take REASON=, which administrators see
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 17
 
-run: $(BIN)/.run ## start a local database and the API on http://127.0.0.1:8000 (PORT=…)
+run: $(BIN)/.run ## start a local database and the API on http://127.0.0.1:8000 [PORT=8000]
 	@$(BIN)/python -m infra.local
 
 test: $(BIN)/.dev ## install the dependencies and run the tests, with ALL=1 every case of long lists: [ALL=1]
@@ -112,7 +116,7 @@ rotate-edge: given-STAGE $(BIN)/.dev ## replace the secret that CloudFront sends
 smoke: $(BIN)/.dev ## test a running stage from outside: [STAGE=] or URL= [ADMIN_KEY=], [RECEIVER=https://…] [COLD=1]
 	@$(BIN)/python -m infra.smoke
 
-destroy: given-STAGE $(BIN)/.dev ## delete the service and, with DATA=delete and a typed confirmation, the data: STAGE=
+destroy: given-STAGE $(BIN)/.dev ## delete the service and, with DATA=delete and a typed confirmation, the data: STAGE= [DATA=delete]
 	@$(BIN)/python -m infra.deploy destroy --stage="$$STAGE" --data="$${DATA:-keep}" $(DRY)
 
 oauth-demo: $(BIN)/.run ## run the OAuth code flow against `make run`, and print every request: [CLIENT_ID= CLIENT_SECRET=]

@@ -1,6 +1,7 @@
 """The code of docs/own-routes.md, pasted into a copy of the checkout as the guide says, keeps the tests passing."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,28 @@ def with_more_lines(app: str, lines: list[str]) -> str:
     return app
 
 
+def without_own_routes(app: str) -> str:
+    """Return `app.py` without imports from `chalicelib.own` and lines that register what they import."""
+    lines = app.splitlines(keepends=True)
+    imports = [line for line in lines if line.startswith(("from chalicelib.own", "import chalicelib.own"))]
+    names = [line.split()[-1].rpartition(".")[2] for line in imports]
+    return "".join(
+        line
+        for line in lines
+        if line not in imports and not any(line.startswith(f"app.register_blueprint({name}.") for name in names)
+    )
+
+
+def remove_own_routes(copy: Path) -> None:
+    """Remove the operator's routes and their tests from a copy of the checkout, which may be a fork."""
+    for folder in (copy / "chalicelib" / "own", copy / "tests" / "own"):
+        for path in folder.glob("**/*.py"):
+            if path.name != "__init__.py":
+                path.unlink()
+    app = copy / "app.py"
+    app.write_text(without_own_routes(app.read_text()))
+
+
 @pytest.fixture(scope="module")
 def pasted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the checkout with the guide's code in it."""
@@ -56,12 +79,18 @@ def pasted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy.mkdir()
     for part in PARTS:
         copy_part(ROOT / part, copy / part)
+    remove_own_routes(copy)
+    paste(copy)
+    return copy
+
+
+def paste(copy: Path) -> None:
+    """Paste the guide's code into a copy of the checkout."""
     for path, code in files_of(GUIDE).items():
         (copy / path).write_text(code)
     (registered,) = (block.code for block in blocks_of(GUIDE) if block.code.startswith("from chalicelib.own"))
     app = copy / "app.py"
     app.write_text(with_more_lines(app.read_text(), [line for line in registered.splitlines() if line]))
-    return copy
 
 
 def run_module(copy: Path, module: str, *arguments: str) -> tuple[int, str]:
@@ -76,6 +105,18 @@ def test_suite_stays_green_with_own_routes(pasted: Path) -> None:
     """Tests that compare Latchkey's routes with its documents ignore an operator's, and /openapi.json stays valid."""
     code, printed = run_module(pasted, "pytest", *COMPARED)
     assert code == 0, printed
+
+
+def test_own_routes_of_a_fork_are_replaced(pasted: Path, tmp_path: Path) -> None:
+    """These tests also pass in a fork that has routes of its own: they are removed from the copy first."""
+    fork = tmp_path / "fork"
+    shutil.copytree(pasted, fork, ignore=shutil.ignore_patterns("__pycache__"))
+    (fork / "chalicelib" / "own" / "more.py").write_text("raise ImportError\n")
+    remove_own_routes(fork)
+    assert (fork / "app.py").read_text() == (ROOT / "app.py").read_text()
+    assert [path.name for path in (fork / "chalicelib" / "own").rglob("*.py")] == ["__init__.py"]
+    paste(fork)
+    assert (fork / "app.py").read_text() == (pasted / "app.py").read_text()
 
 
 def test_own_routes_are_tested_as_the_guide_shows(pasted: Path) -> None:

@@ -201,6 +201,20 @@ def test_dry_run_from_the_environment_reaches_the_program(make: Make, monkeypatc
         assert "--dry-run" in make(target, STAGE="dev").arguments
 
 
+def test_variable_of_the_shell_changes_no_account(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell's own EMAIL, NAME or STATE is ignored: variables of a command follow it, and few count from the shell."""
+    for name in ("EMAIL", "NAME", "STATE", "URL", "DATA", "CLIENT_ID"):
+        monkeypatch.setenv(name, "shell")
+    assert make.run("suspend").stderr.startswith("EMAIL is missing: ")
+    assert options(make("account", EMAIL="ada@example.com"))["--name"] == ""
+    assert not options(make("incident", TITLE="Slow", TEXT="It is slow.")).get("--state")
+    assert options(make("destroy", STAGE="dev"))["--data"] == "keep"
+    assert make("smoke").environment["URL"] == ""
+    assert make("oauth-demo").environment["CLIENT_ID"] == ""
+    monkeypatch.setenv("PORT", "9000")
+    assert make("run").environment["PORT"] == "9000"
+
+
 @pytest.mark.parametrize("off", ["0", "no", "false", ""])
 def test_false_switch_is_off(make: Make, off: str) -> None:
     """A switch set to 0, no, false or an empty text is off."""

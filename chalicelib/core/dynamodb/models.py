@@ -51,9 +51,7 @@ class Integer(Attribute[int]):
 
 
 class DeleteAt(Integer):
-    """The epoch second after which DynamoDB may delete an item. Deletion is late, so code must compare the time
-    itself.
-    """
+    """The epoch second after which DynamoDB may delete an item, later: code must compare the time itself."""
 
 
 class Table(Model):
