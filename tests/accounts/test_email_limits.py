@@ -34,7 +34,7 @@ def unsendable(latchkey: TestApp) -> Iterator[None]:
 
 
 def network(number: int) -> Caller:
-    """Return a caller in a network of its own for each number."""
+    """Return a caller whose network differs for each number."""
     return Caller((f"198.51.100.{number}",))
 
 
@@ -86,7 +86,9 @@ def test_email_changes_of_many_accounts_dont_limit_the_first_of_another(latchkey
 
 
 def test_email_change_has_the_same_limits_for_a_known_address(latchkey: TestApp, box: Mailbox) -> None:
-    """The limits are the same for addresses with and without an account, so they don't reveal which it is."""
+    """The limits are the same for an address with and without an account, so they don't reveal whether an account
+    exists.
+    """
     taken = new_account(email=NEW)
     for email in (taken.email, "free@example.com"):
         asker = new_account()
@@ -148,7 +150,9 @@ def test_verification_by_a_logged_in_user_is_counted_for_the_account(latchkey: T
 
 @pytest.mark.usefixtures("unsendable")
 def test_failed_email_is_reported_except_for_a_reset(latchkey: TestApp) -> None:
-    """An email that can't be sent causes an error, except for a reset, where it would reveal an account."""
+    """An email that can't be sent raises an error, except for a password reset, where the error would reveal the
+    account.
+    """
     account = new_account(email=ADA, verified=False)
     asked: list[Callable[[], None]] = [
         lambda: sign_up.send_verification(account, networks=CALLER.networks, base_url=BASE),

@@ -104,7 +104,7 @@ def test_rejected_email_is_logged_without_its_link(latchkey: TestApp, log: io.St
 
 
 def test_email_without_a_sender_is_logged_and_not_sent(latchkey: TestApp, log: io.StringIO) -> None:
-    """Without a configured sender, the log says that an email isn't sent, without its address and link."""
+    """If no sender is configured, an email isn't sent. The log records this without the email's recipient and link."""
     email_sender.send(MESSAGE)
     assert "mail_not_sent" in log.getvalue()
     assert "lk_ml_" not in log.getvalue()

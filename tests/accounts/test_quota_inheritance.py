@@ -61,7 +61,7 @@ def test_nothing_is_inherited_in_the_next_hour(latchkey: TestApp, after_s: float
 
 
 def store_deletion(account_id: str) -> None:
-    """Store the item that the deletion of an account with the address leaves."""
+    """Store the item that the deletion of an account with this email address stores."""
     at_s = clock.now_s()
     OneTimeToken(
         quota_inheritance._digest(EMAIL),
@@ -74,7 +74,7 @@ def store_deletion(account_id: str) -> None:
 
 @pytest.mark.parametrize("earlier", ["nobody", "somebody"])
 def test_account_deleted_concurrently_is_taken_into_account(latchkey: TestApp, earlier: str) -> None:
-    """A new account inherits the usage of one that is deleted while it is created."""
+    """A new account inherits the usage of another account of its address that is deleted during the sign-up."""
     if earlier == "somebody":
         delete_after_use(latchkey)
     latchkey.set_counters("acc_other", tiers.FREE, used=9)

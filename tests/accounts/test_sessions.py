@@ -131,7 +131,7 @@ def test_log_out_ends_one_session_and_is_idempotent(latchkey: TestApp) -> None:
 
 
 def test_device_is_not_a_session_and_vice_versa(latchkey: TestApp) -> None:
-    """The secret of a remembered device isn't valid as a session, nor that of a session as a device."""
+    """The secret of a remembered device isn't a valid session, and the secret of a session isn't a valid device."""
     account = new_account()
     device, session = sessions.remember_device(account), sessions.open_session(account)
     assert sessions.session_of(device) is None
@@ -253,7 +253,10 @@ def test_active_sessions_are_listed_newest_first_in_pages(latchkey: TestApp) -> 
 
 
 def test_session_is_found_and_ended_by_its_id(latchkey: TestApp) -> None:
-    """A session is found and ended by its id, recorded once; a session of another account isn't found."""
+    """A session is found and ended by its id.
+
+    Its end is recorded once, and a session of another account isn't found.
+    """
     account, other = new_account(), new_account(name="Eve")
     secret = sessions.open_session(account)
     session_id = logged_in(secret).session.id

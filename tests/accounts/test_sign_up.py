@@ -86,7 +86,7 @@ def test_used_sign_up_creates_a_verified_free_account(latchkey: TestApp, box: Ma
 
 
 def test_first_of_two_tokens_for_one_address_creates_the_account(latchkey: TestApp, box: Mailbox) -> None:
-    """Of two tokens for an address the first creates the account; the second says so and changes nothing."""
+    """The first of two tokens for an address creates the account. The second is rejected because the account exists."""
     submit_sign_up(name="Eve")
     by_eve = email_links.find_link(box.take_one().token, pending_sign_up.PURPOSE)
     submit_sign_up(name="Ada")
@@ -292,7 +292,9 @@ def test_reset_is_sent_to_the_address_of_the_sign_up(latchkey: TestApp, box: Mai
 
 @pytest.mark.parametrize("what", ["sign_up", "reset"])
 def test_known_and_unknown_address_make_the_same_calls(latchkey: TestApp, box: Mailbox, what: str) -> None:
-    """Known and unknown addresses cause the same database calls, so that timing doesn't reveal which they are."""
+    """Known and unknown addresses cause the same database calls, so that timing doesn't reveal whether an account
+    exists.
+    """
     new_account(email="ada@example.com")
     made = []
     for email in ("ada@example.com", "nobody@example.com"):

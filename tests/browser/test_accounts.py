@@ -23,7 +23,7 @@ def test_link_in_an_email_confirms_the_address_once(users: BrowserUsers, console
     page.get_by_role("button", name="Sign up").click()
     expect(page.get_by_role("status")).to_contain_text(email)
     link = console.link(email)
-    for _ in range(2):  # a mail scanner first
+    for _ in range(2):  # an email scanner opens the link first
         page.goto(link)
         expect(page.get_by_role("main")).to_contain_text(email)
     page.get_by_role("button", name="Confirm").click()
@@ -110,7 +110,7 @@ def test_wrong_password_shows_its_error_in_its_form_only(users: BrowserUsers, co
 
 
 def test_address_changes_when_its_link_is_used(users: BrowserUsers, console: Console) -> None:
-    """The link for a change of address is sent to the new one, and after its use the old address gets an email."""
+    """The link for a change of address is sent to the new address; after its use the old address gets a notice."""
     user = console.user()
     page = users.logged_in(user)
     page.goto("/settings/account")

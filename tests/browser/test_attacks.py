@@ -159,7 +159,7 @@ def test_values_of_forms_and_links_are_escaped(text: str, users: BrowserUsers, c
     "elsewhere", ["//evil.example", "/\\evil.example", "https:evil.example", "javascript:alert(1)"]
 )
 def test_log_in_never_redirects_to_another_site(elsewhere: str, users: BrowserUsers, console: Console) -> None:
-    """After log-in, any `next` in a link leads to the console."""
+    """After log-in the user is redirected to a page of the console, whatever the link's `next` parameter is."""
     page = users.anonymous()
     _fail_on_dialogs(page)
     page.goto(f"/login?next={quote(elsewhere)}")
@@ -169,7 +169,7 @@ def test_log_in_never_redirects_to_another_site(elsewhere: str, users: BrowserUs
 
 
 def test_log_in_page_of_a_logged_in_user_never_redirects_to_another_site(users: BrowserUsers, console: Console) -> None:
-    """A logged-in user is redirected from the log-in page to the console immediately, with any `next`."""
+    """The log-in page redirects a logged-in user to the console immediately, whatever the `next` parameter is."""
     page = users.logged_in(console.user())
     _fail_on_dialogs(page)
     for elsewhere in ELSEWHERE:

@@ -1,4 +1,4 @@
-"""A setting sends calls through botocore.
+"""Calls to DynamoDB can be sent through botocore instead of Latchkey's own client, by a setting.
 
 `tests/support/botocore_parity.py` compares both clients over the whole suite.
 """

@@ -156,7 +156,7 @@ def test_environment_with_other_variables_needs_botocore(name: str) -> None:
 
 
 def test_region_and_endpoint_follow_the_order_of_variables() -> None:
-    """The variable AWS_DEFAULT_REGION precedes Lambda's own, and DynamoDB's endpoint the general one."""
+    """AWS_DEFAULT_REGION takes precedence over AWS_REGION. AWS_ENDPOINT_URL replaces the endpoint of the region."""
     place = endpoint.from_environment(WHO | {"AWS_DEFAULT_REGION": "eu-west-1", "AWS_REGION": "us-east-1"})
     assert place is not None
     assert (place.region, place.url) == ("eu-west-1", "https://dynamodb.eu-west-1.amazonaws.com")

@@ -83,7 +83,10 @@ def test_loopback_url_is_plain_http_to_loopback_or_localhost(url: str, is_here: 
     ],
 )
 def test_public_address_is_globally_routable(address: str, is_public: bool) -> None:
-    """An address is public if it is globally routable; an embedded IPv4 address is judged by itself."""
+    """An address is public if it is globally routable.
+
+    For an IPv4 address inside an IPv6 address, the IPv4 address counts.
+    """
     assert ssrf_rule.is_public(address) is is_public
 
 

@@ -1,4 +1,6 @@
-"""Both readers find the end of a response like h11 does (RFC 9112), except where they are documented as stricter."""
+"""The DynamoDB client and the fetch find the end of a response like h11 (RFC 9112), except for documented stricter
+rules.
+"""
 
 import re
 import socket
@@ -90,7 +92,7 @@ def fetch_raw(internet: Internet, raw: bytes) -> ssrf_safe_fetch.Fetched:
 
 @pytest.mark.parametrize("raw", VALID.values(), ids=VALID)
 def test_valid_response_is_read_by_both_readers(internet: Internet, raw: bytes) -> None:
-    """A valid response in any pieces is read by both readers."""
+    """A valid response, received in any pieces, is read by both the DynamoDB client and the fetch."""
     for size in (1, 2, 3, 7, 65_536):
         assert read_by_framing(raw, size=size) == (200, b"hi")
         assert read_by_database_client(raw, size).body == b"hi"
@@ -99,7 +101,7 @@ def test_valid_response_is_read_by_both_readers(internet: Internet, raw: bytes) 
 
 @pytest.mark.parametrize("raw", MALFORMED.values(), ids=MALFORMED)
 def test_malformed_response_is_rejected_by_both_readers(internet: Internet, raw: bytes) -> None:
-    """A response with ambiguous framing is rejected by both readers (RFC 9112)."""
+    """A response with ambiguous framing is rejected by both the DynamoDB client and the fetch (RFC 9112)."""
     for size in (3, 65_536):
         assert read_by_framing(raw, size=size) is None
         with pytest.raises(http_framing.Malformed):
@@ -149,7 +151,7 @@ def test_connection_is_kept_unless_the_server_closes_it(fields: bytes, keep_aliv
 
 @pytest.mark.parametrize(("fields", "keep_alive"), [(b"", False), (b"Connection: Keep-Alive\r\n", True)])
 def test_http10_connection_is_kept_if_stated(fields: bytes, keep_alive: bool) -> None:
-    """An HTTP/1.0 connection is kept only if the response has keep-alive (RFC 9112 §9.3)."""
+    """An HTTP/1.0 connection is kept open only after a response with `Connection: keep-alive` (RFC 9112 §9.3)."""
     assert read_by_database_client(b"HTTP/1.0 200 OK\r\n" + fields + LENGTH + b"\r\nhi").keep_alive is keep_alive
 
 
