@@ -48,7 +48,7 @@ class Internet:
 
 @pytest.fixture(scope="module")
 def internet() -> Iterator[Internet]:
-    """Fake responses in which no host responds at first."""
+    """Fake HTTP responses; at first no host responds."""
     made = Internet()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(urllib.request, "urlopen", made.answer)
@@ -57,7 +57,7 @@ def internet() -> Iterator[Internet]:
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Cloud]:
-    """An account that the tests of this module change one after another, in their order."""
+    """An account that all tests of this module use, in their order."""
     with serving() as made:
         yield made
 
