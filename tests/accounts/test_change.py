@@ -57,7 +57,7 @@ def test_change_doesnt_create_a_missing_account(latchkey: TestApp, account_id: s
 
 
 def test_change_with_a_lost_mark_raises_unavailable(latchkey: TestApp) -> None:
-    """If the invalidation mark can't be set, the change is kept, and the error asks the caller to repeat it."""
+    """If the invalidation mark can't be set, the change is stored, and the error asks the caller to repeat it."""
     account = latchkey.account()
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("windows")})
     with pytest.raises(errors.Unavailable, match="Repeat the request"):

@@ -98,7 +98,7 @@ def test_termination_that_another_function_deleted_is_not_recreated(latchkey: Te
 
 
 def test_pending_terminations_are_read_consistently(latchkey: TestApp) -> None:
-    """Pending terminations are read consistently, so that one stored just before is included."""
+    """Pending terminations are read consistently, so that a termination stored just before is included."""
     start()
     with record_calls() as calls:
         list(pending_terminations.all_pending())

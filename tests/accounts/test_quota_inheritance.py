@@ -31,7 +31,7 @@ def used_by(latchkey: TestApp, account: Account) -> int:
 
 
 def test_next_account_of_the_address_inherits_the_used_quota(latchkey: TestApp) -> None:
-    """Within the hour, a new account with the address of a deleted one inherits its usage, from any tier."""
+    """Within the hour, a new account inherits the usage of a deleted one with the same address and any tier."""
     delete_after_use(latchkey, 7, tier=tiers.PRO)
     assert used_by(latchkey, new_account(email="ADA@example.com")) == 7
     assert used_by(latchkey, new_account(email="eve@example.com")) == 0

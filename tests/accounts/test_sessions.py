@@ -227,7 +227,7 @@ def test_remembered_device_is_known_for_its_account_and_epoch_only(latchkey: Tes
 
 
 def test_active_sessions_are_listed_newest_first_in_pages(latchkey: TestApp) -> None:
-    """Active sessions are listed newest first, in pages that end with the id of the next session."""
+    """Active sessions are listed newest first, in pages with the id after which the next page begins, if any."""
     account = new_account()
     made = []
     for number in range(5):

@@ -229,7 +229,7 @@ def test_network_has_30_resets_an_hour(latchkey: TestApp, box: Mailbox) -> None:
 
 
 def test_ipv6_48_has_the_allowance_of_four_64s(latchkey: TestApp, box: Mailbox) -> None:
-    """An IPv6 /48 has four times the limit of a /64, whatever number of /64s it uses."""
+    """An IPv6 /48 has four times the limit of a /64, however many of its /64s are used."""
     statuses = []
     for number in range(5):
         networks = (f"2001:db8:1:{number}::/64", "2001:db8:1::/48")

@@ -48,7 +48,7 @@ def test_link_sent_again_confirms_too(users: BrowserUsers, console: Console) -> 
 
 
 def test_forgotten_password_is_reset_by_a_link(users: BrowserUsers, console: Console) -> None:
-    """The link leads to a form and then to log-in, where only the new password works."""
+    """The link in a reset email leads to a form for a new password. Then only the new password works."""
     user = console.user()
     page = users.anonymous(javascript=False)
     page.goto("/login")
@@ -142,7 +142,7 @@ def test_deleted_account_and_its_keys_stop_working(users: BrowserUsers, console:
 
 
 def test_log_out_invalidates_copies_of_the_session(users: BrowserUsers, console: Console) -> None:
-    """A log-out deletes the cookie, ends copies of the session, and leaves no page for the back button."""
+    """A log-out deletes the cookie and invalidates copies of the session; the back button shows no page."""
     page = users.logged_in(console.user())
     page.goto("/settings/account")
     secret = session_of(page)

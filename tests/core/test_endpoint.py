@@ -52,7 +52,7 @@ def test_lambda_environment_is_sufficient() -> None:
 
 
 def test_configured_endpoint_takes_precedence() -> None:
-    """DynamoDB's endpoint variable takes precedence over the general one, and the Host header has the port."""
+    """AWS_ENDPOINT_URL_DYNAMODB takes precedence over AWS_ENDPOINT_URL, and the Host header has the port."""
     chosen = {"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:8001", "AWS_ENDPOINT_URL": "http://127.0.0.1:8002"}
     place = endpoint.from_environment(WHO | {"AWS_DEFAULT_REGION": "us-east-1"} | chosen)
     assert place is not None

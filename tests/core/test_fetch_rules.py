@@ -45,7 +45,7 @@ def find_problem(url: str, *addresses: str, **more: object) -> str:
     ],
 )
 def test_loopback_url_is_plain_http_to_loopback_or_localhost(url: str, is_here: bool) -> None:
-    """Only `http` with `localhost` or a loopback address is a loopback URL, whatever other names resolve to."""
+    """A loopback URL has the scheme http and the host `localhost` or a loopback address. No name is resolved."""
     assert ssrf_rule.is_loopback_url(url) is is_here
 
 

@@ -149,7 +149,7 @@ def test_rotation_with_a_concurrent_change_succeeds_when_the_successor_has_expir
 
 
 def test_rotation_that_loses_a_race_names_the_successor(latchkey: TestApp) -> None:
-    """Of two concurrent rotations one creates a key; the error of the other names that successor."""
+    """Of two concurrent rotations the second creates no key, and its error names the successor of the first."""
     account = latchkey.account()
     creator, old = latchkey.key(account), latchkey.key(account)
     made: list[Issued] = []

@@ -268,7 +268,7 @@ def test_wrong_password_is_rejected(emulated: Emulated, account: Account) -> Non
 
 
 def test_code_flow_of_a_real_client(emulated: Emulated, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    """requests-oauthlib completes the code flow and a refresh, and a revoked token is rejected at once."""
+    """requests-oauthlib completes the code flow and a refresh, and a revoked token is rejected immediately."""
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")  # oauthlib documents this variable for servers on loopback.
     server = emulated.call("GET", "/.well-known/oauth-authorization-server").json()
     assert server["issuer"] == emulated.url

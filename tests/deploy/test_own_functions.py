@@ -188,7 +188,7 @@ def test_subscription_of_own_function_in_deletion_is_waited_for(
 
 
 def test_function_without_a_role_is_refused_before_any_change(account: Account) -> None:
-    """An own function without a role of its own is refused before a table or a function is created."""
+    """An own function without a separate role is rejected before a table or a function is created."""
     account.declare("mine")
     configure(account.checkout, {})
     account.cloud.changes.clear()
@@ -198,7 +198,7 @@ def test_function_without_a_role_is_refused_before_any_change(account: Account) 
 
 
 def test_misspelt_function_is_refused_before_any_change(account: Account) -> None:
-    """A configured function that app.py doesn't declare is refused, with the nearest declared name."""
+    """A configured function that app.py doesn't declare is rejected, and the most similar name is suggested."""
     account.declare("on_order")
     configure(account.checkout, {"on_orders": {"iam_role_arn": ROLE}})
     account.cloud.changes.clear()

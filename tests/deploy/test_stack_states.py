@@ -1,4 +1,4 @@
-"""A data stack or table that can't be changed at the moment: the command waits, or one line has the fix."""
+"""If a data stack or table can't be changed at the moment, a command waits or prints one line with the fix."""
 
 from pathlib import Path
 

@@ -56,7 +56,7 @@ class BlindToQuotas(Blind):
 
 
 class BlindToChanges(Blind):
-    """A table with which no request is stale."""
+    """A table that never reports a request as verified before a change."""
 
     unseen = "stale_at"
 

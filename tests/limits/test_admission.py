@@ -130,7 +130,7 @@ def test_verification_before_a_change_is_stale(latchkey: TestApp) -> None:
 
 
 def test_staleness_is_reported_before_an_exhausted_limit(latchkey: TestApp) -> None:
-    """If a request is both stale and over a limit, staleness is reported, because the tier may have changed."""
+    """A request over a limit that was verified before a change is stale, because the tier may have changed."""
     latchkey.set_counters("acc_1", SMALL, used=5, burst=3, stale_at=START_MS)
     with pytest.raises(Stale):
         admit("acc_1", SMALL, verified_at_ms=START_MS - 1)

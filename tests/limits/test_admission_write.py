@@ -213,7 +213,7 @@ def test_smallest_lease_without_room_falls_back_to_one_admission(latchkey: TestA
 
 @pytest.mark.parametrize(("mark_ms", "is_stale"), [(START_MS, False), (START_MS + 1, True)])
 def test_stale_caller_does_not_retry_a_lease_without_room(latchkey: TestApp, mark_ms: int, is_stale: bool) -> None:
-    """A stale caller costs one call, because staleness is reported before an exhausted burst."""
+    """A request verified before a change costs one call, because this is reported before an exhausted burst."""
     raise_rate(latchkey)
     latchkey.set_counters("acc_1", ENDLESS, burst=95, stale_at=mark_ms)
     with telemetry.record_calls() as calls:

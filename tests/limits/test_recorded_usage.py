@@ -98,7 +98,7 @@ def test_ninth_network_is_counted_without_a_name(latchkey: TestApp) -> None:
 
 
 def test_route_without_room_marks_the_hour(latchkey: TestApp) -> None:
-    """An hour whose item has no room for a route is marked once; later requests add nothing."""
+    """An hour whose item has no room for a route is marked as incomplete once; later requests add nothing."""
     for number in range(40):
         admit_one(route=f"GET /v1/own/{number}")
     item = read_item()
