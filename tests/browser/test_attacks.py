@@ -262,7 +262,7 @@ def test_planted_session_is_not_the_one_after_log_in(planted: str, users: Browse
 
 
 def test_policy_blocks_injected_scripts(users: BrowserUsers, console: Console) -> None:
-    """The policy blocks injected inline scripts, handlers and files of other hosts."""
+    """The Content-Security-Policy blocks injected inline scripts, event handlers and files of other hosts."""
     users.allowed_origins.add("https://evil.example")
     page = users.logged_in(console.user())
     page.goto("/settings/keys")
@@ -286,7 +286,7 @@ def test_policy_blocks_injected_scripts(users: BrowserUsers, console: Console) -
 
 
 def test_redirect_has_the_headers_of_a_page(console: Console) -> None:
-    """Redirects, errors and unknown pages have the same policy as every page."""
+    """Redirects, errors and unknown pages have the same Content-Security-Policy as every page."""
     for path in ("/", "/settings/keys", "/login", "/verify?ticket=x", "/settings"):
         response = requests.get(console.url + path, allow_redirects=False, timeout=60)
         assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"], path

@@ -59,7 +59,7 @@ def hops(users: BrowserUsers) -> Iterator[list[Hop]]:
 def test_decision_follows_redirects_of_the_callback(
     users: BrowserUsers, console: Console, user: User, hops: list[Hop], decision: str
 ) -> None:
-    """A decision follows the redirects of the callback to a second and a third origin (fastmcp#3369)."""
+    """After a decision the browser follows the callback's redirects to a second and a third origin (fastmcp#3369)."""
     client_id = applications.register_dynamically(console, "Proxy", hops[0].url)
     page = users.anonymous(javascript=False)
     page.goto(applications.authorize_url(console, client_id, "read", hops[0].url))

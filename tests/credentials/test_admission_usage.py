@@ -1,4 +1,4 @@
-"""Admissions record usage and quota events, and principals of secrets that services verify are cached."""
+"""Admissions record usage and quota events, and /v1/verify caches the principals of secrets."""
 
 from typing import Any
 

@@ -89,7 +89,7 @@ def set_public_url(checkout: Checkout, url: str, *stages: str) -> None:
 def test_public_url_without_a_latchkey_is_reported(
     cloud: Cloud, checkout: Checkout, internet: Internet, there: Any
 ) -> None:
-    """All three commands report a public URL at which no Latchkey responds, and print the right value."""
+    """A deployment, a dry run and `make status` report a public URL without a Latchkey, and print the right value."""
     set_public_url(checkout, ELSEWHERE)
     internet.hosts = {} if there is None else {"elsewhere.example.com": there}
     for more in ((), ("--dry-run",)):

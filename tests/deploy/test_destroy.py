@@ -68,7 +68,7 @@ def test_failed_destroy_says_the_service_may_be_partial(deployment: Deployment) 
 
 
 def test_confirmed_destroy_removes_everything(deployment: Deployment) -> None:
-    """After a confirmation, `make destroy` deletes service, stack and tables of this stage, and none of another."""
+    """After a confirmation, `make destroy` deletes this stage's service, stack and tables, and no other stage's."""
     cloud = deployment.cloud
     cloud.client("dynamodb").create_table(
         TableName="latchkey-prod-accounts",

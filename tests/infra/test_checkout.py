@@ -35,7 +35,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def put(path: Path, content: bytes | str | None) -> None:
-    """Create a file, or a folder for "", or nothing for None, at a path."""
+    """Create a file with a content at a path; the content "" stands for a folder, and None for nothing."""
     path.unlink(missing_ok=True)
     if isinstance(content, bytes):
         path.write_bytes(content)

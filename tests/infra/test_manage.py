@@ -132,7 +132,7 @@ def test_password_link_is_an_event_of_its_account(latchkey: TestApp, command: Co
 
 
 def test_printed_links_expire_with_the_sessions(latchkey: TestApp, command: Command) -> None:
-    """Revoking the sessions of an account invalidates its printed links."""
+    """Ending the sessions of an account invalidates links that commands have printed for the account."""
     printed = command("account", "--email=ada@example.com", "--admin")
     account = find.account_by_email("ada@example.com")
     assert account.admin

@@ -213,7 +213,7 @@ def test_condition_is_evaluated(text: str, holds: bool) -> None:
 
 
 def test_update_is_applied_to_the_item_as_it_was() -> None:
-    """Every clause of an update uses the item from before the update."""
+    """Every clause of an update uses the values that the item had before the update."""
     update = expressions.update("SET total = used + :one, first = if_not_exists(first, :one) ADD used :one REMOVE s1")
     assert update.apply(ITEM, {}, VALUES) == {"used": {"N": "8"}, "total": {"N": "8"}, "first": {"N": "1"}}
 

@@ -79,7 +79,9 @@ def test_steady_state_adds_nothing_to_the_write(latchkey: TestApp) -> None:
 
 
 def test_keys_of_one_network_and_route_are_recorded_separately(latchkey: TestApp) -> None:
-    """Two keys with the same network and route get separate networks, and both are in the route's set."""
+    """If two keys have the same network and route, the network is recorded once for each key, and the route once with
+    both.
+    """
     admit_one(ADA)
     admit_one(BOB)
     item = read_item()

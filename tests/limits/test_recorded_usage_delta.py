@@ -30,7 +30,7 @@ def counters(count: int) -> dict[str, Any]:
 
 
 def delta_of(**changed: Any) -> Delta:
-    """Return the addition of a write for the counter ADA, to an item without names by default."""
+    """Return what a write adds to an item, by default for the counter ADA and an item without names."""
     item = {"names": frozenset[str](), "room_bytes": SHARED_BYTES} | changed.pop("recorded", {})
     usage, sums = changed.pop("usage", NO_USAGE), changed.pop("denials", {})
     return compute_delta(RecordedUsage(**item), changed.pop("counter", ADA), usage, sums)

@@ -24,7 +24,7 @@ class OAuthFlows(Scenario):
     """The part of the scenario that runs every OAuth flow and its errors."""
 
     def code_flow(self) -> None:
-        """Run the code flow with remembered and denied consent, refresh, introspect, revoke, and withdraw the
+        """Run the code flow with remembered and denied consent; refresh, introspect and revoke tokens; withdraw the
         consent.
         """
         ada, app = new_user(self.latchkey), register_client(self.latchkey)
