@@ -1,4 +1,4 @@
-"""An account for another user and the link to set its password are created together or not at all."""
+"""An invited account and the link to set its password are created together or not at all."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The estimated number of guesses agrees with zxcvbn up to a million, and the time for it is limited."""
+"""The estimated number of guesses agrees with zxcvbn up to a million, and the estimate takes limited time."""
 
 import gc
 import time

@@ -1,4 +1,4 @@
-"""The clock's hours and time formats, and their replacement in tests."""
+"""Hours and time formats of the clock, and the replacement of the clock in tests."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Failed conditions, and reads of missing items, through models."""
+"""Models report failed conditions by the caller's error, and read several items or a missing item."""
 
 from typing import Any
 

@@ -1,4 +1,7 @@
-"""DynamoDB's endpoint and credentials equal botocore's, and are read without it if the environment suffices."""
+"""DynamoDB's endpoint and credentials are those that botocore finds.
+
+Botocore isn't used if environment variables suffice.
+"""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""Each type of DynamoDB error has its number of tries and its pauses."""
+"""The type of a DynamoDB error determines the number of tries and the pauses between them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A request with an Idempotency-Key that creates a key."""
+"""A request with an Idempotency-Key header that creates an API key."""
 
 from chalicelib.core import secrets
 from chalicelib.credentials.issue import Issued

@@ -152,7 +152,7 @@ class ConsolePages(Scenario):
         )
         self.latchkey.clock.forward(1)
         ada.delete_account()
-        # The request revokes one batch of the clients' grants, and the function of the minute revokes the rest.
+        # The request marks one batch of the clients' users, and the function of the minute marks the rest.
         app = register_client(self.latchkey)
         for _ in range(SLICE + 1):
             grants.new(ada.account.id, app.id, scopes={"read"}, resources=set()).save()
