@@ -266,7 +266,7 @@ def test_unresolvable_host_has_no_address(resolver: Exception | None) -> None:
 
 
 def test_hanging_resolver_does_not_block_the_process() -> None:
-    """A resolver that hangs is abandoned in its daemon thread and doesn't block the process."""
+    """A resolver runs in a daemon thread, so that a resolver that hangs doesn't block the process."""
     daemons: list[bool] = []
 
     def resolve(_host: str, _port: int) -> list[str]:

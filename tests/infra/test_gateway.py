@@ -171,7 +171,7 @@ def test_post_with_cors_supports_the_idempotency_key_it_allows(path: str) -> Non
     "path", ["/health", "/openapi.json", "/.well-known/oauth-protected-resource", "/oauth/register/{client_id}"]
 )
 def test_public_post_does_not_allow_an_idempotency_key(path: str) -> None:
-    """A public route stores no responses, because responses are stored by credential."""
+    """CORS doesn't allow Idempotency-Key for a public route, because responses are stored by credential."""
     assert f"{KEY}," not in json.dumps(document()["paths"][path]["options"])
 
 
