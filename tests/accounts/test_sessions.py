@@ -184,7 +184,7 @@ def test_unknown_secret_is_not_a_session(latchkey: TestApp) -> None:
 
 
 def test_secrets_of_sessions_and_devices_are_not_stored(latchkey: TestApp) -> None:
-    """The table stores digests with a TTL, so its readers can't log in."""
+    """The table stores digests with a TTL, so nobody can log in with the data of the table."""
     account = new_account()
     handed_out = [sessions.open_session(account), sessions.remember_device(account)]
     stored = dynamodb.call("Scan", {"TableName": settings.current().table("sessions")})["Items"]

@@ -251,7 +251,7 @@ def test_ipv6_48_has_the_allowance_of_four_64s(latchkey: TestApp, box: Mailbox) 
 
 
 def test_email_to_an_unverified_address_has_no_typed_text(latchkey: TestApp, box: Mailbox) -> None:
-    """An email to an unverified address contains no text from the form, which could be spam."""
+    """An email to an unverified address contains no text from the form, because that text could be spam."""
     made = new_account(email="known@example.com", name=NAME, verified=False)
     submit_sign_up("new@example.com", name=NAME)
     submit_sign_up("known@example.com", name=NAME)

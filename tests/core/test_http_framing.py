@@ -127,7 +127,7 @@ def test_response_to_head_has_no_body() -> None:
 
 
 def test_response_without_a_length_ends_with_the_connection(internet: Internet) -> None:
-    """A fetch accepts a body that ends with the connection; the DynamoDB reader rejects it as possibly truncated."""
+    """A fetch accepts a body that ends with the connection; the DynamoDB client rejects it as possibly truncated."""
     assert fetch_raw(internet, OK + b"\r\nhi").body == b"hi"
     with pytest.raises(ValueError, match="no length"):
         read_by_database_client(OK + b"\r\nhi")
@@ -184,7 +184,7 @@ def test_endless_trailers_are_bounded() -> None:
 
 @pytest.mark.parametrize("length", [b"Content-Length: 99999999999\r\n", b"Transfer-Encoding: chunked\r\n"])
 def test_memory_of_the_dynamodb_reader_is_bounded(length: bytes) -> None:
-    """The DynamoDB reader rejects a response above 64 MB; DynamoDB sends at most 16 MB of items."""
+    """The DynamoDB client rejects a response above 64 MB; DynamoDB sends at most 16 MB of items."""
     piece = b"1000\r\n" + b"x" * 4096 + b"\r\n"
     served = 0
 

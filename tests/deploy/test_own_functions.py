@@ -31,7 +31,7 @@ class Account:
     names: list[str] = field(default_factory=list)
 
     def declare(self, *names: str) -> None:
-        """Declare own functions in app.py instead of the earlier ones, and configure their role."""
+        """Declare functions of the operator in app.py instead of the earlier ones, and configure their role."""
         _forget_functions()
         declarations: dict[str, Any] = {
             "mine": lambda: app.schedule("rate(1 hour)", name="mine"),
@@ -77,7 +77,7 @@ def _forget_functions() -> None:
 
 
 def configure(checkout: Checkout, functions: dict[str, dict[str, str]]) -> None:
-    """Replace the configured own functions of the stage."""
+    """Replace the operator's functions in the stage's configuration."""
     file = checkout.path / configuration.FILE
     whole = json.loads(file.read_text())
     ours = whole["stages"]["dev"]["lambda_functions"]
@@ -119,7 +119,7 @@ def account(tmp_path: Path) -> Iterator[Account]:
 
 
 def test_own_functions_are_adopted_from_any_checkout(account: Account, tmp_path: Path) -> None:
-    """A second deployment, from another checkout, finds every own function and trigger and duplicates none."""
+    """A second deployment, from another checkout, finds every function of the operator, and duplicates nothing."""
     account.declare(*NAMES)
     account.checkout.succeeds("deploy", "dev")
     everything = {"rules": 3, "mappings": 4, "topics": 1, "buckets": 1}
@@ -143,7 +143,7 @@ def test_removed_functions_are_deleted_with_their_triggers(account: Account) -> 
 
 
 def test_destroy_removes_own_functions(account: Account, tmp_path: Path) -> None:
-    """`make destroy` deletes own functions, even if app.py no longer declares them, and keeps those of other stages."""
+    """`make destroy` deletes the operator's functions even if app.py declares none, and not those of other stages."""
     account.declare(*NAMES)
     account.checkout.succeeds("deploy", "dev")
     functions = account.cloud.client("lambda")
@@ -176,7 +176,7 @@ def test_changed_stream_is_subscribed_to(account: Account) -> None:
 def test_subscription_of_own_function_in_deletion_is_waited_for(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A deployment waits until Lambda has deleted the former subscription of an own function."""
+    """A deployment waits until Lambda has deleted the former subscription of an operator's function."""
     monkeypatch.setattr(subscription, "PAUSE_S", 0)
     account.declare("on_order")
     account.checkout.succeeds("deploy", "dev")
@@ -188,7 +188,7 @@ def test_subscription_of_own_function_in_deletion_is_waited_for(
 
 
 def test_function_without_a_role_is_refused_before_any_change(account: Account) -> None:
-    """An own function without a separate role is rejected before a table or a function is created."""
+    """An operator's function without a separate role is rejected before a table or a function is created."""
     account.declare("mine")
     configure(account.checkout, {})
     account.cloud.changes.clear()
