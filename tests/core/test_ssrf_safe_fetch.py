@@ -332,9 +332,7 @@ def test_oversized_response_is_rejected(internet: Internet, response: bytes) -> 
     ids=["short", "no-last-chunk", "bad-chunk", "none", "no-status", "many", "wide", "silence"],
 )
 def test_truncated_or_malformed_response_is_rejected(internet: Internet, response: bytes) -> None:
-    """A truncated body, unterminated chunks or a response in another protocol raises an error, and nothing of it is
-    returned.
-    """
+    """A truncated body, unterminated chunks or another protocol raises an error, and nothing is returned."""
     internet.serve(lambda talk: talk.sendall(response))
     with pytest.raises(ssrf_safe_fetch.FetchError):
         get(internet)
