@@ -57,7 +57,7 @@ def test_change_doesnt_create_a_missing_account(latchkey: TestApp, account_id: s
 
 
 def test_change_with_a_lost_mark_raises_unavailable(latchkey: TestApp) -> None:
-    """If the invalidation mark can't be set, the change is kept, and the error asks the caller to repeat it."""
+    """If the invalidation mark can't be set, the change is stored, and the error asks the caller to repeat it."""
     account = latchkey.account()
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("windows")})
     with pytest.raises(errors.Unavailable, match="Repeat the request"):
@@ -72,7 +72,7 @@ def last_event(account: Account) -> tuple[str, dict[str, str], str, str | None]:
 
 
 def test_each_change_is_recorded_with_its_fields_only(latchkey: TestApp) -> None:
-    """The event of a change has the changed fields, the actor and the reason."""
+    """The event of a change contains only the changed fields, the actor and the reason."""
     account = latchkey.account()
     change.rename(account.id, "Ada B")
     assert last_event(account) == ("account.renamed", {"name": "Ada B"}, "operator", None)
@@ -100,7 +100,10 @@ def test_each_change_is_recorded_with_its_fields_only(latchkey: TestApp) -> None
     ids=["tier", "suspended", "reinstated", "admin"],
 )
 def test_each_change_sets_the_mark(latchkey: TestApp, deed: Callable[[str], None]) -> None:
-    """A change sets the invalidation mark, so it applies at the next request; a missing account is NotFound."""
+    """A change sets the invalidation mark, so that the change applies at the next request.
+
+    A missing account raises NotFound.
+    """
     account = latchkey.account()
     latchkey.clock.forward(1)
     deed(account.id)

@@ -38,7 +38,10 @@ def test_account_with_an_invalid_address_is_rejected(latchkey: TestApp) -> None:
 
 
 def test_new_account_is_stored_with_all_attributes_and_recorded(latchkey: TestApp) -> None:
-    """The typed address is stored only if it differs from its normalised form; the event has the tier."""
+    """A typed address is stored only if it differs from its normalised form.
+
+    The event of a new account contains the tier.
+    """
     made = create_account(
         email="Ada@Example.com", name="Ada", tier=PRO, admin=True, password_hash="hash", verified_at_ms=5
     )

@@ -183,7 +183,7 @@ def test_pseudo_claim_has_the_first_254_characters() -> None:
 
 
 def test_hash_of_a_claim_is_its_digest() -> None:
-    """Counters store the hash of a claim, which hides the address; even a lone surrogate has a hash."""
+    """Counters store a hash of the address instead of the address, even of one that can't be encoded."""
     assert hash_claim("ada@example.com") == hashlib.sha256(b"ada@example.com").hexdigest()[:32]
     assert len(hash_claim("\ud800")) == 32
 

@@ -34,7 +34,7 @@ def unsendable(latchkey: TestApp) -> Iterator[None]:
 
 
 def network(number: int) -> Caller:
-    """Return a caller in a network of its own for each number."""
+    """Return a caller whose network differs for each number."""
     return Caller((f"198.51.100.{number}",))
 
 
@@ -75,7 +75,7 @@ def test_email_changes_of_an_account_dont_limit_others(latchkey: TestApp, box: M
 
 
 def test_email_changes_of_many_accounts_dont_limit_the_first_of_another(latchkey: TestApp, box: Mailbox) -> None:
-    """An address gets 20 emails for address changes an hour, plus one for the first change of each account."""
+    """An address gets at most 20 emails an hour for address changes, plus one for each account's first change."""
     rightful = new_account()
     latchkey.set_counters(f"mail_{hash_claim(NEW)}", tiers.EMAIL_CHANGE_EMAILS.address, used=20)
     request_change(rightful)
@@ -86,7 +86,9 @@ def test_email_changes_of_many_accounts_dont_limit_the_first_of_another(latchkey
 
 
 def test_email_change_has_the_same_limits_for_a_known_address(latchkey: TestApp, box: Mailbox) -> None:
-    """The limits are the same for addresses with and without an account, so they don't reveal which it is."""
+    """The limits are the same for an address with and without an account, so they don't reveal whether an account
+    exists.
+    """
     taken = new_account(email=NEW)
     for email in (taken.email, "free@example.com"):
         asker = new_account()
@@ -97,7 +99,7 @@ def test_email_change_has_the_same_limits_for_a_known_address(latchkey: TestApp,
 
 
 def test_one_network_doesnt_use_up_the_emails_of_an_address(latchkey: TestApp, box: Mailbox) -> None:
-    """A network gets five resets and five sign-ups an hour for an address; an IPv6 /48 counts as one network."""
+    """A network may request five resets and five sign-ups an hour for an address; a /48 counts as one network."""
     for number in range(12):
         sign_up_from(Caller((f"2001:db8:1:{number}::/64", "2001:db8:1::/48")))
     assert len(box.take()) == 5
@@ -124,7 +126,7 @@ def test_address_gets_twenty_emails_of_a_kind_an_hour(latchkey: TestApp, box: Ma
 
 
 def test_remembered_device_has_its_own_allowance_of_resets(latchkey: TestApp, box: Mailbox) -> None:
-    """A remembered device gets five resets an hour, regardless of anonymous requests for the address."""
+    """A remembered device may request five resets an hour, regardless of anonymous requests for the address."""
     account = new_account(email=ADA)
     latchkey.set_counters(f"mail_{hash_claim(ADA)}", tiers.RESET_EMAILS.address, used=20)
     device = replace(CALLER, device=sessions.remember_device(account))
@@ -136,7 +138,7 @@ def test_remembered_device_has_its_own_allowance_of_resets(latchkey: TestApp, bo
 
 
 def test_verification_by_a_logged_in_user_is_counted_for_the_account(latchkey: TestApp, box: Mailbox) -> None:
-    """A logged-in user gets five verification emails an hour, regardless of sign-ups of others."""
+    """A logged-in user may request five verification emails an hour, regardless of other callers' sign-ups."""
     account = new_account(email=ADA, verified=False)
     latchkey.set_counters(f"mail_{hash_claim(ADA)}", tiers.VERIFICATION_EMAILS.address, used=20)
     for _ in range(5):
@@ -148,7 +150,9 @@ def test_verification_by_a_logged_in_user_is_counted_for_the_account(latchkey: T
 
 @pytest.mark.usefixtures("unsendable")
 def test_failed_email_is_reported_except_for_a_reset(latchkey: TestApp) -> None:
-    """An email that can't be sent causes an error, except for a reset, where it would reveal an account."""
+    """An email that can't be sent raises an error, except for a password reset, where the error would reveal the
+    account.
+    """
     account = new_account(email=ADA, verified=False)
     asked: list[Callable[[], None]] = [
         lambda: sign_up.send_verification(account, networks=CALLER.networks, base_url=BASE),

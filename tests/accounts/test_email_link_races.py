@@ -65,7 +65,7 @@ def test_link_doesnt_recreate_an_account_deleted_since_it_was_read(latchkey: Tes
 
 @EACH
 def test_first_verification_requires_an_unchanged_account(latchkey: TestApp, purpose: str) -> None:
-    """A concurrent verification, or a log-out everywhere, prevents this verification from invalidating more."""
+    """A first verification fails if the account was verified or its sessions ended after the link was read."""
     for meanwhile in (Account.email_verified_at.set(5), Account.session_epoch.add(1)):
         read = new_account(verified=False)
         Account(read.id).update(actions=[meanwhile])
@@ -77,7 +77,7 @@ def test_first_verification_requires_an_unchanged_account(latchkey: TestApp, pur
 
 @pytest.mark.parametrize("purpose", [VERIFY, RESET])
 def test_link_to_an_address_that_was_changed_is_invalid(latchkey: TestApp, purpose: str) -> None:
-    """A link sent to an address that the account has since replaced is invalid, even if it was read before."""
+    """A link to an address that the account has since replaced is invalid, even if the link was read before."""
     for verified in (True, False):
         account = new_account(verified=verified)
         token = token_of_new_link(account, purpose)
@@ -124,7 +124,7 @@ def test_new_address_is_verified_and_stored_as_it_was_typed(
 @EACH
 @pytest.mark.parametrize("verified", [True, False], ids=["verified", "first_proof"])
 def test_use_of_a_link_is_recorded_once(latchkey: TestApp, purpose: str, verified: bool) -> None:
-    """Using a link is recorded once; only a first verification also stores a termination."""
+    """The use of a link is recorded once. Only a first verification also stores a pending termination."""
     account = new_account(verified=verified)
     Account(account.id).update(actions=[Account.live_keys.set({"key_1": 0})])
     latchkey.clock.forward(60)
@@ -144,7 +144,7 @@ def test_use_of_a_link_is_recorded_once(latchkey: TestApp, purpose: str, verifie
 
 @EACH
 def test_first_verification_sets_the_mark(latchkey: TestApp, purpose: str) -> None:
-    """The first verification sets the invalidation mark, so that it applies at the next request."""
+    """The first verification sets the invalidation mark, so that the verification applies at the next request."""
     account = new_account(verified=False)
     latchkey.clock.forward(1)
     USES[purpose](token_of_new_link(account, purpose), account)
@@ -152,7 +152,7 @@ def test_first_verification_sets_the_mark(latchkey: TestApp, purpose: str) -> No
 
 
 def test_reset_returns_the_termination_of_the_selected_items(latchkey: TestApp) -> None:
-    """A reset stores a termination of the selected items, or of everything if the address was unverified."""
+    """A reset stores a pending termination of the selected items, or of all if the address was unverified."""
     for verified, kind in ((True, "reset"), (False, "proof")):
         account = new_account(verified=verified)
         chosen = pending_terminations.new_choice(pending_terminations.OF_RESET, account.id, {"key_1"}, by="x")
@@ -198,7 +198,7 @@ def test_only_the_session_that_used_the_link_stays_active(latchkey: TestApp, pur
 
 
 def test_link_by_the_operator_is_recorded_and_verifies_nothing(latchkey: TestApp) -> None:
-    """A link from the operator isn't sent by email, so it doesn't verify the address."""
+    """A link that the operator created isn't sent by email, so its use doesn't verify the address."""
     account = new_account(verified=False)
     token = email_links.find_link(email_links.create_password_link(account), RESET)
     assert [token.email, token.epoch] == [None, 0]

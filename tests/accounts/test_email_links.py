@@ -275,7 +275,7 @@ def end_sessions(account: Account, what: str) -> None:
 
 
 def test_second_verification_link_is_accepted_and_changes_nothing(latchkey: TestApp) -> None:
-    """A verification link for a verified address is accepted without effect, not reported as used."""
+    """A second verification link is accepted without effect after the first was used, and isn't reported as used."""
     account = new_account(verified=False)
     first, second = (link(account, email_links.VERIFY_EMAIL) for _ in range(2))
     use(first, email_links.VERIFY_EMAIL)

@@ -104,7 +104,7 @@ def test_rejected_email_is_logged_without_its_link(latchkey: TestApp, log: io.St
 
 
 def test_email_without_a_sender_is_logged_and_not_sent(latchkey: TestApp, log: io.StringIO) -> None:
-    """Without a configured sender, the log says that an email isn't sent, without its address and link."""
+    """If no sender is configured, an email isn't sent. The log records this without the email's recipient and link."""
     email_sender.send(MESSAGE)
     assert "mail_not_sent" in log.getvalue()
     assert "lk_ml_" not in log.getvalue()
@@ -118,7 +118,7 @@ def test_repr_of_an_email_has_no_text() -> None:
 
 
 def test_emails_in_the_folder_are_readable_by_their_owner_only(latchkey: TestApp, box: Mailbox) -> None:
-    """Files with emails have mode 0600 and their folder 0700, even with another umask or an existing folder."""
+    """Each email's file has mode 0600 and the folder 0700, whatever the umask and even if the folder existed."""
     box.folder.mkdir(mode=0o755)
     box.folder.chmod(0o755)
     email_sender.send(MESSAGE)
@@ -164,7 +164,7 @@ def test_email_is_configured_by_a_sender_or_a_folder(
 
 
 def test_email_that_isnt_sent_is_logged_by_its_subject(latchkey: TestApp, log: io.StringIO) -> None:
-    """Without a configured sender and folder, the log has the subject of an email."""
+    """If neither a sender nor a folder is configured, the log contains the subject of each email."""
     email_sender.send(MESSAGE)
     assert json.loads(log.getvalue())["subject"] == MESSAGE.subject
 

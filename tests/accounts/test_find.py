@@ -38,7 +38,7 @@ def test_deleted_account_is_not_found(latchkey: TestApp) -> None:
 
 
 def test_accounts_after_an_id_are_listed(latchkey: TestApp) -> None:
-    """The accounts after an id are listed oldest first, up to the limit."""
+    """The accounts whose ids follow a given id are listed oldest first, up to the limit."""
     made = []
     for _ in range(4):
         made.append(latchkey.account().id)
@@ -49,7 +49,7 @@ def test_accounts_after_an_id_are_listed(latchkey: TestApp) -> None:
 
 
 def test_accounts_before_an_id_are_listed(latchkey: TestApp) -> None:
-    """The accounts before an id are listed newest first, up to the limit."""
+    """The accounts whose ids precede a given id are listed newest first, up to the limit."""
     made = []
     for _ in range(4):
         made.append(latchkey.account().id)
@@ -79,14 +79,14 @@ def test_accounts_are_listed_by_the_beginning_of_their_address(latchkey: TestApp
     [("", ""), ("a", "b"), ("a" * 1_024, ""), ("a", "a" * 1_024), ("a", "z" * 1_024), ("\ud800", "")],
 )
 def test_impossible_range_of_addresses_is_not_queried(latchkey: TestApp, prefix: str, after: str) -> None:
-    """An invalid range of addresses gives an empty page without a query, which DynamoDB would reject."""
+    """An invalid range of addresses gives an empty page. No query is sent, because DynamoDB would reject it."""
     with telemetry.record_calls() as calls:
         assert list(find.accounts_by_email(prefix, 10, after=after)) == []
     assert calls.made == []
 
 
 def test_all_accounts_are_listed_without_a_limit(latchkey: TestApp) -> None:
-    """A list without a limit, which the operator's commands use, has all accounts."""
+    """A list without a limit, which the operator's commands use, contains all accounts."""
     for _ in range(3):
         latchkey.account()
     assert len(list(find.accounts_after("", None))) == 3

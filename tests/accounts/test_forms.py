@@ -32,7 +32,7 @@ def test_form_tokens_are_per_account(latchkey: TestApp) -> None:
 
 
 def test_form_token_is_kept_for_30_days_as_a_digest(latchkey: TestApp) -> None:
-    """A form token is stored as a digest for 30 days, so that a page can be reloaded safely for as long."""
+    """A form token is stored as a digest for 30 days, so that reloading its page in that time repeats nothing."""
     submit("token 1")
     (stored,) = OneTimeToken.scan()
     now_ms = clock.now_ms()

@@ -1,4 +1,4 @@
-"""An account for another user and the link to set its password are created together or not at all."""
+"""An invited account and the link to set its password are created together or not at all."""
 
 import pytest
 
@@ -32,7 +32,7 @@ def test_invited_account_is_admin_only_if_requested(latchkey: TestApp) -> None:
 
 
 def test_link_of_an_invitation_sets_the_password_without_verifying_the_address(latchkey: TestApp) -> None:
-    """The link of an invitation sets the password but doesn't verify the address, to which it wasn't sent."""
+    """The link of an invitation sets the password. It doesn't verify the address, because it wasn't sent by email."""
     invited = invite(email=EMAIL, name="Ada", tier=tiers.FREE)
     token = email_links.find_link(invited.link, email_links.SET_PASSWORD)
     assert email_links.set_password(token, email_links.account_of_link(token), hash_of("x")) is None
@@ -49,7 +49,7 @@ def test_invitation_to_a_known_address_creates_no_link(latchkey: TestApp) -> Non
 
 
 def test_returned_link_is_the_stored_one(latchkey: TestApp) -> None:
-    """If the transaction is retried with a new link, the response has the link that was stored."""
+    """If the transaction is retried with a new link, the response contains the link that was stored."""
 
     def somebody_leaves() -> None:
         digest, at_s = quota_inheritance._digest(EMAIL), clock.now_s() + 9

@@ -1,4 +1,4 @@
-"""Failed log-ins don't reveal their cause, and password attempts have limits apart from the API's."""
+"""Failed log-ins don't reveal their cause, and password attempts are limited separately from API requests."""
 
 import hashlib
 import json

@@ -58,7 +58,9 @@ def are_marked(create_grants: list[Grant]) -> list[bool]:
 
 
 def test_clients_have_the_status_of_their_account(latchkey: TestApp) -> None:
-    """A suspension deactivates the account's clients and stores its time; other clients are unaffected."""
+    """A suspension deactivates the account's clients and stores the time on each; other accounts' clients are
+    unaffected.
+    """
     owner, ids = owner_with(latchkey, 2)
     _, others = owner_with(latchkey)
     latchkey.clock.forward(1)
@@ -118,7 +120,7 @@ def test_failed_condition_of_the_account_is_raised_as_given(latchkey: TestApp) -
 
 
 def test_first_slice_marks_the_users_of_each_client(latchkey: TestApp) -> None:
-    """The first slice invalidates the principals of each client's users, except those who revoked their grants."""
+    """The first run invalidates the cached principals of each client's users, except those who revoked their grants."""
     owner, ids = owner_with(latchkey, 2)
     of_both = [*create_grants(ids[0], 2), *create_grants(ids[1], 2)]
     of_both[1].update(actions=[Grant.revoked_at.set(1)])
@@ -129,7 +131,7 @@ def test_first_slice_marks_the_users_of_each_client(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize(("number", "is_all"), [(49, True), (50, False)])
 def test_slice_ends_after_50_users(latchkey: TestApp, number: int, is_all: bool) -> None:
-    """A slice ends after 50 users, and the next slice processes none of them again."""
+    """A run ends after 50 users, and the next run processes none of them again."""
     owner, ids = owner_with(latchkey, 2)
     first = create_grants(ids[0], number)
     pending = termination_of(owner)
@@ -145,7 +147,7 @@ def test_slice_ends_after_50_users(latchkey: TestApp, number: int, is_all: bool)
 
 
 def test_second_slice_continues_after_the_last_grant(latchkey: TestApp) -> None:
-    """The second slice continues after the last grant and doesn't read finished clients again."""
+    """The second run continues after the last processed grant and doesn't read finished clients again."""
     owner, ids = owner_with(latchkey, 2)
     before, within = create_grants(ids[0], 1), create_grants(ids[1], 3)
     pending = termination_of(owner)
@@ -156,7 +158,7 @@ def test_second_slice_continues_after_the_last_grant(latchkey: TestApp) -> None:
 
 
 def test_next_slice_sets_a_lost_mark(latchkey: TestApp) -> None:
-    """If a slice fails to set an invalidation mark, the next slice starts at the same place."""
+    """If a run fails to set an invalidation mark, the next run starts at the same grant."""
     owner, (client_id,) = owner_with(latchkey)
     users = create_grants(client_id, 2)
     pending = termination_of(owner)

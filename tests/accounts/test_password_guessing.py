@@ -1,4 +1,4 @@
-"""The estimated number of guesses agrees with zxcvbn up to a million, and the time for it is limited."""
+"""The estimated number of guesses agrees with zxcvbn up to a million, and the estimate takes limited time."""
 
 import gc
 import time
@@ -141,7 +141,7 @@ TWO_IDEAS = (
 
 @pytest.mark.parametrize("password", [*ONE_IDEA.split(), *TWO_IDEAS.split()])
 def test_guesses_for_one_or_two_parts_agree_with_zxcvbn(password: str) -> None:
-    """The number of guesses equals zxcvbn's, except that zxcvbn adds one to that of a single part."""
+    """The number of guesses equals zxcvbn's, which is higher by one if the password is a single part."""
     own: dict[str, int] = {}
     for rank, word in enumerate(OWN, 1):
         own.setdefault(word.lower(), rank)

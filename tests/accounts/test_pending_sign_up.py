@@ -36,7 +36,7 @@ def test_token_of_a_sign_up_has_no_account(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize(("length", "is_kept"), [(0, False), (1, True), (8_192, True), (8_193, False)])
 def test_page_to_continue_at_is_kept_or_dropped(latchkey: TestApp, length: int, is_kept: bool) -> None:
-    """A path to continue at is stored if it has at most 8,192 characters, and otherwise dropped."""
+    """The page to show after a sign-up is stored if its path has at most 8,192 characters, otherwise dropped."""
     assert pending("/" * length).after == ("/" * length if is_kept else None)
 
 

@@ -42,7 +42,9 @@ def test_selections_are_identified_by_their_link(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize(("after_s", "is_first"), [(0, True), (7.999, True), (8, False)])
 def test_first_run_is_within_the_clock_skew(latchkey: TestApp, after_s: float, is_first: bool) -> None:
-    """Only a run within 8 seconds of the start counts as first; later ones might delete the user's new items."""
+    """Only a run within 8 seconds of the start counts as the first, because a later one might delete the user's new
+    items.
+    """
     pending = start()
     latchkey.clock.forward(after_s)
     assert pending_terminations.is_first_run(pending) is is_first
@@ -74,7 +76,7 @@ def test_progress_is_saved(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("is_finished", [True, False])
 def test_restarted_termination_is_unchanged_by_a_slice_of_the_old_one(latchkey: TestApp, is_finished: bool) -> None:
-    """A slice of an earlier start doesn't change a termination that has been restarted."""
+    """A run for an earlier start doesn't change a termination that has been restarted."""
     old = start()
     latchkey.clock.forward(60)
     start()
@@ -96,7 +98,7 @@ def test_termination_that_another_function_deleted_is_not_recreated(latchkey: Te
 
 
 def test_pending_terminations_are_read_consistently(latchkey: TestApp) -> None:
-    """Pending terminations are read consistently, so that one stored just before is included."""
+    """Pending terminations are read consistently, so that a termination stored just before is included."""
     start()
     with record_calls() as calls:
         list(pending_terminations.all_pending())

@@ -31,7 +31,7 @@ def used_by(latchkey: TestApp, account: Account) -> int:
 
 
 def test_next_account_of_the_address_inherits_the_used_quota(latchkey: TestApp) -> None:
-    """Within the hour, a new account with the address of a deleted one inherits its usage, from any tier."""
+    """Within the hour, a new account inherits the usage of a deleted one with the same address and any tier."""
     delete_after_use(latchkey, 7, tier=tiers.PRO)
     assert used_by(latchkey, new_account(email="ADA@example.com")) == 7
     assert used_by(latchkey, new_account(email="eve@example.com")) == 0
@@ -61,7 +61,7 @@ def test_nothing_is_inherited_in_the_next_hour(latchkey: TestApp, after_s: float
 
 
 def store_deletion(account_id: str) -> None:
-    """Store the item that the deletion of an account with the address leaves."""
+    """Store the item that the deletion of an account with this email address stores."""
     at_s = clock.now_s()
     OneTimeToken(
         quota_inheritance._digest(EMAIL),
@@ -74,7 +74,7 @@ def store_deletion(account_id: str) -> None:
 
 @pytest.mark.parametrize("earlier", ["nobody", "somebody"])
 def test_account_deleted_concurrently_is_taken_into_account(latchkey: TestApp, earlier: str) -> None:
-    """A new account inherits the usage of one that is deleted while it is created."""
+    """A new account inherits the usage of another account of its address that is deleted during the sign-up."""
     if earlier == "somebody":
         delete_after_use(latchkey)
     latchkey.set_counters("acc_other", tiers.FREE, used=9)

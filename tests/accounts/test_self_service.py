@@ -82,7 +82,7 @@ def test_link_for_an_email_change_is_sent_to_the_new_address(latchkey: TestApp, 
 
 
 def test_known_address_gets_no_link(latchkey: TestApp, box: Mailbox) -> None:
-    """An email change to an address that has an account sends no link, and its response is the same."""
+    """An email change to an address that has an account sends no link and raises no error."""
     taken = new_account(name="Eve")
     self_service.request_email_change(
         log_in(new_account()), caller=CALLER, password=PASSWORD, email=taken.email, base_url=BASE

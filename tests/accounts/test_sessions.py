@@ -131,7 +131,7 @@ def test_log_out_ends_one_session_and_is_idempotent(latchkey: TestApp) -> None:
 
 
 def test_device_is_not_a_session_and_vice_versa(latchkey: TestApp) -> None:
-    """The secret of a remembered device isn't valid as a session, nor that of a session as a device."""
+    """The secret of a remembered device isn't a valid session, and the secret of a session isn't a valid device."""
     account = new_account()
     device, session = sessions.remember_device(account), sessions.open_session(account)
     assert sessions.session_of(device) is None
@@ -162,7 +162,7 @@ ENDS: dict[str, Callable[[Account], object]] = {
 @pytest.mark.parametrize("what", ENDS)
 @pytest.mark.parametrize("verified", [True, False], ids=["verified", "first_proof"])
 def test_device_is_forgotten_when_the_sessions_are_ended(latchkey: TestApp, what: str, verified: bool) -> None:
-    """Ending the sessions forgets remembered devices, so an intruder can't use their separate attempts."""
+    """Ending the sessions forgets remembered devices, so an intruder can't use the log-in attempts of such a device."""
     account = new_account(verified=verified)
     device = sessions.remember_device(account)
     ENDS[what](account)
@@ -184,7 +184,7 @@ def test_unknown_secret_is_not_a_session(latchkey: TestApp) -> None:
 
 
 def test_secrets_of_sessions_and_devices_are_not_stored(latchkey: TestApp) -> None:
-    """The table stores digests with a TTL, so its readers can't log in."""
+    """The table stores digests with a TTL, so nobody can log in with the data of the table."""
     account = new_account()
     handed_out = [sessions.open_session(account), sessions.remember_device(account)]
     stored = dynamodb.call("Scan", {"TableName": settings.current().table("sessions")})["Items"]
@@ -227,7 +227,7 @@ def test_remembered_device_is_known_for_its_account_and_epoch_only(latchkey: Tes
 
 
 def test_active_sessions_are_listed_newest_first_in_pages(latchkey: TestApp) -> None:
-    """Active sessions are listed newest first, in pages that end with the id of the next session."""
+    """Active sessions are listed newest first, in pages with the id after which the next page begins, if any."""
     account = new_account()
     made = []
     for number in range(5):
@@ -253,7 +253,10 @@ def test_active_sessions_are_listed_newest_first_in_pages(latchkey: TestApp) -> 
 
 
 def test_session_is_found_and_ended_by_its_id(latchkey: TestApp) -> None:
-    """A session is found and ended by its id, recorded once; a session of another account isn't found."""
+    """A session is found and ended by its id.
+
+    Its end is recorded once, and a session of another account isn't found.
+    """
     account, other = new_account(), new_account(name="Eve")
     secret = sessions.open_session(account)
     session_id = logged_in(secret).session.id

@@ -86,7 +86,7 @@ def test_used_sign_up_creates_a_verified_free_account(latchkey: TestApp, box: Ma
 
 
 def test_first_of_two_tokens_for_one_address_creates_the_account(latchkey: TestApp, box: Mailbox) -> None:
-    """Of two tokens for an address the first creates the account; the second says so and changes nothing."""
+    """The first of two tokens for an address creates the account. The second is rejected because the account exists."""
     submit_sign_up(name="Eve")
     by_eve = email_links.find_link(box.take_one().token, pending_sign_up.PURPOSE)
     submit_sign_up(name="Ada")
@@ -229,7 +229,7 @@ def test_network_has_30_resets_an_hour(latchkey: TestApp, box: Mailbox) -> None:
 
 
 def test_ipv6_48_has_the_allowance_of_four_64s(latchkey: TestApp, box: Mailbox) -> None:
-    """An IPv6 /48 has four times the limit of a /64, whatever number of /64s it uses."""
+    """An IPv6 /48 has four times the limit of a /64, however many of its /64s are used."""
     statuses = []
     for number in range(5):
         networks = (f"2001:db8:1:{number}::/64", "2001:db8:1::/48")
@@ -251,7 +251,7 @@ def test_ipv6_48_has_the_allowance_of_four_64s(latchkey: TestApp, box: Mailbox) 
 
 
 def test_email_to_an_unverified_address_has_no_typed_text(latchkey: TestApp, box: Mailbox) -> None:
-    """An email to an unverified address contains no text from the form, which could be spam."""
+    """An email to an unverified address contains no text from the form, because that text could be spam."""
     made = new_account(email="known@example.com", name=NAME, verified=False)
     submit_sign_up("new@example.com", name=NAME)
     submit_sign_up("known@example.com", name=NAME)
@@ -292,7 +292,9 @@ def test_reset_is_sent_to_the_address_of_the_sign_up(latchkey: TestApp, box: Mai
 
 @pytest.mark.parametrize("what", ["sign_up", "reset"])
 def test_known_and_unknown_address_make_the_same_calls(latchkey: TestApp, box: Mailbox, what: str) -> None:
-    """Known and unknown addresses cause the same database calls, so that timing doesn't reveal which they are."""
+    """Known and unknown addresses cause the same database calls, so that timing doesn't reveal whether an account
+    exists.
+    """
     new_account(email="ada@example.com")
     made = []
     for email in ("ada@example.com", "nobody@example.com"):

@@ -20,7 +20,9 @@ def test_address_is_verified_once_it_has_a_time(verified_at_ms: int | None, is_v
 
 @pytest.mark.parametrize(("made_at", "predates_verification"), [(4, True), (5, False), (6, False)])
 def test_credentials_from_before_the_first_verification_are_invalid(made_at: int, predates_verification: bool) -> None:
-    """Credentials from before the first verification are invalid, from the same millisecond or later valid."""
+    """Credentials created before the first verification are invalid; those created in the same millisecond or later are
+    valid.
+    """
     assert Account("acc_x", credentials_since=5).predates_verification(made_at) is predates_verification
     assert Account("acc_x").predates_verification(0) is False
 

@@ -39,12 +39,12 @@ def test_browser_is_named_despite_other_names_in_the_header(names: str, said: st
     ],
 )
 def test_system_has_its_most_specific_name(system: str, said: str) -> None:
-    """The most specific system counts: Android if the header also names Linux, iPhone if it names Mac OS X."""
+    """The most specific operating system is named: Android instead of Linux, and iPhone instead of Mac OS X."""
     assert browser_and_system(MOZILLA.format(system=system)) == said
     assert browser_and_system(MOZILLA.format(system=system) + "Firefox/133.0") == f"Firefox on {said}"
 
 
 def test_only_the_first_512_characters_of_a_header_are_parsed() -> None:
-    """Only the first 512 characters of a header are parsed; names after them or across their end are not found."""
+    """Only the first 512 characters of a header are parsed; a name that ends after them is not found."""
     assert browser_and_system("x" * 504 + "Firefox/") == "Firefox"
     assert browser_and_system("x" * 505 + "Firefox/") == ""

@@ -12,7 +12,7 @@ from tests.browser.console import PASSWORD, Console, User
 WIDE, NARROW = 1280, 360
 PATIENCE_MS = 20_000
 REFUSED = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d .*")
-"""Chromium logs this for every response with a client error, so it is not counted as a fault."""
+"""Chromium's message for every response with a client error. Such responses are expected, so they are no faults."""
 
 
 class Profiles:
@@ -38,7 +38,10 @@ class Profiles:
         return context.new_page()
 
     def put_back(self, page: Page, base_url: str, *, javascript: bool) -> None:
-        """Clear a profile for reuse, unless its test closed it because of init scripts, which can't be removed."""
+        """Clear a profile for reuse.
+
+        A profile whose page the test closed is discarded, because init scripts can't be removed.
+        """
         if page.is_closed():
             return
         context = page.context
@@ -54,7 +57,7 @@ class Profiles:
 
 @dataclass
 class BrowserUsers:
-    """The users of a test, and the faults that their browsers reported: errors, policy violations, other hosts."""
+    """The users of a test, and the faults in their browsers: errors, policy violations, and requests to other hosts."""
 
     profiles: Profiles
     console: Console
@@ -62,9 +65,9 @@ class BrowserUsers:
     pages: list[tuple[Page, bool]] = field(default_factory=list)
     """Each page, and whether JavaScript is enabled."""
     opened_app: set[Page] = field(default_factory=set)
-    """Pages that tried to open an app; Chromium blocks redirects of forms in their tab afterwards."""
+    """Pages that tried to open an app. In such a tab Chromium then blocks redirects after a form is submitted."""
     allowed_origins: set[str] = field(default_factory=lambda: {"com.example.app://"})
-    """Origins other than the console's that a test uses, and the scheme of an app that isn't installed."""
+    """Origins besides the console's that a test may request, and the URL scheme of an app that isn't installed."""
 
     def anonymous(self, *, width: int = WIDE, javascript: bool = True) -> Page:
         """Return an empty page of an anonymous user."""

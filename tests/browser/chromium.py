@@ -44,7 +44,7 @@ def path() -> str:
 def _install() -> None:
     LOCAL.mkdir(exist_ok=True)
     with (LOCAL / "chromium.lock").open("w") as lock:
-        # Tests run in several processes, and apt-get fails while another one runs.
+        # Tests run in several processes, and concurrent runs of apt-get fail.
         fcntl.flock(lock, fcntl.LOCK_EX)
         if _found() is None:
             print("Installing Chromium for the browser tests (once) …", flush=True)

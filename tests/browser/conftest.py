@@ -10,7 +10,7 @@ from tests.browser.browser_users import BrowserUsers, Profiles
 from tests.browser.cast import Cast
 from tests.browser.console import Console, served
 
-# This is long, because the machine may also run other tests; no wait is longer than necessary.
+# The timeout is long, because the machine may also run other tests. Each wait ends as soon as its condition is true.
 expect.set_options(timeout=20_000)
 
 

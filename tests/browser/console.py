@@ -89,7 +89,7 @@ class Console:
 
     @contextmanager
     def crowded(self) -> Iterator[None]:
-        """Reject every page within a `with` block, by using up this second's burst."""
+        """Make the server reject every page within a `with` block, by using up this second's burst limit."""
         subprocess_server.send_command(self.process, do="crowd")
         yield
         self.forward(1)
@@ -112,7 +112,10 @@ class Console:
 
 @contextmanager
 def served(folder: Path, **environment: str) -> Iterator[Console]:
-    """Run the server within a `with` block, with `environment` added; `folder` has log, data and emails."""
+    """Run the server within a `with` block, with the variables `environment`.
+
+    It writes log, data and emails to `folder`.
+    """
     database = engine.start(folder / "console.db", say=False)
     settings = {"AWS_ENDPOINT_URL": database.url, "LATCHKEY_MAIL_FOLDER": str(folder / "mail"), **environment}
     try:

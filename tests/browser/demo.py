@@ -98,7 +98,7 @@ def _hours(account_id: str, counters: dict[str, str], successor: str) -> Iterato
             "refused": _number(max(0, wanted - quota)),
             "dies_at": _number(counter_items.delete_at_s(tier, at)),
             **{name: _number(count) for name, count in by_name.items()},
-            # Every key uses one route only, with any scopes.
+            # In this demo every key uses only one route, whatever its scopes are.
             recorded_usage.route_name("GET /v1/users/me"): {"SS": sorted(by_name)},
         }
 

@@ -56,8 +56,8 @@ class Keyboard:
 
     def follow(self, link: str) -> None:
         self._reach(_named(self.page, "link", link))
-        # Unlike a click, a key press doesn't wait for the navigation, and the current page may have the next
-        # link, too.
+        # Unlike a click, a key press doesn't wait for the navigation, and a later search could find a link of the old
+        # page.
         with self.page.expect_navigation():
             self.page.keyboard.press("Enter")
 

@@ -12,7 +12,7 @@ from tests.browser.cast import Cast
 class PageState:
     """A page in one state: its user ("" for an anonymous user) and the function that opens it.
 
-    If a long page differs from the state `like` only in `part` (a selector), only that part is checked.
+    `like` names a state that differs only in `part` (a selector); then only that part of a long page is checked.
     """
 
     name: str

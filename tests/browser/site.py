@@ -1,4 +1,4 @@
-"""A web site with one page on its own port, which is another origin than the API's."""
+"""A web site with one page. Its port differs from the API's, so it is another origin."""
 
 import json
 import threading

@@ -23,7 +23,7 @@ def test_link_in_an_email_confirms_the_address_once(users: BrowserUsers, console
     page.get_by_role("button", name="Sign up").click()
     expect(page.get_by_role("status")).to_contain_text(email)
     link = console.link(email)
-    for _ in range(2):  # a mail scanner first
+    for _ in range(2):  # an email scanner opens the link first
         page.goto(link)
         expect(page.get_by_role("main")).to_contain_text(email)
     page.get_by_role("button", name="Confirm").click()
@@ -48,7 +48,7 @@ def test_link_sent_again_confirms_too(users: BrowserUsers, console: Console) -> 
 
 
 def test_forgotten_password_is_reset_by_a_link(users: BrowserUsers, console: Console) -> None:
-    """The link leads to a form and then to log-in, where only the new password works."""
+    """The link in a reset email leads to a form for a new password. Then only the new password works."""
     user = console.user()
     page = users.anonymous(javascript=False)
     page.goto("/login")
@@ -110,7 +110,7 @@ def test_wrong_password_shows_its_error_in_its_form_only(users: BrowserUsers, co
 
 
 def test_address_changes_when_its_link_is_used(users: BrowserUsers, console: Console) -> None:
-    """The link for a change of address is sent to the new one, and after its use the old address gets an email."""
+    """The link for a change of address is sent to the new address; after its use the old address gets a notice."""
     user = console.user()
     page = users.logged_in(user)
     page.goto("/settings/account")
@@ -142,7 +142,7 @@ def test_deleted_account_and_its_keys_stop_working(users: BrowserUsers, console:
 
 
 def test_log_out_invalidates_copies_of_the_session(users: BrowserUsers, console: Console) -> None:
-    """A log-out deletes the cookie, ends copies of the session, and leaves no page for the back button."""
+    """A log-out deletes the cookie and invalidates copies of the session; the back button shows no page."""
     page = users.logged_in(console.user())
     page.goto("/settings/account")
     secret = session_of(page)

@@ -90,7 +90,7 @@ def test_busiest_and_most_rejected_accounts_are_listed(admin: Page, cast: Cast) 
 
 
 def test_admin_pages_do_not_exist_for_others(users: BrowserUsers, console: Console) -> None:
-    """A user without the admin flag sees neither the link nor the pages."""
+    """A user without the admin flag gets "Page not found" for admin pages, and no link to them."""
     user = console.user()
     page = users.logged_in(user)
     for path in ("/admin", f"/admin/accounts/{user.id}"):

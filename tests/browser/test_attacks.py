@@ -159,7 +159,7 @@ def test_values_of_forms_and_links_are_escaped(text: str, users: BrowserUsers, c
     "elsewhere", ["//evil.example", "/\\evil.example", "https:evil.example", "javascript:alert(1)"]
 )
 def test_log_in_never_redirects_to_another_site(elsewhere: str, users: BrowserUsers, console: Console) -> None:
-    """After log-in, any `next` in a link leads to the console."""
+    """After log-in the user is redirected to a page of the console, whatever the link's `next` parameter is."""
     page = users.anonymous()
     _fail_on_dialogs(page)
     page.goto(f"/login?next={quote(elsewhere)}")
@@ -169,7 +169,7 @@ def test_log_in_never_redirects_to_another_site(elsewhere: str, users: BrowserUs
 
 
 def test_log_in_page_of_a_logged_in_user_never_redirects_to_another_site(users: BrowserUsers, console: Console) -> None:
-    """A logged-in user is redirected from the log-in page to the console immediately, with any `next`."""
+    """The log-in page redirects a logged-in user to the console immediately, whatever the `next` parameter is."""
     page = users.logged_in(console.user())
     _fail_on_dialogs(page)
     for elsewhere in ELSEWHERE:
@@ -262,7 +262,7 @@ def test_planted_session_is_not_the_one_after_log_in(planted: str, users: Browse
 
 
 def test_policy_blocks_injected_scripts(users: BrowserUsers, console: Console) -> None:
-    """The policy blocks injected inline scripts, handlers and files of other hosts."""
+    """The Content-Security-Policy blocks injected inline scripts, event handlers and files of other hosts."""
     users.allowed_origins.add("https://evil.example")
     page = users.logged_in(console.user())
     page.goto("/settings/keys")
@@ -286,7 +286,7 @@ def test_policy_blocks_injected_scripts(users: BrowserUsers, console: Console) -
 
 
 def test_redirect_has_the_headers_of_a_page(console: Console) -> None:
-    """Redirects, errors and unknown pages have the same policy as every page."""
+    """Redirects, errors and unknown pages have the same Content-Security-Policy as every page."""
     for path in ("/", "/settings/keys", "/login", "/verify?ticket=x", "/settings"):
         response = requests.get(console.url + path, allow_redirects=False, timeout=60)
         assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"], path

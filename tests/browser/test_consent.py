@@ -32,7 +32,7 @@ def authorization_url(users: BrowserUsers, console: Console) -> str:
 
 
 def test_user_logs_in_approves_and_is_redirected(users: BrowserUsers, user: User, authorization_url: str) -> None:
-    """After approval the client gets a code, and the second time it gets one without a consent page."""
+    """After the user's approval the client gets a code. The next request returns a code without a consent page."""
     page = _serve_callback(users.anonymous(javascript=False), users)
     page.goto(authorization_url)
     log_in(page, user.email)
@@ -59,7 +59,7 @@ def hops(users: BrowserUsers) -> Iterator[list[Hop]]:
 def test_decision_follows_redirects_of_the_callback(
     users: BrowserUsers, console: Console, user: User, hops: list[Hop], decision: str
 ) -> None:
-    """A decision follows the redirects of the callback to a second and a third origin (fastmcp#3369)."""
+    """After a decision the browser follows the callback's redirects to a second and a third origin (fastmcp#3369)."""
     client_id = applications.register_dynamically(console, "Proxy", hops[0].url)
     page = users.anonymous(javascript=False)
     page.goto(applications.authorize_url(console, client_id, "read", hops[0].url))
@@ -73,7 +73,7 @@ def test_decision_follows_redirects_of_the_callback(
 def test_log_in_follows_redirects_of_the_callback(
     users: BrowserUsers, console: Console, user: User, hops: list[Hop]
 ) -> None:
-    """If no consent page is needed, here because of an error, the log-in form redirects to the client and onward."""
+    """If an authorization request has an error, the log-in form redirects to the client without a consent page."""
     maker = users.logged_in(console.user("Grace"))
     client_id = applications.register(maker, console, "Ledger sync", hops[0].url)
     page = users.anonymous(javascript=False)
@@ -95,7 +95,7 @@ def test_user_denies(users: BrowserUsers, user: User, authorization_url: str) ->
 
 
 def test_user_disconnects_a_device(users: BrowserUsers, console: Console, user: User) -> None:
-    """A connected device is listed, and its token stops when it is disconnected."""
+    """A connected device is listed, and its token is invalid after the user disconnects the device."""
     client_id = applications.register_dynamically(console, "Television")
     device = applications.start_device(console, client_id)
     page = users.logged_in(user)
@@ -118,7 +118,7 @@ def test_user_disconnects_a_device(users: BrowserUsers, console: Console, user: 
 
 
 def test_wrong_user_code_is_rejected_and_kept(users: BrowserUsers, user: User) -> None:
-    """The error of a wrong user code is shown at its field, which keeps the code."""
+    """The error about a wrong user code is shown at its field, and the field still contains the code."""
     page = users.logged_in(user)
     page.goto("/device?user_code=BCDF-GHJK")
     expect(page.get_by_role("alert")).to_be_visible()

@@ -142,7 +142,7 @@ def test_challenge_of_a_401_is_readable(
 def test_challenge_of_a_403_is_readable_under_the_name_that_the_gateway_gives_it(
     page: Page, allowed_site: Site, api: Served
 ) -> None:
-    """The challenge of a 403, in the header that API Gateway renames, has the scope for a step-up authorization."""
+    """The challenge of a 403, in a header that API Gateway renames, names the scope that a new token needs."""
     page.goto(allowed_site.origin)
     read = _fetch(page, f"{api.url}/v1/events", api.key().secret)
     assert read["status"] == 403

@@ -132,7 +132,7 @@ def test_nothing_covers_the_reference(users: BrowserUsers, console: Console, wid
 
 
 def test_every_menu_button_opens_a_menu(users: BrowserUsers, console: Console) -> None:
-    """On a narrow screen a page has a menu, or no button for a menu."""
+    """On a narrow screen, every menu button on a page has a menu to open."""
     page = users.logged_in(console.user("Flora"), width=NARROW)
     for path in ("/docs", "/settings/keys", "/status"):
         page.goto(path)

@@ -176,7 +176,7 @@ def test_key_of_another_account_is_not_found(users: BrowserUsers, console: Conso
 def test_address_must_be_confirmed_before_a_key_where_email_is_sent(
     profiles: Profiles, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """If email is configured, the list says to confirm the address first, and the form for a key isn't available."""
+    """If email is configured, an unverified user gets no form for a key, but is asked to confirm the address."""
     with served(tmp_path_factory.mktemp("strict"), LATCHKEY_MAIL_FROM="api@example.com") as strict:
         users = BrowserUsers(profiles, strict)
         page = users.logged_in(strict.user(verified=False))

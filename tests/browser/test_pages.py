@@ -57,13 +57,16 @@ def all_users(profiles: Profiles, console: Console) -> Iterator[BrowserUsers]:
 
 @pytest.fixture
 def window(all_users: BrowserUsers) -> Iterator[Page]:
-    """One shared window without a session, because a new window takes longer than a check; it must report no fault."""
+    """One window without a session that the tests share, because a new window takes longer than a check.
+
+    Its pages must report no fault.
+    """
     users = all_users
     page = next((page for page, _ in users.pages if page not in users.opened_app), None) or users.anonymous()
     page.context.clear_cookies()
     page.set_viewport_size({"width": WIDE, "height": 800})
     yield page
-    page.evaluate("0")  # this result arrives after all reports of the page
+    page.evaluate("0")  # Chromium sends this result after all reports
     faults, users.faults[:] = list(users.faults), []
     assert faults == []
 

@@ -1,4 +1,4 @@
-"""A setting sends calls through botocore.
+"""Calls to DynamoDB can be sent through botocore instead of Latchkey's own client, by a setting.
 
 `tests/support/botocore_parity.py` compares both clients over the whole suite.
 """
@@ -109,7 +109,7 @@ def test_botocore_client_has_the_same_timeouts_and_pool_size(by_botocore: TestAp
 
 
 def test_botocore_client_does_not_validate_parameters(by_botocore: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Botocore's client doesn't validate parameters, which would take longer than the call; DynamoDB reports errors."""
+    """Botocore's client doesn't validate parameters, because DynamoDB does, and validation would take too long."""
 
     def serve(connection: socket.socket) -> None:
         connection.recv(65_536)

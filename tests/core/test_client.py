@@ -106,7 +106,7 @@ def test_rejected_credentials_are_sent_twice(code: str) -> None:
 
 
 def test_second_try_uses_current_credentials(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second try reads the credentials again, because those from the start of the process may have expired."""
+    """The second try reads the credentials again, because they may have changed since the process started."""
     keys: list[str] = []
 
     def serve(connection: socket.socket) -> None:

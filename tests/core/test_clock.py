@@ -1,4 +1,4 @@
-"""The clock's hours and time formats, and their replacement in tests."""
+"""Hours and time formats of the clock, and the replacement of the clock in tests."""
 
 import time
 
@@ -22,7 +22,7 @@ def test_iso_time_is_utc_to_the_second() -> None:
 
 
 def test_seconds_are_rounded_down(latchkey: TestApp) -> None:
-    """The time in seconds is that in milliseconds, rounded down."""
+    """The current time in seconds is the time in milliseconds, divided by 1,000 and rounded down."""
     latchkey.clock.forward(0.999)
     assert (clock.now_ms(), clock.now_s()) == (START_MS + 999, START_MS // 1000)
 

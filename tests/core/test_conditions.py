@@ -1,4 +1,4 @@
-"""Failed conditions, and reads of missing items, through models."""
+"""Models report failed conditions by the caller's error, and read several items or a missing item."""
 
 from typing import Any
 
@@ -56,7 +56,7 @@ def test_failed_condition_raises_the_callers_error(latchkey: TestApp, save: Any)
 
 @pytest.mark.parametrize("save", [save_if_new, save_two_if_new])
 def test_other_failure_is_not_a_failed_condition(without_table: TestApp, save: Any) -> None:
-    """A failure other than that of a condition is raised unchanged."""
+    """A failure other than a failed condition is raised unchanged."""
     with pytest.raises((PutError, TransactWriteError)) as failed, models.raise_on_condition_failure(MINE):
         save()
     assert not models.is_condition_failure(failed.value)

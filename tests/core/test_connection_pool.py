@@ -47,7 +47,7 @@ def test_response_may_arrive_in_any_pieces() -> None:
 
 
 def test_http10_server_closes_after_each_response() -> None:
-    """A connection to an HTTP/1.0 server is closed after each response unless the response has keep-alive."""
+    """A connection to an HTTP/1.0 server is closed after each response that doesn't have `Connection: keep-alive`."""
     with start_server(respond_always(OK.replace(b"1.1", b"1.0"))) as (server, connections):
         assert [connections.send(REQUEST).body for _ in range(2)] == [b"hi"] * 2
         assert server.accepted == 2

@@ -1,4 +1,7 @@
-"""DynamoDB's endpoint and credentials equal botocore's, and are read without it if the environment suffices."""
+"""DynamoDB's endpoint and credentials are those that botocore finds.
+
+Botocore isn't used if environment variables suffice.
+"""
 
 import json
 import threading
@@ -52,7 +55,7 @@ def test_lambda_environment_is_sufficient() -> None:
 
 
 def test_configured_endpoint_takes_precedence() -> None:
-    """DynamoDB's endpoint variable takes precedence over the general one, and the Host header has the port."""
+    """AWS_ENDPOINT_URL_DYNAMODB takes precedence over AWS_ENDPOINT_URL, and the Host header has the port."""
     chosen = {"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:8001", "AWS_ENDPOINT_URL": "http://127.0.0.1:8002"}
     place = endpoint.from_environment(WHO | {"AWS_DEFAULT_REGION": "us-east-1"} | chosen)
     assert place is not None
@@ -156,7 +159,7 @@ def test_environment_with_other_variables_needs_botocore(name: str) -> None:
 
 
 def test_region_and_endpoint_follow_the_order_of_variables() -> None:
-    """The variable AWS_DEFAULT_REGION precedes Lambda's own, and DynamoDB's endpoint the general one."""
+    """AWS_DEFAULT_REGION takes precedence over AWS_REGION. AWS_ENDPOINT_URL replaces the endpoint of the region."""
     place = endpoint.from_environment(WHO | {"AWS_DEFAULT_REGION": "eu-west-1", "AWS_REGION": "us-east-1"})
     assert place is not None
     assert (place.region, place.url) == ("eu-west-1", "https://dynamodb.eu-west-1.amazonaws.com")

@@ -77,7 +77,7 @@ def test_error_matches_the_contract(
 
 
 def test_errors_carry_their_details() -> None:
-    """Errors have attributes for code that needs more than the message."""
+    """Errors store details that code reads, such as the time to retry, the missing scope or the field."""
     assert errors.RateLimited(7).retry_after_s == 7
     assert errors.InsufficientScope("keys").scope == "keys"
     assert errors.Unavailable("Later.").message == "Later."
@@ -85,7 +85,7 @@ def test_errors_carry_their_details() -> None:
 
 
 def test_field_is_the_last_one_set() -> None:
-    """An error has the field that was set last; a new error has no field."""
+    """The field of an error is the one that was set last, and is empty at first."""
     error = errors.InvalidRequest("m").about("email")
     assert isinstance(error, errors.InvalidRequest)
     assert error.field == "email"

@@ -1,4 +1,4 @@
-"""Each type of DynamoDB error has its number of tries and its pauses."""
+"""The type of a DynamoDB error determines the number of tries and the pauses between them."""
 
 from typing import Any
 
@@ -119,7 +119,10 @@ def test_missing_details_are_empty() -> None:
 def test_number_of_tries_matches_the_failure(
     patience: RetryPolicy, unavailable: int, throttled: int, conflict: int
 ) -> None:
-    """An admission is sent once if throttled, six times for a conflict, and twice without a response."""
+    """The number of tries depends on the failure and on the retry policy.
+
+    An admission is tried once if throttled, six times after a conflict, and twice if DynamoDB doesn't respond.
+    """
     for kind, tries in (
         (Unreachable, unavailable),
         (Throttled, throttled),

@@ -45,7 +45,7 @@ def find_problem(url: str, *addresses: str, **more: object) -> str:
     ],
 )
 def test_loopback_url_is_plain_http_to_loopback_or_localhost(url: str, is_here: bool) -> None:
-    """Only `http` with `localhost` or a loopback address is a loopback URL, whatever other names resolve to."""
+    """A loopback URL has the scheme http and the host `localhost` or a loopback address. No name is resolved."""
     assert ssrf_rule.is_loopback_url(url) is is_here
 
 
@@ -83,7 +83,10 @@ def test_loopback_url_is_plain_http_to_loopback_or_localhost(url: str, is_here: 
     ],
 )
 def test_public_address_is_globally_routable(address: str, is_public: bool) -> None:
-    """An address is public if it is globally routable; an embedded IPv4 address is judged by itself."""
+    """An address is public if it is globally routable.
+
+    For an IPv4 address inside an IPv6 address, the IPv4 address counts.
+    """
     assert ssrf_rule.is_public(address) is is_public
 
 
@@ -263,7 +266,7 @@ def test_unresolvable_host_has_no_address(resolver: Exception | None) -> None:
 
 
 def test_hanging_resolver_does_not_block_the_process() -> None:
-    """A resolver that hangs is abandoned in its daemon thread and doesn't block the process."""
+    """A resolver runs in a daemon thread, so that a resolver that hangs doesn't block the process."""
     daemons: list[bool] = []
 
     def resolve(_host: str, _port: int) -> list[str]:

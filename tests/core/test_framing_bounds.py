@@ -47,7 +47,7 @@ def test_head_is_at_most_64_kb(pieces: int) -> None:
 
 
 def test_head_has_at_most_100_fields() -> None:
-    """A head has at most 100 fields, and so have trailers."""
+    """A head has at most 100 fields, and the trailers of a body are at most 100 fields, too."""
     assert len(head(b"".join(b"A%d: b\r\n" % number for number in range(100))).headers) == 100
     assert find_problem(b"A: b\r\n" * 101) == "too many headers"
     chunked = OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n"
@@ -115,7 +115,7 @@ def test_other_chunk_size_is_malformed(line: bytes) -> None:
     ],
 )
 def test_malformed_chunks_are_rejected(raw: bytes, reason: str) -> None:
-    """Malformed chunks are rejected, each error with its own message."""
+    """Malformed chunks are rejected, with a different message for each fault."""
     with pytest.raises(Malformed, match=rf"^{reason}$"):
         list(http_framing.read_body(stream(raw), Head(200, {}, keep_alive=True, length=CHUNKED)))
 

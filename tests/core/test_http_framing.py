@@ -1,4 +1,6 @@
-"""Both readers find the end of a response like h11 does (RFC 9112), except where they are documented as stricter."""
+"""The DynamoDB client and the fetch find the end of a response like h11 (RFC 9112), except for documented stricter
+rules.
+"""
 
 import re
 import socket
@@ -90,7 +92,7 @@ def fetch_raw(internet: Internet, raw: bytes) -> ssrf_safe_fetch.Fetched:
 
 @pytest.mark.parametrize("raw", VALID.values(), ids=VALID)
 def test_valid_response_is_read_by_both_readers(internet: Internet, raw: bytes) -> None:
-    """A valid response in any pieces is read by both readers."""
+    """A valid response, received in any pieces, is read by both the DynamoDB client and the fetch."""
     for size in (1, 2, 3, 7, 65_536):
         assert read_by_framing(raw, size=size) == (200, b"hi")
         assert read_by_database_client(raw, size).body == b"hi"
@@ -99,7 +101,7 @@ def test_valid_response_is_read_by_both_readers(internet: Internet, raw: bytes) 
 
 @pytest.mark.parametrize("raw", MALFORMED.values(), ids=MALFORMED)
 def test_malformed_response_is_rejected_by_both_readers(internet: Internet, raw: bytes) -> None:
-    """A response with ambiguous framing is rejected by both readers (RFC 9112)."""
+    """A response with ambiguous framing is rejected by both the DynamoDB client and the fetch (RFC 9112)."""
     for size in (3, 65_536):
         assert read_by_framing(raw, size=size) is None
         with pytest.raises(http_framing.Malformed):
@@ -125,7 +127,7 @@ def test_response_to_head_has_no_body() -> None:
 
 
 def test_response_without_a_length_ends_with_the_connection(internet: Internet) -> None:
-    """A fetch accepts a body that ends with the connection; the DynamoDB reader rejects it as possibly truncated."""
+    """A fetch accepts a body that ends with the connection; the DynamoDB client rejects it as possibly truncated."""
     assert fetch_raw(internet, OK + b"\r\nhi").body == b"hi"
     with pytest.raises(ValueError, match="no length"):
         read_by_database_client(OK + b"\r\nhi")
@@ -149,7 +151,7 @@ def test_connection_is_kept_unless_the_server_closes_it(fields: bytes, keep_aliv
 
 @pytest.mark.parametrize(("fields", "keep_alive"), [(b"", False), (b"Connection: Keep-Alive\r\n", True)])
 def test_http10_connection_is_kept_if_stated(fields: bytes, keep_alive: bool) -> None:
-    """An HTTP/1.0 connection is kept only if the response has keep-alive (RFC 9112 §9.3)."""
+    """An HTTP/1.0 connection is kept open only after a response with `Connection: keep-alive` (RFC 9112 §9.3)."""
     assert read_by_database_client(b"HTTP/1.0 200 OK\r\n" + fields + LENGTH + b"\r\nhi").keep_alive is keep_alive
 
 
@@ -182,7 +184,7 @@ def test_endless_trailers_are_bounded() -> None:
 
 @pytest.mark.parametrize("length", [b"Content-Length: 99999999999\r\n", b"Transfer-Encoding: chunked\r\n"])
 def test_memory_of_the_dynamodb_reader_is_bounded(length: bytes) -> None:
-    """The DynamoDB reader rejects a response above 64 MB; DynamoDB sends at most 16 MB of items."""
+    """The DynamoDB client rejects a response above 64 MB; DynamoDB sends at most 16 MB of items."""
     piece = b"1000\r\n" + b"x" * 4096 + b"\r\n"
     served = 0
 

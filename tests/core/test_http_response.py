@@ -38,7 +38,7 @@ def read(*pieces: bytes, left_ns: int = FAR_NS) -> HttpResponse:
 
 
 def test_response_has_status_headers_body_and_keep_alive() -> None:
-    """A response with a length or in chunks is read in one piece or many."""
+    """A response with a Content-Length or in chunks is read completely, received in one piece or in many."""
     whole = b"HTTP/1.1 200 OK\r\nX-A: b\r\nContent-Length: 2\r\n\r\nhi"
     expected = HttpResponse(200, {"x-a": "b", "content-length": "2"}, b"hi", keep_alive=True)
     assert read(whole) == expected

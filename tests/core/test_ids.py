@@ -71,7 +71,9 @@ def test_ids_of_one_millisecond_are_at_most_a_step_apart(latchkey: TestApp) -> N
 
 
 def test_first_at_divides_older_ids_from_later_ones(latchkey: TestApp) -> None:
-    """`first_at` sorts after older ids and before any id of that millisecond or later."""
+    """`first_at` returns a text that sorts after all ids created before a millisecond, and before all ids created
+    since.
+    """
     older = ids.new("evt")
     latchkey.clock.forward(0.001)
     divides = ids.first_at("evt", latchkey.clock.now_ms)

@@ -28,7 +28,7 @@ def test_any_text_has_a_digest() -> None:
 
 
 def test_objects_are_built_from_their_pairs() -> None:
-    """Objects are built from their pairs in order, including duplicate names."""
+    """The function that builds an object gets the name-value pairs in their order, including duplicate names."""
     text = '{"a": 1, "b": {"a": "\\ud800"}, "a": 1.5}'
     pairs = [("a", 1), ("b", [("a", INVALID_TEXT)]), ("a", "1.5")]
     assert json_text.read(text, of_object=lambda made: tuple(made), parse_float=str) == tuple(

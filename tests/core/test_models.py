@@ -152,7 +152,7 @@ def test_longest_key_is_found(latchkey: TestApp) -> None:
 
 
 def test_empty_transaction_is_not_sent(latchkey: TestApp) -> None:
-    """A transaction without writes makes no call: DynamoDB rejects an empty one."""
+    """A transaction without writes makes no call, because DynamoDB rejects an empty transaction."""
     with record_calls() as calls, models.transaction():
         pass
     assert calls == []

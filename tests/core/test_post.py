@@ -40,7 +40,10 @@ def post_to(internet: Internet, body: bytes = b"hi") -> Fetched:
 
 @pytest.mark.parametrize("status", ["200 OK", "204 No Content", "302 Found", "404 Not Found", "500 Fault"])
 def test_every_status_is_a_response(internet: Internet, status: str) -> None:
-    """Every status is returned, also a redirect, which isn't followed; the request has the given headers and body."""
+    """The status of every response is returned, and a redirect isn't followed.
+
+    The request has the given headers and body.
+    """
     internet.respond(b"", status=status, headers="Location: https://169.254.169.254/\r\n")
     assert post_to(internet).status == int(status[:3])
     (request,) = internet.requests

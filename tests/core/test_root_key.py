@@ -19,7 +19,8 @@ from tests.support.harness import TestApp
 KEY = bytes(range(32))
 WRITTEN = base64.b64encode(KEY).decode()
 DERIVED = "ee2d74b5581380b94518efd1a6da0de5655d58b2f082dccc9f645e52e0ebfbdb"
-"""HKDF-SHA-256 of that key for "test" (RFC 5869, no salt, 32 bytes), computed by the `cryptography` library."""
+"""HKDF-SHA-256 of the test's root key for the purpose "test" (RFC 5869, no salt, 32 bytes), computed by `cryptography`.
+"""
 
 
 @pytest.fixture
@@ -96,7 +97,7 @@ def test_file_without_a_valid_key_is_reported(log: io.StringIO, tmp_path: Path, 
 
 @pytest.mark.parametrize("is_there", [True, False])
 def test_deployed_stage_has_its_key_in_ssm(log: io.StringIO, monkeypatch: pytest.MonkeyPatch, is_there: bool) -> None:
-    """A deployed stage reads its root key from a SecureString; if it is missing, the log has its name."""
+    """A deployed stage reads its root key from a SecureString in SSM; if it is missing, the log names the parameter."""
     requested: list[tuple[str, dict[str, Any]]] = []
 
     def response(_client: Any, operation: str, request: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Sealed data can be decrypted at any time, only with the same secret and for the same purpose."""
+"""Sealed data can be decrypted, even by later versions, only with the same secret and for the same purpose."""
 
 import pytest
 
@@ -31,7 +31,7 @@ def test_box_of_an_earlier_deployment_opens() -> None:
 
 @pytest.mark.parametrize("at", [0, 11, 12, -1])
 def test_modified_or_truncated_box_does_not_open(at: int) -> None:
-    """A change of any byte of sealed data is detected."""
+    """Sealed data that was changed or truncated isn't decrypted."""
     changed = bytearray(BOX)
     changed[at] ^= 1
     assert sealed.unseal(bytes(changed), "secret", purpose="one", bound_to="here") is None

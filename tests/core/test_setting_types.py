@@ -159,7 +159,10 @@ def test_valid_value_is_unchanged(name: str, value: str) -> None:
 
 @pytest.mark.parametrize(("name", "value"), BAD)
 def test_invalid_value_is_rejected_at_start(name: str, value: str) -> None:
-    """An invalid value is rejected at start with the variable, its description, an example, and the value."""
+    """An invalid value is rejected at start.
+
+    The error contains the variable, its description, an example and the value.
+    """
     variable, form = f"LATCHKEY_{name.upper()}", setting_types.OF[name]
     with pytest.raises(SettingError) as raised:
         settings.from_environment({variable: value})

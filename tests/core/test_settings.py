@@ -69,7 +69,7 @@ def test_unknown_setting_is_rejected_with_the_nearest_name(name: str, nearest: s
 
 
 def test_invalid_value_is_reported_with_the_remedy() -> None:
-    """The error for an invalid value has the variable, the value and its description."""
+    """The error for an invalid value contains the variable, its valid form, and the rejected value."""
     for variable, value in (("LATCHKEY_BRAND", "l_k"), ("LATCHKEY_BURST_WINDOW_S", "ten"), ("LATCHKEY_WIRE", "boto")):
         with pytest.raises(SettingError) as raised:
             settings.from_environment({variable: value})

@@ -74,7 +74,7 @@ def resolve_to(*addresses: str) -> ssrf_rule.Resolve:
 def get(
     internet: Internet, url: str = URL, *, addresses: tuple[str, ...] = (ADDRESS,), deadline_s: float = 60
 ) -> bytes:
-    """Fetch from a host with these addresses, at most 1,000 bytes."""
+    """Fetch a URL whose host has these addresses, with a limit of 1,000 bytes, and return the body."""
     response = ssrf_safe_fetch.get(
         url, deadline_s=deadline_s, bytes_max=1_000, resolver=resolve_to(*addresses), tls=internet.tls
     )
@@ -83,7 +83,7 @@ def get(
 
 
 def test_public_address_is_fetched(internet: Internet) -> None:
-    """A request to a public address has the URL's host name and no internal information."""
+    """A public address is fetched. The request's Host header is the URL's host, and no header reveals internals."""
     internet.respond(b"hello")
     assert get(internet, f"{URL}?v=1") == b"hello"
     (request,) = internet.requests
@@ -332,7 +332,7 @@ def test_oversized_response_is_rejected(internet: Internet, response: bytes) -> 
     ids=["short", "no-last-chunk", "bad-chunk", "none", "no-status", "many", "wide", "silence"],
 )
 def test_truncated_or_malformed_response_is_rejected(internet: Internet, response: bytes) -> None:
-    """A truncated body, unterminated chunks or another protocol is an error, and no part of the response is used."""
+    """A truncated body, unterminated chunks or another protocol raises an error, and nothing is returned."""
     internet.serve(lambda talk: talk.sendall(response))
     with pytest.raises(ssrf_safe_fetch.FetchError):
         get(internet)

@@ -139,7 +139,7 @@ def test_metrics_are_written_at_level_info(log: io.StringIO, level: str, written
 
 
 def test_event_has_its_level_and_facts_without_none(log: io.StringIO) -> None:
-    """A log entry has its level and fields, without empty ones; an error also has the traceback."""
+    """A log entry contains its level and the fields that aren't None; an error also has the traceback."""
     telemetry.info("happened", who="acc_1", why=None)
     telemetry.warning("odd", code="x", why=None)
     try:

@@ -41,7 +41,7 @@ def set_trace_header(monkeypatch: pytest.MonkeyPatch, *, sampled: str) -> None:
 
 def receive_segments(daemon: socket.socket) -> list[dict[str, Any]]:
     """Return the received segments, each a header and a document (X-Ray's daemon protocol)."""
-    # Datagrams of one socket arrive in order: after the last one, all have arrived.
+    # Datagrams of one socket arrive in order, so an empty one marks the end of the segments.
     tracing._socket().sendto(b"", daemon.getsockname())
     segments: list[dict[str, Any]] = []
     while datagram := daemon.recv(65_536):

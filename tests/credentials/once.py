@@ -1,4 +1,4 @@
-"""A request with an Idempotency-Key that creates a key."""
+"""A request with an Idempotency-Key header that creates an API key."""
 
 from chalicelib.core import secrets
 from chalicelib.credentials.issue import Issued
@@ -6,6 +6,9 @@ from chalicelib.idempotency.record import IdempotentRequest, Recording, StoredRe
 
 
 def once(creator: Issued, name: str = "order 1") -> Recording[Issued]:
-    """Return an idempotent request of `creator` to record; equal arguments make it a retry of the first."""
+    """Return a request of `creator` with an Idempotency-Key.
+
+    A second call with equal arguments returns a retry of the request.
+    """
     request = IdempotentRequest(creator.key.account_id, secrets.digest(name), "the same body", creator.secret)
     return Recording(request, lambda made: StoredResponse(201, {}, made.key.id, made.key.id))

@@ -1,4 +1,4 @@
-"""Admissions record usage and quota events, and principals of secrets that services verify are cached."""
+"""Admissions record usage and quota events, and /v1/verify caches the principals of secrets."""
 
 from typing import Any
 
@@ -67,7 +67,7 @@ def test_failures_are_written_with_the_next_admission(latchkey: TestApp) -> None
 def test_crossed_quota_threshold_is_recorded_as_an_event(
     latchkey: TestApp, network: str, source_ip: str | None, used: int, kind: str
 ) -> None:
-    """The event of a quota threshold has credential and address, but no address for a secret sent to /v1/verify."""
+    """The event of a reached quota threshold names the credential and, if it is known, the client address."""
     issued = latchkey.key(latchkey.account())
     latchkey.clock.forward(1_800)
     latchkey.set_counters(issued.key.account_id, FREE, used=used - 1)
@@ -97,7 +97,7 @@ def test_presented_secret_is_cached_for_60_seconds(latchkey: TestApp, seconds: f
 
 
 def test_presented_secret_is_verified_again_after_a_change(latchkey: TestApp) -> None:
-    """The cached principal of a presented secret applies to one resource, and not after a revocation."""
+    """A presented secret's cached principal is used only for the same resource, and not after a revocation."""
     issued = latchkey.key(latchkey.account())
     principal, left = admit_presented(issued.secret, "https://files.example.com")
     assert (principal.credential_id, left.quota_left) == (issued.key.id, 999)

@@ -19,7 +19,7 @@ NOTHING: dict[str, Any] = {"name": None, "wanted": None, "on_anomaly": None}
 
 
 def test_removed_scope_is_not_granted(latchkey: TestApp) -> None:
-    """A key that lost a scope has only the remaining scopes, and its account is marked as stale."""
+    """A key that lost a scope has only the remaining scopes, and the change sets its account's invalidation mark."""
     account = latchkey.account()
     issued = latchkey.key(account)
     change_key(account.id, issued.key.id, name=None, wanted=["read"])
@@ -122,7 +122,7 @@ def test_key_of_another_account_is_not_found(latchkey: TestApp) -> None:
 
 
 def test_removal_of_scopes_with_a_lost_mark_raises_unavailable(latchkey: TestApp) -> None:
-    """If the mark can't be set, scopes are removed and Unavailable is raised; a new name needs no mark."""
+    """If the invalidation mark can't be set, scopes are removed and Unavailable is raised; a new name needs no mark."""
     account = latchkey.account()
     issued = latchkey.key(account)
     with fail_marks():

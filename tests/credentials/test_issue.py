@@ -118,7 +118,7 @@ def test_key_expires_with_its_creator_by_default(latchkey: TestApp) -> None:
 
 
 def test_key_that_would_outlive_its_creator_is_rejected(latchkey: TestApp) -> None:
-    """A key that would outlive its creator is rejected; the message has the longest possible lifetime."""
+    """A key that would outlive its creator is rejected with an error that states the longest possible lifetime."""
     creator = latchkey.key(latchkey.account(), expires_in_s=3600)
     with pytest.raises(errors.InvalidRequest, match="at most 3600:"):
         issue(latchkey, creator, expires_in_s=3601)
@@ -177,7 +177,7 @@ def test_key_for_a_suspended_account_is_rejected(latchkey: TestApp) -> None:
 
 
 def test_key_by_a_creator_that_was_rotated_since_its_verification_is_rejected(latchkey: TestApp) -> None:
-    """A creator that was rotated after its verification can't issue a key, which would outlive the creator."""
+    """A creator that was rotated after its verification can't issue a key, because the key would outlive it."""
     account = latchkey.account()
     creator = latchkey.key(account)
     unaware = verify(creator.secret)

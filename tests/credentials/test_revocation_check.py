@@ -30,7 +30,7 @@ class Caller:
         self.call()
 
     def call(self) -> Principal:
-        """Admit a request with the cached principal; return the current one."""
+        """Admit a request with the cached principal, and return the principal after the check for revocations."""
         principal, _ = admit_caller(self.cached, f"Bearer {self.issued.secret}")
         return principal
 

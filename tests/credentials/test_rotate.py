@@ -196,7 +196,7 @@ def test_lineage_of_a_rotated_key_expires_with_its_grace_period(latchkey: TestAp
 
 
 def test_rotation_by_a_key_that_was_rotated_since_its_verification_is_rejected(latchkey: TestApp) -> None:
-    """A key that was rotated after its verification can't rotate, because the successor would have no expiry."""
+    """A key that was rotated after its verification can't rotate keys, because a successor would never expire."""
     account = latchkey.account()
     old, other = latchkey.key(account), latchkey.key(account)
     unaware = verify(old.secret)
@@ -245,7 +245,7 @@ def test_successor_has_only_the_remaining_scopes(latchkey: TestApp) -> None:
 
 
 def test_rotation_counts_against_the_limit_of_active_keys(latchkey: TestApp) -> None:
-    """During a grace period both keys count, so an account at its limit can only rotate without one."""
+    """Both keys count during a grace period, so an account at its limit can rotate only with a grace period of 0."""
     account = latchkey.account()
     keys = [latchkey.key(account) for _ in range(LIVE_MAX)]
     with pytest.raises(errors.Conflict, match="at most 20 active keys"):

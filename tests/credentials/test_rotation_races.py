@@ -41,7 +41,10 @@ def active_keys(issued: Issued) -> dict[str, int]:
 @pytest.mark.parametrize("grace_s", [0, GRACE_S])
 @pytest.mark.parametrize("expires_in_s", [None, 3_600])
 def test_rotated_keys_are_linked_with_their_expiries(latchkey: TestApp, grace_s: int, expires_in_s: int | None) -> None:
-    """Both keys store the other's expiry; without a grace period the old key expired 8 seconds ago."""
+    """Each key stores the other's expiry.
+
+    Without a grace period, the old key's expiry is set 8 seconds into the past.
+    """
     account = latchkey.account()
     creator, old = latchkey.key(account), latchkey.key(account, expires_in_s=expires_in_s)
     change.change_key(account.id, old.key.id, name=None, wanted=None, on_anomaly="narrow")
@@ -108,7 +111,7 @@ def test_rotation_overwrites_nothing(latchkey: TestApp) -> None:
 
 
 def test_rotation_with_a_lost_mark_is_reported(latchkey: TestApp) -> None:
-    """If the invalidation mark can't be set, the rotation succeeds with a warning: only its response has the secret."""
+    """If the invalidation mark can't be set, the rotation returns the new secret and reports the missing mark."""
     account = latchkey.account()
     creator, old, other = latchkey.key(account), latchkey.key(account), latchkey.key(account)
     assert rotate_key(old, by=creator).is_marked
@@ -146,7 +149,7 @@ def test_rotation_with_a_concurrent_change_succeeds_when_the_successor_has_expir
 
 
 def test_rotation_that_loses_a_race_names_the_successor(latchkey: TestApp) -> None:
-    """Of two concurrent rotations one creates a key; the error of the other names that successor."""
+    """Of two concurrent rotations the second creates no key, and its error names the successor of the first."""
     account = latchkey.account()
     creator, old = latchkey.key(account), latchkey.key(account)
     made: list[Issued] = []

@@ -20,7 +20,7 @@ def advice_for(*routes: str, complete: bool = True, age_s: int = WEEK_S, rotated
 
 
 def test_scopes_of_used_routes_are_used() -> None:
-    """Scopes that a used route requires are used; the others can be removed."""
+    """A scope counts as used if a used route requires it; all other scopes of the key can be removed."""
     advice = advice_for("GET /v1/users", "GET /v1/keys")
     assert advice == Advice(["read", "keys"], ["write"], ["GET /v1/keys", "GET /v1/users"], complete=True)
     assert advice.narrower

@@ -84,7 +84,7 @@ class Cloud:
     closed: dict[str, tuple[str, str]] = field(default_factory=dict)
     """The error (code, message) of every call in each region that denies access."""
     deleting: dict[str, int] = field(default_factory=dict)
-    """How often each table in deletion is still described as DELETING."""
+    """For each table in deletion, in how many further responses it is described as DELETING."""
     changes: list[str] = field(default_factory=list)
     """The names of all calls that change something, including those that failed."""
     fails: Failure | None = None
@@ -92,7 +92,7 @@ class Cloud:
     lingers: int = 0
     """In how many list responses a deleted subscription still appears as `Deleting`."""
     grants: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """For each function its role, and the role's id when Lambda gave the role access to the function's environment."""
+    """By function: its role, and the id of that role when Lambda gave it access to the function's environment."""
     leaving: list[tuple[dict[str, Any], int]] = field(default_factory=list)
     """Subscriptions in deletion, each with the number of list responses in which it still appears."""
 
@@ -245,7 +245,7 @@ class Cloud:
         return None
 
     def _change(self, environ: Environ, called: str, region: str) -> Callable[[dict[str, Any]], dict[str, Any]] | None:
-        """Return a function that changes moto's response as AWS's differs, or None."""
+        """Return a function that makes moto's response like AWS's, or None if the response needs no change."""
         if called.startswith("DELETE /2015-03-31/event-source-mappings/") and self.lingers:
             return self._leave
         if called.startswith("GET /2015-03-31/event-source-mappings") and self.leaving:
@@ -280,7 +280,7 @@ class Cloud:
         return listed | {"EventSourceMappings": [*listed["EventSourceMappings"], *seen]}
 
     def _deleting(self, name: str, region: str, start_response: StartResponse) -> list[bytes]:
-        """Describe a table in deletion, and delete it after the last time."""
+        """Describe a table in deletion; the last of these calls deletes the table."""
         tables = self.client("dynamodb", region)
         described = {"TableName": name, "TableStatus": "DELETING"}
         self.deleting[name] -= 1
@@ -309,7 +309,7 @@ class _Turns:
 
 @contextmanager
 def serving() -> Iterator[Cloud]:
-    """Serve an empty account during a `with` block; only one at a time, because moto has one state.
+    """Serve an empty account during a `with` block. Blocks can't be nested, because moto has one state.
 
     All accounts of a process have the same URL, so that its clients can be reused.
     """

@@ -110,7 +110,7 @@ def emulated_once(packaged_here: Path, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="module")
 def emulated_stage(emulated_once: EmulatedStage) -> Iterator[EmulatedStage]:
-    """The packaged stage in the emulator, whose tables this process can use like `make account` and `make key` do."""
+    """The packaged stage in the emulator. This process can use its tables, as `make account` and `make key` do."""
     with pytest.MonkeyPatch.context() as environment, settings.override(settings.Settings(stage=emulator.STAGE)):
         for name, value in emulated_once.emulator.environment.items():
             environment.setenv(name, value)

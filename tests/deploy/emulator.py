@@ -20,7 +20,7 @@ from chalicelib.core import settings
 from infra import engine, gateway, pinned
 
 ACCOUNT = "123456789012"
-"""The access key id and the account, because ministack uses the key id as the account."""
+"""The account id, which is also the access key id, because ministack uses that as the account."""
 REGION = "us-east-1"
 STAGE = "dev"
 STARTS_WITHIN_S = 60
@@ -77,7 +77,7 @@ def running(log: Path) -> Iterator[Emulator]:
 def create_stack(emulator: Emulator, package: Path) -> str:
     """Create the packaged stack and return the URL of its stage, which is set as the functions' public URL.
 
-    This does what an operator's pipeline does (the code is uploaded to S3). The emulator also needs gateway responses
+    Like an operator's pipeline, this uploads the code to S3 first. The emulator also needs gateway responses
     as resources, since it ignores those in the document, and a public URL, since it gives functions no `domainName`.
     """
     s3, cloudformation = emulator.client("s3"), emulator.client("cloudformation")

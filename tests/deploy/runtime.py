@@ -120,7 +120,7 @@ def running(task: Path, handler: str, name: str, environment: Mapping[str, str])
 
 @dataclass
 class Line:
-    """A proxy to a server, which can drop all connections as after a thaw."""
+    """A proxy in front of a server. It can drop all connections, as if the client had been frozen for long."""
 
     url: str
     behind: tuple[str, int]

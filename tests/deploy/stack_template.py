@@ -81,7 +81,7 @@ def read_template(form: dict[str, str]) -> Json:
 
 
 def read_parameters(form: dict[str, str], stack: Stack) -> dict[str, str]:
-    """Return the values of the parameters: the given ones, previous ones, or the template's defaults."""
+    """Return the value of each parameter: the given or previous value, or the template's default."""
     declared = stack.template.get("Parameters", {})
     values = {name: str(each["Default"]) for name, each in declared.items() if "Default" in each}
     for start in {name.rsplit(".", 1)[0] for name in form if name.startswith("Parameters.member.")}:

@@ -82,7 +82,7 @@ class CloudFormation(StackResources):
     def _describe_stacks(self, form: dict[str, str]) -> str:
         listed = [self._there(form)] if "StackName" in form else list(self.stacks.values())
         told = "".join(self._described(stack) for stack in listed)
-        # The first description after the deletion began still has the stack.
+        # A stack in deletion is described once more, and is removed afterwards.
         self.stacks = {name: each for name, each in self.stacks.items() if each.status != "DELETE_IN_PROGRESS"}
         return f"<Stacks>{told}</Stacks>"
 

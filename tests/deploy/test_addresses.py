@@ -48,7 +48,7 @@ class Internet:
 
 @pytest.fixture(scope="module")
 def internet() -> Iterator[Internet]:
-    """Fake responses in which no host responds at first."""
+    """Fake HTTP responses; at first no host responds."""
     made = Internet()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(urllib.request, "urlopen", made.answer)
@@ -57,7 +57,7 @@ def internet() -> Iterator[Internet]:
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Cloud]:
-    """An account that the tests of this module change one after another, in their order."""
+    """An account that all tests of this module use, in their order."""
     with serving() as made:
         yield made
 
@@ -89,7 +89,7 @@ def set_public_url(checkout: Checkout, url: str, *stages: str) -> None:
 def test_public_url_without_a_latchkey_is_reported(
     cloud: Cloud, checkout: Checkout, internet: Internet, there: Any
 ) -> None:
-    """All three commands report a public URL at which no Latchkey responds, and print the right value."""
+    """A deployment, a dry run and `make status` report a public URL without a Latchkey, and print the right value."""
     set_public_url(checkout, ELSEWHERE)
     internet.hosts = {} if there is None else {"elsewhere.example.com": there}
     for more in ((), ("--dry-run",)):

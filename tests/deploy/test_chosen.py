@@ -54,7 +54,7 @@ def test_parameters_survive_an_interrupted_recreation(cloud: Cloud, killed: str)
 
 
 def _begin_to_delete(cloud: Cloud) -> None:
-    """Delete the stack's resources, but still describe the stack."""
+    """Delete the stack's resources, but keep the stack, as a deletion that has just begun does."""
     stack = cloud.formation().stacks[NAME]
     stack.protected = False
     cloud.client("cloudformation").delete_stack(StackName=NAME)

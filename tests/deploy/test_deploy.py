@@ -90,7 +90,7 @@ def test_document_has_every_route_of_the_app(deployment: Deployment) -> None:
     paths = deployment.cloud.documents[0]["paths"]
     assert set(paths) == {*app.routes, "/{proxy+}"}
     for path, entries in app.routes.items():
-        # Chalice adds OPTIONS for routes with CORS; other methods of a page are handled by API Gateway.
+        # Chalice adds OPTIONS for routes with CORS, and the document adds a catch-all method for pages.
         told = {method.upper() for method in paths[path]}
         assert set(entries) <= told, path
         assert told - set(entries) <= {"OPTIONS", gateway.ANY_METHOD.upper()}, path
@@ -149,7 +149,7 @@ def test_stage_is_throttled_and_logged(deployment: Deployment) -> None:
 
 @pytest.fixture
 def account(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Cloud:
-    """The account of the deployment, which calls of this process use as well."""
+    """The account of the deployment, as the account of this process's AWS calls."""
     for name, value in deployment.cloud.environment.items():
         monkeypatch.setenv(name, value)
     return deployment.cloud
@@ -213,7 +213,7 @@ def test_status_shows_service_data_tables_and_alarms(deployment: Deployment) -> 
     assert said[1].startswith(f"service   https://{api}.execute-api.us-east-1.amazonaws.com/api/")
     assert said[2].startswith("data      latchkey-dev-data: ")
     assert said[-1].startswith("alarms to ")
-    # An item of the tickets table has the options of the stage.
+    # The only item is the one with the stage's options, in the tickets table.
     assert {line for line in said if line.startswith("table ")} == {
         f"table     {name}: ACTIVE, about {int(name == 'latchkey-dev-tickets')} items" for name in data.tables("dev")
     }

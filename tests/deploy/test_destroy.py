@@ -1,4 +1,4 @@
-"""`make destroy` with moto's server: it deletes the service or everything, and nothing without confirmation."""
+"""`make destroy` with moto's server: it deletes the service, or after a confirmation the data, too."""
 
 import pytest
 
@@ -12,7 +12,7 @@ pytestmark = [
 
 
 def test_destroy_of_a_missing_stage_names_account_and_region(deployment: Deployment) -> None:
-    """The error says that the stage doesn't exist, and in which account and region."""
+    """`make destroy` of a missing stage says in which account and region it found neither service nor data."""
     assert deployment.checkout.succeeds("destroy", "prod").splitlines() == [
         "Removing prod from account 123456789012, region us-east-1: its data is kept.",
         "No service of prod is there.",
@@ -68,7 +68,7 @@ def test_failed_destroy_says_the_service_may_be_partial(deployment: Deployment) 
 
 
 def test_confirmed_destroy_removes_everything(deployment: Deployment) -> None:
-    """After a confirmation, `make destroy` deletes service, stack and tables of this stage, and none of another."""
+    """After a confirmation, `make destroy` deletes this stage's service, stack and tables, and no other stage's."""
     cloud = deployment.cloud
     cloud.client("dynamodb").create_table(
         TableName="latchkey-prod-accounts",

@@ -20,7 +20,7 @@ MAPPED = f"POST /domainnames/{DOMAIN}/basepathmappings"
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Cloud]:
-    """An account that the tests of this module change one after another, in their order."""
+    """An account that all tests of this module use, in their order."""
     with serving() as made:
         yield made
 
@@ -44,7 +44,7 @@ def configure(checkout: Checkout, **domain: str) -> None:
 
 
 def forget(checkout: Checkout) -> None:
-    """Delete Chalice's record, which another checkout with the same configuration wouldn't have."""
+    """Delete Chalice's record, so that the checkout is like another one with the same configuration."""
     shutil.rmtree(checkout.path / ".chalice" / "deployed", ignore_errors=True)
 
 
@@ -89,7 +89,7 @@ def test_domain_with_a_lost_response_is_adopted(cloud: Cloud, checkout: Checkout
 
 
 def test_found_domain_equals_chalices_record(cloud: Cloud, checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The domain found in AWS equals Chalice's own record, because Chalice reads it in place of its record."""
+    """A domain found in AWS is written exactly as Chalice records it, because Chalice reads the found one."""
     noted = json.loads((checkout.path / ".chalice" / "deployed" / "dev.json").read_text())["resources"]
     forget(checkout)
     monkeypatch.chdir(checkout.path)
@@ -167,7 +167,10 @@ def test_destroy_from_another_checkout_removes_the_domain(cloud: Cloud, checkout
 
 
 def test_destroy_unmaps_domains_with_nested_base_paths(cloud: Cloud, checkout: Checkout) -> None:
-    """`make destroy` deletes the mapping of a domain with nested base paths, which version 1 of the API rejects."""
+    """`make destroy` deletes the stage's mapping of a domain with nested base paths.
+
+    Version 1 of API Gateway's API rejects such a domain.
+    """
     checkout.succeeds("deploy", "dev")
     (api,) = (each for each in cloud.apis() if each not in leads_to(cloud).values())
     another = leads_to(cloud)["another"]

@@ -124,9 +124,7 @@ def drifted(deployment: Deployment) -> list[str]:
 
 @pytest.fixture
 def keeps_state(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make EventBridge keep the state of a rule that is updated without a state; its documentation doesn't say which it
-    does.
-    """
+    """Make EventBridge keep a rule's state in an update without a state. AWS doesn't document whether it does."""
     from moto.events.models import EventsBackend
 
     put = EventsBackend.put_rule
@@ -152,7 +150,7 @@ def test_deleted_resources_are_named_and_recreated(deployment: Deployment) -> No
         each.by_hand(cloud)
     assert drifted(deployment) == sorted(f"gone      {name}; the next deployment makes it again" for name in names)
     rehearsed = deployment.checkout.succeeds("deploy", "dev", "--dry-run").splitlines()
-    for name in names:  # Resources of the data stack are among the changes of the stack.
+    for name in names:  # a resource of the data stack is listed as a change of the stack
         said = f", which somebody deleted: {name}", f"  {name} was deleted, and would be made again"
         assert sum(line.endswith(said) for line in rehearsed) == 1
     assert "  nothing changes" not in rehearsed
@@ -165,7 +163,7 @@ def test_deleted_resources_are_named_and_recreated(deployment: Deployment) -> No
 
 @pytest.mark.usefixtures("keeps_state")
 def test_disabled_resources_are_named_and_enabled(deployment: Deployment) -> None:
-    """A deployment enables resources that were disabled by hand, which CloudFormation and Chalice don't."""
+    """A deployment enables resources that were disabled by hand; CloudFormation and Chalice don't enable them."""
     cloud = deployment.cloud
     names = [each.name(cloud) for each in SWITCHED_OFF.values()]
     for each in SWITCHED_OFF.values():

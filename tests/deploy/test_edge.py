@@ -15,7 +15,7 @@ pytestmark = pytest.mark.xdist_group("edge")
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """An account and a checkout that the tests of this module change one after another, in their order."""
+    """An account and a checkout that all tests of this module use, in their order."""
     with serving() as cloud, pytest.MonkeyPatch.context() as patch:
         checkout = copied(tmp_path_factory.mktemp("checkout"), is_light=True, **cloud.environment)
         made = World(cloud, checkout)
@@ -63,7 +63,10 @@ def test_rotation_before_dns_says_the_api_is_open(world: World) -> None:
 
 
 def test_api_is_closed_before_it_trusts_the_header(world: World) -> None:
-    """When DNS points to CloudFront the API is closed, then trusts the header; both stacks have the same secret."""
+    """When DNS points to CloudFront, a deployment first closes the API, and then lets it trust the header.
+
+    Both stacks have the same secret.
+    """
     world.leads_to = headers(X_Amz_Cf_Id="1")
     said = world.checkout.succeeds("deploy", "dev", *EDGE)
     assert said.index("Closing the API's own URL") < said.index("Deploying the service again")

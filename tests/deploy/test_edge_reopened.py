@@ -40,7 +40,7 @@ def test_detached_web_acl_is_reported_and_attached_again(world: World, gone: str
 
 
 def test_deleted_web_acl_is_reported_with_the_fix(world: World) -> None:
-    """If the web ACL was deleted, a deployment names the stack to delete, which CloudFormation wouldn't repair."""
+    """If the web ACL was deleted, a deployment says to delete its stack, because CloudFormation wouldn't repair it."""
     take_off(world)
     stack = world.cloud.formation().stacks[ORIGIN]
     acl = stack.made.pop("WebAcl")

@@ -48,7 +48,10 @@ def kept(cloud: Cloud) -> str:
 
 
 class Watched(list[str]):
-    """The names of all changing calls; `refused` has those before which CloudFront's secret wasn't accepted."""
+    """The names of all calls that change something.
+
+    `refused` contains those that were made while the web ACL didn't accept CloudFront's secret.
+    """
 
     def __init__(self, cloud: Cloud) -> None:
         """Watch an account with an edge."""
@@ -64,7 +67,10 @@ class Watched(list[str]):
 
 @pytest.fixture(autouse=True)
 def waits(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, set[str]]]:
-    """The sent and the accepted secrets at each wait. A wait takes no time, and DNS points to CloudFront."""
+    """The secret that CloudFront sends and the secrets that the API accepts, recorded at each wait.
+
+    A wait takes no time, and DNS points to CloudFront.
+    """
     seen: list[tuple[str, set[str]]] = []
 
     def wait(seconds: float) -> None:

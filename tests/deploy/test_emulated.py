@@ -146,7 +146,7 @@ def test_expired_key_is_denied(emulated: Emulated, account: Account) -> None:
 
 
 def test_authorizer_context_reaches_the_function(emulated: Emulated, account: Account) -> None:
-    """The function gets the authorizer's context, and its limits are those of the account's tier."""
+    """The function gets the authorizer's context, and responds with the limits of the account's tier."""
     key = key_of(account)
     answer = emulated.call("GET", "/v1/users/me", key.secret)
     assert (answer.status_code, answer.json()["id"]) == (200, account.id)
@@ -160,7 +160,7 @@ def test_missing_scope_is_rejected_by_the_function(emulated: Emulated, account: 
 
 
 def test_keys_are_created_and_listed(emulated: Emulated, account: Account) -> None:
-    """A key can create another key, which works; the function gets path parameters."""
+    """A key can create another key, which is valid immediately. The function gets the path's parameters."""
     key = key_of(account)
     made = emulated.call("POST", "/v1/keys", key.secret, json={"name": "Second", "scopes": ["read"]})
     assert made.status_code == 201, made.text
@@ -268,7 +268,7 @@ def test_wrong_password_is_rejected(emulated: Emulated, account: Account) -> Non
 
 
 def test_code_flow_of_a_real_client(emulated: Emulated, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    """requests-oauthlib completes the code flow and a refresh, and a revoked token is rejected at once."""
+    """requests-oauthlib completes the code flow and a refresh, and a revoked token is rejected immediately."""
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")  # oauthlib documents this variable for servers on loopback.
     server = emulated.call("GET", "/.well-known/oauth-authorization-server").json()
     assert server["issuer"] == emulated.url

@@ -65,7 +65,7 @@ LEFT_OUT = {
 """Each check that is left out, with its reason. The emulator ignores the stage's access log settings."""
 
 FAST_ENOUGH = re.compile(r"volley \d over \d+ connections admits no more than the burst|429, body and headers")
-"""Checks that pass, or are left out if the machine is too slow to exceed the burst."""
+"""Checks that pass, or that are left out if the machine is too slow to exceed the burst limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +85,8 @@ class Smoked:
 def smoked(emulated_stage: EmulatedStage, tmp_path_factory: pytest.TempPathFactory) -> Smoked:
     """A smoke run with every option that works in an emulator on loopback.
 
-    A volley of 64 connections would start 64 processes, so it has four. It is short, because the emulator is too slow
-    to exceed a burst.
+    It sends batches over four connections instead of 64, because each would start a process in the emulator. They are
+    short, because the emulator is too slow to exceed a burst limit.
     """
     report = tmp_path_factory.mktemp("smoke") / "report.md"
     chosen = target.select({"STAGE": "dev", "COLD": "1"})
@@ -112,7 +112,10 @@ def test_skipped_checks_name_a_reason(smoked: Smoked) -> None:
 
 
 def test_all_other_checks_pass(smoked: Smoked) -> None:
-    """All other checks pass; a volley that is too slow is left out, and never differs."""
+    """All other checks pass.
+
+    A batch of requests that is too slow for the burst limit is left out, and never differs.
+    """
     holding = Counter(each.check for each in smoked.run.outcomes.of(outcomes.OK))
     assert {
         "a revoked key is rejected at the next request, despite the cached policy",

@@ -1,4 +1,4 @@
-"""Tables whose names look like a stage's but which are another owner's: a deployment ignores and destroy keeps them."""
+"""A table of another owner whose name looks like the stage's: a deployment ignores it, and destroy keeps it."""
 
 from typing import Any
 

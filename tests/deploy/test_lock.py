@@ -75,8 +75,9 @@ def test_lock_is_renewed_while_it_is_held(tables: Any, monkeypatch: pytest.Monke
 
 
 def test_first_deployment_locks_once_the_table_exists(cloud: Cloud) -> None:
-    """A first deployment acquires the lock when its table exists; before, CloudFormation rejects a second
-    deployment.
+    """A first deployment acquires the lock as soon as its table exists.
+
+    Before that, CloudFormation rejects a second deployment.
     """
     tables = cloud.client("dynamodb")
     with lock.on("dev") as take:

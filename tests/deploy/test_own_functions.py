@@ -22,7 +22,7 @@ LISTS = ("event_sources", "pure_lambda_functions", "builtin_auth_handlers")
 
 @dataclass
 class Account:
-    """An account with the sources of events, and a checkout whose app.py can declare functions for them."""
+    """An account with resources that send events, and a checkout whose app.py can declare functions for the events."""
 
     cloud: Cloud
     checkout: Checkout
@@ -31,7 +31,7 @@ class Account:
     names: list[str] = field(default_factory=list)
 
     def declare(self, *names: str) -> None:
-        """Declare own functions in app.py, with a role in the configuration, in place of those before."""
+        """Declare functions of the operator in app.py instead of the earlier ones, and configure their role."""
         _forget_functions()
         declarations: dict[str, Any] = {
             "mine": lambda: app.schedule("rate(1 hour)", name="mine"),
@@ -47,7 +47,7 @@ class Account:
         configure(self.checkout, {name: {"iam_role_arn": ROLE} for name in names})
 
     def triggers(self) -> dict[str, int]:
-        """Count what invokes functions, by kind; Latchkey's own triggers are 2 rules and 1 mapping."""
+        """Count the triggers of functions by type. Latchkey's own triggers are 2 rules and 1 mapping."""
         notified = self.cloud.client("s3").get_bucket_notification_configuration(Bucket="orders-of-ours")
         topics = self.cloud.client("sns").list_subscriptions()["Subscriptions"]
         mappings = self.cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"]
@@ -65,7 +65,7 @@ class Account:
 
 
 def _handle(event: Any, context: Any = None) -> None:
-    """Do nothing: no event arrives here."""
+    """Do nothing, because no test sends an event."""
 
 
 def _forget_functions() -> None:
@@ -77,7 +77,7 @@ def _forget_functions() -> None:
 
 
 def configure(checkout: Checkout, functions: dict[str, dict[str, str]]) -> None:
-    """Replace the configured own functions of the stage."""
+    """Replace the operator's functions in the stage's configuration."""
     file = checkout.path / configuration.FILE
     whole = json.loads(file.read_text())
     ours = whole["stages"]["dev"]["lambda_functions"]
@@ -119,7 +119,7 @@ def account(tmp_path: Path) -> Iterator[Account]:
 
 
 def test_own_functions_are_adopted_from_any_checkout(account: Account, tmp_path: Path) -> None:
-    """A second deployment, from another checkout, finds every own function and trigger and duplicates none."""
+    """A second deployment, from another checkout, finds every function of the operator, and duplicates nothing."""
     account.declare(*NAMES)
     account.checkout.succeeds("deploy", "dev")
     everything = {"rules": 3, "mappings": 4, "topics": 1, "buckets": 1}
@@ -131,7 +131,7 @@ def test_own_functions_are_adopted_from_any_checkout(account: Account, tmp_path:
 
 
 def test_removed_functions_are_deleted_with_their_triggers(account: Account) -> None:
-    """A deployment deletes functions that app.py no longer declares, and what invoked them."""
+    """A deployment deletes functions that app.py no longer declares, and their triggers."""
     account.declare(*NAMES)
     account.checkout.succeeds("deploy", "dev")
     (account.checkout.path / ".chalice" / "deployed" / "dev.json").unlink()
@@ -143,7 +143,7 @@ def test_removed_functions_are_deleted_with_their_triggers(account: Account) -> 
 
 
 def test_destroy_removes_own_functions(account: Account, tmp_path: Path) -> None:
-    """`make destroy` from a checkout that declares no own function removes them, and none of another stage."""
+    """`make destroy` deletes the operator's functions even if app.py declares none, and not those of other stages."""
     account.declare(*NAMES)
     account.checkout.succeeds("deploy", "dev")
     functions = account.cloud.client("lambda")
@@ -176,7 +176,7 @@ def test_changed_stream_is_subscribed_to(account: Account) -> None:
 def test_subscription_of_own_function_in_deletion_is_waited_for(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A deployment waits until Lambda has deleted the former subscription of an own function."""
+    """A deployment waits until Lambda has deleted the former subscription of an operator's function."""
     monkeypatch.setattr(subscription, "PAUSE_S", 0)
     account.declare("on_order")
     account.checkout.succeeds("deploy", "dev")
@@ -188,7 +188,7 @@ def test_subscription_of_own_function_in_deletion_is_waited_for(
 
 
 def test_function_without_a_role_is_refused_before_any_change(account: Account) -> None:
-    """An own function without a role of its own is refused before a table or a function is created."""
+    """An operator's function without a separate role is rejected before a table or a function is created."""
     account.declare("mine")
     configure(account.checkout, {})
     account.cloud.changes.clear()
@@ -198,7 +198,7 @@ def test_function_without_a_role_is_refused_before_any_change(account: Account) 
 
 
 def test_misspelt_function_is_refused_before_any_change(account: Account) -> None:
-    """A configured function that app.py doesn't declare is refused, with the nearest declared name."""
+    """A configured function that app.py doesn't declare is rejected, and the most similar name is suggested."""
     account.declare("on_order")
     configure(account.checkout, {"on_orders": {"iam_role_arn": ROLE}})
     account.cloud.changes.clear()
@@ -224,7 +224,7 @@ def test_misspelt_function_is_refused_before_any_change(account: Account) -> Non
 def test_broken_app_is_refused_before_any_change(
     account: Account, code: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An error in app.py is reported in one line, with its place, before a table or a function is created."""
+    """An error in app.py is reported in one line with its position, before a table or a function is created."""
     (account.checkout.path / "app.py").write_text(
         f"from chalice import Chalice\napp = Chalice('latchkey', configure_logs=False)\n{code}\n"
     )

@@ -52,7 +52,7 @@ def test_tables_are_retained_and_protected(template: dict[str, Any]) -> None:
 
 
 def test_function_names_match_logs_alarms_and_policies(template: dict[str, Any]) -> None:
-    """Functions have the names in their log groups, alarms and policies, because SAM would generate other names."""
+    """Functions have the names that log groups, alarms and policies refer to, instead of names that SAM generates."""
     resources = template["Resources"]
     names = {resource["Properties"].get("FunctionName") for resource in _of(template, "AWS::Serverless::Function")}
     assert names == {f"latchkey-{STAGE}{end}" for end in package.FUNCTIONS.values()}

@@ -1,4 +1,7 @@
-"""After errors of AWS a deployment succeeds, or one line has the fix. Regions of one account are independent."""
+"""After an AWS error a deployment retries, or prints one line with the fix.
+
+The regions of one account are independent.
+"""
 
 import json
 import shutil
@@ -156,7 +159,9 @@ def test_stack_that_is_still_being_deleted_is_waited_for(account: Account) -> No
 
 
 def test_recreated_role_is_assigned_again(account: Account) -> None:
-    """A deployment assigns a role that was created again to its function, so that it can decrypt its environment."""
+    """A role that was created again is assigned to its function again, because only then it can decrypt the
+    environment.
+    """
     account.checkout.succeeds("deploy", "dev")
     iam, name = account.cloud.client("iam"), f"latchkey-dev-{REGION}-api"
     trusts = json.dumps(iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"])
@@ -172,7 +177,7 @@ def test_recreated_role_is_assigned_again(account: Account) -> None:
 
 
 def test_throttled_api_deletion_is_retried(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`make destroy` retries the deletion of an API, of which API Gateway allows one in 30 seconds."""
+    """`make destroy` retries the deletion of an API, because API Gateway allows only one in 30 seconds."""
     account.checkout.succeeds("deploy", "dev")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     account.cloud.refuses["DELETE /restapis"] = [("TooManyRequestsException", "Too Many Requests")] * 8

@@ -28,7 +28,7 @@ def deployed(world: World) -> None:
 def test_busy_edge_stack_stops_before_the_first_change(
     world: World, monkeypatch: pytest.MonkeyPatch, command: str, name: str, status: str, said: str
 ) -> None:
-    """The error is one line with the fix, and the functions still trust the header of CloudFront."""
+    """If an edge stack can't be changed, a command prints one line with the fix and changes nothing."""
     monkeypatch.setattr(world.cloud.formation().stacks[name], "status", status)
     world.cloud.changes.clear()
     done = world.checkout.run(COMMANDS[command][0], "dev", *COMMANDS[command][1:])

@@ -187,7 +187,7 @@ def test_production_checklist_works(owner: Owner) -> None:
     ],
 )
 def test_other_runbooks_work(owner: Owner, page: str, heading: str, does: str) -> None:
-    """All commands of the other runbooks are accepted in their order."""
+    """All commands of the runbooks without a separate test are accepted in their order."""
     if heading == "Through your own pipeline":
         owner.cloud.client("ssm").delete_parameter(Name="/latchkey/prod/key")
     owner.called.clear()

@@ -150,7 +150,7 @@ def test_dry_run_of_a_complete_stack_equals_its_deployment(
 def test_dry_run_of_a_failed_stack_equals_its_deployment(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, status: str, harm: Callable[[Cloud], None]
 ) -> None:
-    """The dry run lists imported tables, lost logs and a new confirmation email."""
+    """The dry run for a failed stack lists the tables to import, the lost logs and a new confirmation email."""
     monkeypatch.setattr("time.sleep", lambda _: None)
     make(cloud, wanted=older(), AlarmEmail="ops@example.com")
     harm(cloud)
@@ -165,7 +165,9 @@ def test_dry_run_of_a_failed_stack_equals_its_deployment(
 
 @pytest.mark.parametrize("address", ["", "ops@example.com"])
 def test_dry_run_without_a_stack_equals_its_deployment(cloud: Cloud, address: str) -> None:
-    """The dry run is right for a first deployment, and for retained tables with their parameters."""
+    """The dry run lists the exact changes of a first deployment, and of one that imports retained tables and
+    parameters.
+    """
     said = compare(cloud, template.composed(), AlarmEmail=address)
     assert (ASKED in said) == bool(address)
     cloud.client("cloudformation").update_termination_protection(StackName=NAME, EnableTerminationProtection=False)

@@ -92,7 +92,7 @@ class Rig:
 
 
 def first_and_last(calls: list[str]) -> tuple[int, ...]:
-    """Return the numbers, from 1, of the first and the last call of each kind, for whatever function or API."""
+    """Return the numbers, from 1, of the first and the last call of each type, ignoring names of functions and APIs."""
     kinds = [re.sub(r"latchkey-dev[-\w]*|(?<=/restapis/)\w+|arn:[^/]*", "*", call) for call in calls]
     return tuple(
         sorted({edge for kind in kinds for edge in (kinds.index(kind) + 1, len(kinds) - kinds[::-1].index(kind))})

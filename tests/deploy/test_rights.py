@@ -25,7 +25,7 @@ NAMES = {
     "TableName": "dynamodb::table/{}", "FunctionName": "lambda::function:{}", "StackName": "cloudformation::stack/{}/1",
     "Rule": "events::rule/{}", "RoleName": "iam::role/{}",
 }  # fmt: skip
-"""The ARN of a resource, by the parameter of a call that has its name."""
+"""The form of a resource's ARN, by the name of the request parameter that contains the resource's name."""
 Call = tuple[str, str]
 
 
@@ -146,7 +146,7 @@ def test_recorded_cloudformation_rights_equal_its_schemas() -> None:
 
 
 def test_edge_policy_allows_its_stacks() -> None:
-    """The separate policy for the edge allows all calls for its stacks, on the stage's resources only."""
+    """The separate edge policy allows every call that the edge stacks need, and only on the stage's resources."""
     (edge,) = rights.edge("dev")["Statement"]
     both = [*rights.policy("dev")["Statement"], edge]
     allowed = [action.lower() for each in both for action in each["Action"]]

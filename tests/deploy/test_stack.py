@@ -166,7 +166,7 @@ def test_busy_or_stuck_stack_is_reported(cloud: Cloud, formation: CloudFormation
 
 
 def test_concurrent_creation_is_rejected(cloud: Cloud) -> None:
-    """A deployment fails if a concurrent one has created the stack since it was read."""
+    """A deployment fails if another process creates the stack at the same time."""
     put()
     with pytest.raises(DeployError, match="Another process has started to create"):
         DataStack("dev", print)._create(template.composed(), {})

@@ -1,4 +1,4 @@
-"""A data stack or table that can't be changed at the moment: the command waits, or one line has the fix."""
+"""If a data stack or table can't be changed at the moment, a command waits or prints one line with the fix."""
 
 from pathlib import Path
 
@@ -49,8 +49,9 @@ def test_dry_run_of_a_busy_or_stuck_stack_fails(cloud: Cloud, data: DataStack, s
 
 
 def test_failed_import_rollback_is_reported(cloud: Cloud, data: DataStack) -> None:
-    """The error says to delete a stack whose import rollback failed, because `continue-update-rollback` can't repair
-    it.
+    """If the rollback of an import failed, the error says to delete the stack.
+
+    `continue-update-rollback` can't repair it.
     """
     data.put(template.composed())
     cloud.formation().stacks[NAME].status = "IMPORT_ROLLBACK_FAILED"

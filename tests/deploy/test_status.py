@@ -19,7 +19,7 @@ ALARMS = "arn:aws:sns:us-east-1:123456789012:latchkey-dev-alarms"
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Cloud]:
-    """An account that the tests of this module change one after another, in their order."""
+    """An account that all tests of this module use, in their order."""
     with serving() as made:
         yield made
 

@@ -1,4 +1,4 @@
-"""Fixtures of the OAuth tests, because access tokens can leak, too."""
+"""Reuse the fixtures of the OAuth tests, because access tokens can leak, too."""
 
 from tests.oauth.conftest import ada, app
 

@@ -1,4 +1,4 @@
-"""Leak reports signed with test keys, in the way of GitHub and of other senders."""
+"""Leak reports, signed with test keys as GitHub and as other senders sign reports."""
 
 import base64
 import json

@@ -47,7 +47,7 @@ def test_ordinary_month_has_no_findings(rate: Rate, seed: int) -> None:
 @pytest.mark.parametrize("rate", EVERYDAY)
 @pytest.mark.parametrize("at", [NOON_OF_DAY_20, NIGHT_OF_DAY_20])
 def test_burst_is_found_in_its_hour(rate: Rate, seed: int, at: int) -> None:
-    """Ten times the maximum of the past week at that time of day is reported once, at night too."""
+    """An hour with ten times the past week's maximum at that time of day is reported once, also at night."""
     requests = max(anomalies.REQUESTS_MIN, round(10 * max(rate(at - day * DAY_S) for day in range(8))))
     (finding,) = findings_around(replace_hour(rate, seed, at, **{KEY: number(requests)}), at)
     assert (finding.kind, finding.hour, finding.numbers["requests"]) == (anomalies.TRAFFIC, at, requests)

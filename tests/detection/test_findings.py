@@ -47,7 +47,7 @@ def test_planted_anomaly_is_recorded_once(
 
 
 def test_client_is_named_by_id_and_name(latchkey: TestApp, ada: User, app: App) -> None:
-    """A finding names a client by id and name, as its account sees it, even if its token has expired."""
+    """A finding names an OAuth client by id and by name, even if the client's token has expired."""
     other = register_client(latchkey)
     counter = counter_items.counter_of(app.id)
     latchkey.clock.forward(10 * 24 * HOUR_S)

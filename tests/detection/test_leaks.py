@@ -96,7 +96,7 @@ def test_secret_is_public_if_one_location_is(latchkey: TestApp) -> None:
 
 
 def test_unknown_secret_is_false_positive(latchkey: TestApp) -> None:
-    """Malformed and unknown secrets are false positives; the response has the order of the report."""
+    """Malformed and unknown secrets are false positives. The response lists secrets in the order of the report."""
     good = mint_unknown()
     tokens = ["nothing", "x" * 5_000, good[:-1] + ("0" if good[-1] != "0" else "1"), good, "lk_test_" + "0" * 36]
     response = report(latchkey, *(alert(token) for token in tokens)).json()

@@ -42,7 +42,7 @@ def test_80_and_100_percent_are_recorded_once_each(latchkey: TestApp) -> None:
 
 
 def test_thresholds_are_recorded_again_in_next_hour(latchkey: TestApp) -> None:
-    """Each hour has its own events."""
+    """A threshold that is reached in two hours is recorded once in each hour."""
     account = latchkey.account()
     for hour in (HOUR, HOUR, HOUR + 3_600):
         quota.record_threshold(account.id, FREE, hour, counts.SPENT, used=1_000)
@@ -68,7 +68,7 @@ def test_sweep_records_missing_events(latchkey: TestApp) -> None:
 
 
 def test_request_succeeds_when_event_cannot_be_written(latchkey: TestApp) -> None:
-    """The admitted request succeeds, and the loss of its event is logged and counted."""
+    """If the event of a quota threshold can't be written, the request succeeds; the loss is logged and counted."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
     latchkey.call("GET", "/v1/limits", secret)

@@ -69,7 +69,7 @@ def test_api_hides_id_reason_and_address_of_administrator(latchkey: TestApp) -> 
 
 
 def test_event_from_earlier_version_is_redacted_on_read(latchkey: TestApp) -> None:
-    """Events that an earlier version stored unredacted are redacted by the same rule."""
+    """Events that an earlier version stored with id, address and reason of an administrator are redacted when read."""
     account = new_account()
     secret = latchkey.key(account, "events").secret
     stored = Event(account.id, ids.new("evt"), type=kinds.STANDING_CHANGED, at=clock.now_ms(), actor="key_of_admin")

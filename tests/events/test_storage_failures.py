@@ -1,4 +1,4 @@
-"""A change whose event can't be stored fails with the database error, not with that of a failed condition."""
+"""A change whose event can't be stored fails with the database's error, which isn't taken for a failed condition."""
 
 from collections.abc import Callable
 
@@ -88,7 +88,7 @@ def _report_leak(latchkey: TestApp, receiver: Receiver) -> Callable[[], object]:
 def test_change_fails_once_when_event_cannot_be_stored(
     local: TestApp, receiver: Receiver, prepare: Callable[[TestApp, Receiver], Callable[[], object]]
 ) -> None:
-    """The database error is raised unchanged, without a retry or another explanation."""
+    """If the event of a change can't be stored, the database's error is raised unchanged, without a retry."""
     change_it = prepare(local, receiver)
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("events")})
     with telemetry.record_calls() as calls, pytest.raises(TransactWriteError) as raised:

@@ -102,7 +102,7 @@ def run_module(copy: Path, module: str, *arguments: str) -> tuple[int, str]:
 
 
 def test_suite_stays_green_with_own_routes(pasted: Path) -> None:
-    """Tests that compare Latchkey's routes with its documents ignore an operator's, and /openapi.json stays valid."""
+    """Tests that compare Latchkey's routes with documents ignore an operator's routes, and /openapi.json is valid."""
     code, printed = run_module(pasted, "pytest", *COMPARED)
     assert code == 0, printed
 

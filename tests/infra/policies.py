@@ -34,7 +34,7 @@ OF_LAMBDA = {
     "xray:PutTraceSegments": "the daemon beside the function sends what is traced; X-Ray has no resources to name",
     "xray:PutTelemetryRecords": "as above",
 }
-"""Actions that the code itself doesn't call: why each is granted, and why for all resources."""
+"""For each action that the code itself doesn't call: why it is granted, and why for all resources."""
 OF_STREAMS = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams")
 """Actions with which Lambda reads the stream, using the function's role."""
 ORDER = (
@@ -80,7 +80,7 @@ def is_needed_by_lambda(action: str) -> bool:
 
 
 def as_list(value: str | list[str]) -> list[str]:
-    """Return a value as a list, unless it is a list."""
+    """Return a string as a list with one member, and a list unchanged."""
     return [value] if isinstance(value, str) else value
 
 
@@ -106,7 +106,7 @@ def replace_stage(resource: str) -> str:
 
 
 def _own_name(resource: str) -> str:
-    """Return the name of a table, an index or the root key: `windows`, `grants/by_client`, `stage/key`."""
+    """Return the name of a table, an index or the root key, such as `windows`, `grants/by_client` or `stage/key`."""
     own = resource.removeprefix("table/latchkey-test-").replace("/index", "")
     return own.replace("parameter/latchkey/test", "stage")
 

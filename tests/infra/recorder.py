@@ -42,7 +42,7 @@ class Recorder:
 
     @contextmanager
     def within(self, function: str) -> Iterator[None]:
-        """Attribute the calls of a `with` block to a function. Its cache of the root key is empty at first."""
+        """Attribute the calls of a `with` block to a function, which starts without a cached root key."""
         before, self.function = self.function, function
         if before != function:
             CACHES["core.root_key"].clear()
@@ -103,7 +103,9 @@ def record_calls() -> Iterator[tuple[Recorder, RecordedGateway]]:
 
 
 def _judged(operation: str, request: dict[str, Any]) -> Iterator[Need]:
-    """Return the permissions that a call needs: one for each write of a transaction, table of a batch, or index."""
+    """Return the permissions for a call: one for each write of a transaction, for each table of a batch, or for the
+    index.
+    """
     if operation in ("TransactWriteItems", "TransactGetItems"):
         for item in request["TransactItems"]:
             for kind, write in item.items():

@@ -35,7 +35,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def put(path: Path, content: bytes | str | None) -> None:
-    """Create a file, or a folder for "", or nothing for None, at a path."""
+    """Create a file with this content at a path, a folder for the content "", or nothing for None."""
     path.unlink(missing_ok=True)
     if isinstance(content, bytes):
         path.write_bytes(content)
@@ -118,7 +118,7 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_file_in_place_of_the_local_folder_is_reported(
     kept: Path, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
-    """Every command that reads or starts a local run reports a file in place of its folder."""
+    """A file at the path of the folder for local runs is reported by every command that needs the folder."""
     kept.touch()
     assert LOCALS[command]() == 1
     assert capsys.readouterr().err == ".local is a file, and takes a folder: move it away, then run this again.\n"

@@ -194,7 +194,7 @@ def test_interrupted_command_exits_without_a_traceback(
 
 
 def test_interrupted_chalice_command_exits_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C during a Chalice command prints no traceback, although Chalice turns it into its own error."""
+    """Ctrl-C during a Chalice command ends the command like any other, although Chalice raises another exception."""
 
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""The other inputs of docs/costs.md: the stage's throttle, memory, log lines, metrics and prices."""
+"""Inputs of docs/costs.md other than recorded calls: throttle, memory, log lines, metrics and prices."""
 
 import ast
 import gzip
@@ -52,7 +52,7 @@ def test_access_log_line_has_the_assumed_size() -> None:
 
 
 def test_every_metric_is_paid_for() -> None:
-    """The costs include as many metrics as the code has names of metrics, which have one dimension each."""
+    """The costs include every metric name in the code; each is one metric, because it has one dimension."""
     assert len(set(_metrics())) == requests.METRICS
 
 
@@ -75,7 +75,7 @@ def _metrics() -> Iterator[str]:
 
 
 def test_cost_of_a_steady_state_request_is_the_sum_of_its_parts() -> None:
-    """The request has a cost for every service that handles it, and no other."""
+    """A request in steady state has a cost for every service that handles it, and for no other."""
     parts = requests.per_million(requests.BUSY)
     assert sum(parts.values()) == pytest.approx(5.4, abs=0.1)
     assert set(parts) == {"gateway", "Lambda", "DynamoDB", "logs", "X-Ray", "transfer"}
@@ -113,7 +113,7 @@ def test_recovery_is_charged_for_tables_that_have_it(kept: storage.Stored) -> No
 
 
 def test_edge_costs_match_its_templates() -> None:
-    """The costs include every web ACL and rule, the edge function's memory, and the edge functions of each behavior."""
+    """The costs include every web ACL and rule, the edge function's memory, and each behavior's functions."""
     made = [front.distribution()["Resources"], template.read(front.ORIGIN)["Resources"]]
     acls = [each for resources in made for each in resources.values() if each["Type"] == "AWS::WAFv2::WebACL"]
     always = [rule for acl in acls for rule in acl["Properties"]["Rules"] if "Fn::If" not in rule]
@@ -133,7 +133,7 @@ def test_cached_file_has_the_assumed_size() -> None:
 
 
 def test_deploying_page_has_the_cost_of_the_edge() -> None:
-    """docs/deploying.md has the computed cost of the edge, and for a blocked request only AWS WAF's price."""
+    """docs/deploying.md states the computed cost of the edge. A blocked request costs only AWS WAF's price."""
     answered, _, blocked = [sum(edge.per_million(way).values()) for way in edge.WAYS]
     page = (ROOT / "docs" / "deploying.md").read_text()
     assert f"${answered:.2f} a million requests and ${sum(edge.month().values()):.2f} a month" in page

@@ -1,4 +1,4 @@
-"""Tables of a local engine which an earlier version has created."""
+"""Tables of a local database that an earlier version created."""
 
 from chalicelib.accounts import sessions
 from chalicelib.core import settings

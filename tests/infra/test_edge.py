@@ -99,7 +99,7 @@ def test_edge_code_fits_the_template_and_names_its_version() -> None:
 @pytest.mark.skipif(shutil.which("node") is None, reason="runs the viewer's function, in JavaScript")
 @pytest.mark.parametrize("address", ["203.0.113.7", "2001:db8:0:0:0:0:0:1", "2001:db8::8000"])
 def test_viewer_address_replaces_the_clients_header(address: str) -> None:
-    """The viewer's address replaces every value that the client sent, and the API counts requests by it."""
+    """The edge function replaces every address from the client by the viewer's, by which the API counts requests."""
     event = {
         "version": "1.0",
         "context": {"eventType": "viewer-request"},
@@ -147,7 +147,7 @@ def _request(headers: dict[str, str]) -> Request:
 
 
 def test_only_static_files_are_cached() -> None:
-    """CloudFront caches static files only, and no error, not even for its default of ten seconds."""
+    """CloudFront caches only static files. Errors aren't cached, although ten seconds are CloudFront's default."""
     config = resources()["Distribution"]["Properties"]["DistributionConfig"]
     (static,) = config["CacheBehaviors"]
     assert static["PathPattern"] == "/static/*"

@@ -105,12 +105,12 @@ def test_denial_has_the_authorizers_error() -> None:
 
 @pytest.mark.parametrize("kind", ["DEFAULT_4XX", "DEFAULT_5XX"])
 def test_defaults_have_no_status_of_their_own(kind: str) -> None:
-    """No default type has a status, because its status would replace that of every other response."""
+    """The default gateway responses have no status, because it would replace the status of all other responses."""
     assert "statusCode" not in gateway_responses()[kind]
 
 
 def test_default_4xx_has_the_gateways_message() -> None:
-    """The template has no quotes around the message, because API Gateway inserts the message with quotes."""
+    """The template of DEFAULT_4XX has no quotes around the message, because API Gateway adds them."""
     assert gateway_responses()["DEFAULT_4XX"]["responseTemplates"]["application/json"] == (
         '{"error":"invalid_request","message":$context.error.messageString}'
     )
@@ -171,7 +171,7 @@ def test_post_with_cors_supports_the_idempotency_key_it_allows(path: str) -> Non
     "path", ["/health", "/openapi.json", "/.well-known/oauth-protected-resource", "/oauth/register/{client_id}"]
 )
 def test_public_post_does_not_allow_an_idempotency_key(path: str) -> None:
-    """A public route stores no responses, because responses are stored by credential."""
+    """CORS doesn't allow Idempotency-Key for a public route, because responses are stored by credential."""
     assert f"{KEY}," not in json.dumps(document()["paths"][path]["options"])
 
 
@@ -253,7 +253,7 @@ def test_every_header_of_the_mock_404_is_declared() -> None:
 
 
 def test_missing_method_of_a_page_is_handled_like_an_unknown_path() -> None:
-    """Outside /v1, a GET or POST without a route is the 404 page for browsers and JSON for other clients."""
+    """Outside /v1, a GET or POST without a route gets the 404 page in a browser, and JSON in other clients."""
     paths = document()["paths"]
     for path in of_latchkey():
         if not path.startswith("/v1/") and not paths[path].keys() >= {"get", "post"}:

@@ -72,7 +72,7 @@ def test_head_of_an_unknown_path_has_no_body(latchkey: TestApp) -> None:
 
 
 def test_body_over_ten_megabytes_is_rejected(latchkey: TestApp) -> None:
-    """The response is the documented 413, and no function is called, as in API Gateway."""
+    """A body over ten megabytes gets the documented 413, and no function is called, as in API Gateway."""
     response = latchkey.call(
         "PATCH", "/v1/users/me", latchkey.key(latchkey.account()).secret, body=b"x" * (10 * 1024 * 1024 + 1)
     )

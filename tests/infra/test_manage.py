@@ -61,7 +61,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
 
 def test_account_becomes_admin_and_loses_it_again(latchkey: TestApp, command: Command) -> None:
-    """Both changes take effect at the next request, despite the cached policy; `make admins` lists the admins."""
+    """Granting and removing the admin flag takes effect at the next request. `make admins` lists the admins."""
     account = latchkey.account(name="Ada")
     command("admin", f"--email={account.email}")
     assert find.account_by_id(account.id).admin
@@ -85,7 +85,7 @@ def test_removal_of_the_last_admin_prints_a_warning(
 
 
 def test_every_change_by_a_command_records_its_reason(latchkey: TestApp, command: Command) -> None:
-    """Every change by a command is recorded as an event with REASON, whose actor is the operator."""
+    """Every change by a command is recorded as an event, with REASON as the reason and the operator as the actor."""
     reason = "Ticket 4711: asked by phone."
     command("account", "--email=ada@example.com", reason=reason)
     account = find.account_by_email("ada@example.com")
@@ -132,7 +132,7 @@ def test_password_link_is_an_event_of_its_account(latchkey: TestApp, command: Co
 
 
 def test_printed_links_expire_with_the_sessions(latchkey: TestApp, command: Command) -> None:
-    """Revoking the sessions of an account invalidates its printed links."""
+    """Ending the sessions of an account invalidates links that commands have printed for the account."""
     printed = command("account", "--email=ada@example.com", "--admin")
     account = find.account_by_email("ada@example.com")
     assert account.admin
@@ -153,7 +153,7 @@ def test_password_link_without_a_known_url_has_a_placeholder(
 
 
 def test_application_is_revoked_with_a_reason(latchkey: TestApp, command: Command) -> None:
-    """A command revokes any application, and records operator and reason with it and in its account's events."""
+    """A command revokes an application of any account, and records the operator and the reason."""
     app = register_client(latchkey)
     out = command("application-end", f"--client-id={app.id}", reason="Ticket 4711: phishing")
     assert f"{app.id} is ended: nothing is issued to it" in out

@@ -80,7 +80,7 @@ def test_every_command_on_accounts_is_allowed_in_its_stage_only(needs: set[Need]
 
 @pytest.mark.parametrize(("action", "service", "end"), IN_SMOKE)
 def test_smoke_may_call_aws(action: str, service: str, end: str) -> None:
-    """The policy allows each AWS call of `make smoke`, which would skip a check without the permission."""
+    """The policy allows each AWS call of `make smoke`, because a check without the permission would be skipped."""
     assert allows(rights.operate("test"), action, arn_of(service, end))
 
 

@@ -60,7 +60,7 @@ def test_complete_package_passes(packages: Path) -> None:
 
 
 def test_missing_requirement_is_named(packages: Path) -> None:
-    """The error has the missing version, even if another version is installed."""
+    """The error for a missing requirement states the required version, even if another version is installed."""
     assert "extra 1.0 is missing" in find_error(packages, f"{REQUIREMENTS}extra==1.0\n")
     assert "pure 1.1 is missing" in find_error(packages, REQUIREMENTS.replace("pure==1.0", "pure==1.1"))
 

@@ -62,7 +62,7 @@ def test_every_route_was_called(recorder: Recorder) -> None:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_policy_grants_exactly_the_used_permissions(recorder: Recorder, function: str) -> None:
-    """The policy has all used permissions and no other, which an attacker with the function's role could use."""
+    """The policy has exactly the used permissions, because an attacker with the function's role has them, too."""
     needed = {(action, replace_stage(resource)) for action, resource in needs(recorder, function)}
     allowed = {(action, _end(arn)) for action, arn in list_granted(function) if not is_needed_by_lambda(action)}
     assert (needed - allowed, allowed - needed) == (set(), set())
@@ -110,7 +110,7 @@ def test_mail_from_another_sender_is_denied() -> None:
 
 
 def is_mail_allowed(role: dict[str, Any], sender: str, used: list[str]) -> bool:
-    """Return whether the policy allows an email, for which every identity and configuration set must be allowed."""
+    """Return whether the policy allows an email: SES requires a permission for each identity and configuration set."""
     mails = [each for each in _statements(role) if each["Sid"] == "Mail"]
     start = "arn:*:ses:${AWS::Region}:*:"
 

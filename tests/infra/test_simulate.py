@@ -56,7 +56,7 @@ class BlindToQuotas(Blind):
 
 
 class BlindToChanges(Blind):
-    """A table with which no request is stale."""
+    """A table that never reports a request as verified before a change."""
 
     unseen = "stale_at"
 
@@ -136,7 +136,7 @@ def test_partition_throttles_over_its_capacity() -> None:
 
 
 def test_lambda_rejects_over_its_concurrency() -> None:
-    """A request is rejected if no function is idle and no further one may be started."""
+    """A request is rejected if no function is idle and the maximum number of functions is running."""
     outcome = play(replace(CROWD, warm=False, functions_limit=2))
     assert outcome.functions == 2
     assert outcome.turned_away > 0
@@ -151,7 +151,7 @@ def test_outage_fails_open_and_is_counted_separately() -> None:
 
 
 def test_run_restores_global_state() -> None:
-    """After a run, clock, settings and DynamoDB client are those from before it."""
+    """A run leaves the clock, the settings and the DynamoDB client unchanged."""
     before = clock.now_ms, settings._current, dynamodb._current_sender, clock._pause
     play(replace(CROWD, seconds=2))
     assert before == (clock.now_ms, settings._current, dynamodb._current_sender, clock._pause)
@@ -166,7 +166,7 @@ def test_table_responds_like_moto(latchkey: TestApp) -> None:
     play(Scenario("told", 4, 30, clocks_off_ms=3_000), table)
     play(replace(HOT, rate=20, changes=8, clocks_off_ms=3_000), table)
     play(replace(HOT, rate=60, changes=0, pick=functions.latest_idle), table)
-    # The requests of the other accounts are many and similar.
+    # The other accounts are left out, because they have many similar requests.
     told = ("acc_spender", "acc_pipeline", "acc_hot")
     asked = [each for each in table.asked if each[0]["Key"]["subject"]["S"].startswith(told)]
     for text in ("REMOVE", "ADD stale_at", "SET stale_at", "SET dies_at"):
@@ -213,7 +213,7 @@ def test_condition_is_evaluated(text: str, holds: bool) -> None:
 
 
 def test_update_is_applied_to_the_item_as_it_was() -> None:
-    """Every clause of an update uses the item from before the update."""
+    """Every clause of an update uses the values that the item had before the update."""
     update = expressions.update("SET total = used + :one, first = if_not_exists(first, :one) ADD used :one REMOVE s1")
     assert update.apply(ITEM, {}, VALUES) == {"used": {"N": "8"}, "total": {"N": "8"}, "first": {"N": "1"}}
 
@@ -332,7 +332,7 @@ def test_page_has_the_simulations_inputs() -> None:
 
 
 def test_page_has_every_rate_without_over_admissions() -> None:
-    """The table of exactness has a row for every rate, and zero exceeded limits and missed changes."""
+    """The table of exactness has a row for every rate, with no request over a limit and no missed change."""
     block = PAGE.partition("<!-- simulate: exactness -->")[2].partition("<!-- /simulate -->")[0]
     heads, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in block.strip().splitlines())
     assert [row[0] for row in rows] == [f"{rate:,}" for rate in scales.RATES]

@@ -67,7 +67,7 @@ def test_quota_resets_on_the_hour(latchkey: TestApp) -> None:
 
 
 def test_quota_is_reported_before_burst(latchkey: TestApp) -> None:
-    """When both limits are exhausted, the response reports the quota, whose wait is longer."""
+    """When both limits are exhausted, the response reports the quota, because it resets later."""
     latchkey.set_counters("acc_1", SMALL, used=5, burst=3)
     rejection = reject(SMALL)
     assert (rejection.limit, rejection.retry_after_s) == ("quota", 3600)
@@ -117,8 +117,9 @@ def test_admission_is_one_write_and_no_read(latchkey: TestApp) -> None:
 
 
 def test_verification_before_a_change_is_stale(latchkey: TestApp) -> None:
-    """A caller verified before the mark is rejected without being counted; one verified at the mark's time is
-    admitted.
+    """A caller that was verified before the invalidation mark is rejected and not counted.
+
+    A caller that was verified at the mark's time is admitted.
     """
     latchkey.set_counters("acc_1", FREE, stale_at=START_MS)
     with pytest.raises(Stale) as stale:
@@ -129,7 +130,7 @@ def test_verification_before_a_change_is_stale(latchkey: TestApp) -> None:
 
 
 def test_staleness_is_reported_before_an_exhausted_limit(latchkey: TestApp) -> None:
-    """If a request is both stale and over a limit, staleness is reported, because the tier may have changed."""
+    """A request over a limit that was verified before a change is stale, because the tier may have changed."""
     latchkey.set_counters("acc_1", SMALL, used=5, burst=3, stale_at=START_MS)
     with pytest.raises(Stale):
         admit("acc_1", SMALL, verified_at_ms=START_MS - 1)
@@ -181,7 +182,7 @@ def test_clock_set_back_into_a_past_window_still_counts(latchkey: TestApp) -> No
 
 
 def test_counters_expire_after_31_days_and_anonymous_ones_after_two_hours(latchkey: TestApp) -> None:
-    """Usage of accounts is available for a month; counters of client addresses are deleted two hours later."""
+    """Counters of accounts are kept for 31 days, and those of anonymous callers for two hours."""
     admit("acc_1", FREE)
     admit("ip_203.0.113.7", ANONYMOUS)
     hour = clock.hour_of(START_MS // 1000)

@@ -58,7 +58,7 @@ def test_last_admission_is_granted_and_the_next_rejected(
 
 
 def test_stale_carries_its_mark() -> None:
-    """The exception has the mark's time, which a later verification uses."""
+    """The exception contains the time of the invalidation mark."""
     assert (Stale(START_MS).stale_at_ms, str(Stale(START_MS))) == (START_MS, "verified before the last change")
 
 
@@ -90,7 +90,7 @@ def test_rejection_records_its_counter(latchkey: TestApp) -> None:
 
 
 def test_cached_rejection_reports_the_other_limit(latchkey: TestApp) -> None:
-    """A rejection from the cache reports the other limit as it was when this limit was exhausted."""
+    """A rejection from the cache reports the rest of both limits, as the first rejection by the database did."""
     for tier, used, burst in ((FREE, 1_000, 20), (PRO, 4_000, 200)):
         latchkey.set_counters("acc_1", tier, used=used, burst=burst)
         for _ in range(2):
@@ -193,7 +193,7 @@ def test_lease_is_not_spent_on_new_usage(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize(("burst_used", "outcome"), [(70, 29), (71, 28), (99, 0), (100, "burst")])
 def test_lease_without_room_falls_back_to_one_admission(latchkey: TestApp, burst_used: int, outcome: int | str) -> None:
-    """If the burst has no room for the lease, one request is admitted; the usage of other functions counts."""
+    """A single request is admitted if the burst, which all functions share, has no room for a whole lease."""
     raise_rate(latchkey)
     latchkey.set_counters("acc_1", ENDLESS, burst=burst_used)
     response = try_admit(ENDLESS, counter=KEY)
@@ -213,7 +213,7 @@ def test_smallest_lease_without_room_falls_back_to_one_admission(latchkey: TestA
 
 @pytest.mark.parametrize(("mark_ms", "is_stale"), [(START_MS, False), (START_MS + 1, True)])
 def test_stale_caller_does_not_retry_a_lease_without_room(latchkey: TestApp, mark_ms: int, is_stale: bool) -> None:
-    """A stale caller costs one call, because staleness is reported before an exhausted burst."""
+    """A request verified before a change costs one call, because this is reported before an exhausted burst."""
     raise_rate(latchkey)
     latchkey.set_counters("acc_1", ENDLESS, burst=95, stale_at=mark_ms)
     with telemetry.record_calls() as calls:

@@ -38,8 +38,9 @@ def test_one_request_is_carried_over(latchkey: TestApp) -> None:
 
 
 def test_old_subject_is_marked_before_it_is_read(latchkey: TestApp) -> None:
-    """After the mark, requests verified earlier no longer count against the old account, so its usage is then read
-    consistently.
+    """The old account is marked as changed before its usage is read.
+
+    Requests that were verified earlier then no longer count against it, so the usage can't grow after the read.
     """
     admit("acc_old", FREE)
     bodies: list[dynamodb.Json] = []
@@ -59,7 +60,7 @@ def test_old_subject_is_marked_before_it_is_read(latchkey: TestApp) -> None:
 
 
 def test_carry_over_fails_without_the_mark(latchkey: TestApp) -> None:
-    """Without the mark the old account's usage could still grow, so the carry-over fails."""
+    """The carry-over fails if the invalidation mark can't be set, because the old usage could still grow."""
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("windows")})
     with pytest.raises(errors.Unavailable):
         carry_over("acc_old", "acc_new", FREE)

@@ -33,7 +33,7 @@ def test_burst_window_begins_at_a_multiple_of_its_length(
 
 
 def test_past_slots_are_those_no_clock_can_be_in(latchkey: TestApp) -> None:
-    """Windows in which a slower clock may still be are kept; other attributes with the same prefix are ignored."""
+    """A burst window is past if it has ended even for a function with a slow clock. Other names are ignored."""
     window = counter_items.window_at("acc_1", FREE, START_MS + 60_000)
     oldest_kept = 60 - burst.SLOTS_KEPT_S
     names = ["used", "stale_at", f"s{oldest_kept - 1}", f"s{oldest_kept}", "s60", "s61", "s3", "k1234567", "hour"]
@@ -64,7 +64,7 @@ def test_one_write_removes_at_most_100_slots(latchkey: TestApp) -> None:
 
 
 def test_window_is_in_the_item_of_its_subject_tier_and_hour(latchkey: TestApp) -> None:
-    """The window has the key, the reset times and the time of deletion of its subject, tier and hour."""
+    """A window has the item key, the reset time and the deletion time that belong to its subject, tier and hour."""
     window = counter_items.window_at("acc_1", FREE, START_MS + 7_200_001)
     hour = START_MS // 1000 + 7_200
     assert window.item_key == ("acc_1#free", hour)

@@ -46,7 +46,7 @@ def test_number_matches_the_architecture_page(sentence: str) -> None:
 
 @pytest.mark.parametrize("length_ms", [leases.LIFETIME_MS, fail_open.DURATION_MS])
 def test_leases_and_fail_open_last_at_most_one_second(length_ms: int) -> None:
-    """A change under a lease, and a recovery after an outage, take effect within a second."""
+    """A lease and the fail-open state end after one second, so a change or a recovery takes effect by then."""
     assert "Under a lease, which is spent within its second, a change may take effect one second late." in PAGE
     assert "the request passes uncounted, and so do all others of this function for one second, without a call" in PAGE
     assert length_ms == 1_000

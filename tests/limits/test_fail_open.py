@@ -15,7 +15,7 @@ from tests.support.harness import START_MS, TestApp
 
 
 def test_request_is_admitted_when_the_database_is_unavailable(cut_off: TestApp) -> None:
-    """The request is admitted, and a metric counts it."""
+    """A request is admitted when the database is unavailable, and a metric counts it."""
     log = io.StringIO()
     telemetry.write_to(log)
     assert admit("acc_1", FREE).limit == 1000
@@ -61,7 +61,7 @@ def raise_unreachable(operation: str, body: dynamodb.Json) -> dynamodb.Json:
 @pytest.mark.parametrize("failure", [Unreachable, Contended])
 @pytest.mark.parametrize("tier", [PRO, ENTERPRISE], ids=lambda tier: tier.name)
 def test_fail_open_reports_the_cached_usage(latchkey: TestApp, tier: Tier, failure: type[DynamoDBError]) -> None:
-    """The headers have the cached quota and the full burst, whether or not the request made a call."""
+    """The headers of a fail-open response report the cached quota and the full burst, with or without a call."""
 
     def fail(operation: str, body: dynamodb.Json) -> dynamodb.Json:
         raise failure("Failed", "no answer", {})
@@ -76,7 +76,7 @@ def test_fail_open_reports_the_cached_usage(latchkey: TestApp, tier: Tier, failu
 
 
 def test_fail_open_starts_when_the_call_fails(latchkey: TestApp) -> None:
-    """The second starts when the failed call ends, because the timeout may be longer than a second."""
+    """The second without calls starts when the failed call ends, because the timeout may be longer than a second."""
 
     def slow(operation: str, body: dynamodb.Json) -> dynamodb.Json:
         latchkey.clock.forward(2)

@@ -51,7 +51,7 @@ def test_unauthenticated_response_has_zero_limits() -> None:
     ("at_ms", "now_ms", "seconds"), [(1_000, 0, 1), (1_001, 0, 2), (1, 0, 1), (0, 0, 0), (0, 5_000, 0)]
 )
 def test_seconds_until_are_rounded_up(at_ms: int, now_ms: int, seconds: int) -> None:
-    """After the returned number of whole seconds the time is reached, and the number is never negative."""
+    """The seconds until a time are rounded up to a whole number, and are never negative."""
     assert seconds_until(at_ms, now_ms) == seconds
 
 

@@ -22,7 +22,7 @@ def window(at_ms: int = 0) -> Window:
 
 
 def admit_requests(count: int, *, at_ms: int = -1_000) -> None:
-    """Admit requests one by one, in the previous second by default."""
+    """Admit requests one by one, `at_ms` after the start; by default one second before it."""
     for _ in range(count):
         leases.record(window(at_ms), KEY, NEVER_STALE, leases.SINGLE, 0)
 

@@ -66,7 +66,7 @@ def test_unspent_lease_expires_with_its_second(busy: TestApp) -> None:
 
 
 def test_burst_is_exact(latchkey: TestApp) -> None:
-    """In each second exactly the burst is admitted, at a rate far above it."""
+    """At a request rate far above the burst limit, exactly the burst is admitted in each second."""
     for _ in range(2):
         assert send_in_one_second(latchkey, 1_200)[0] == 1_000
 

@@ -38,7 +38,7 @@ def test_exhausted_quota_is_rejected_without_a_call(latchkey: TestApp) -> None:
 
 
 def test_exhausted_quota_is_checked_again_after_ten_seconds(latchkey: TestApp) -> None:
-    """After 10 s the database is asked again, so a reset by another process takes effect."""
+    """After 10 s the database is called again, so a reset by another process takes effect."""
     spend(QUOTA)
     latchkey.set_counters("acc_1", QUOTA, used=0)
     latchkey.clock.forward(10)

@@ -57,7 +57,7 @@ def test_tier_without_quota_has_no_threshold() -> None:
 
 
 def test_small_quota_may_cross_both_thresholds_with_one_request() -> None:
-    """Both thresholds are reported, the lower one first."""
+    """If one request crosses both thresholds of a small quota, both are reported, the lower one first."""
     assert find_crossed(Tier("one", 1, 1), known=0, used=1) == (NEARLY_SPENT, SPENT)
 
 

@@ -79,7 +79,9 @@ def test_steady_state_adds_nothing_to_the_write(latchkey: TestApp) -> None:
 
 
 def test_keys_of_one_network_and_route_are_recorded_separately(latchkey: TestApp) -> None:
-    """Two keys with the same network and route get separate networks, and both are in the route's set."""
+    """If two keys have the same network and route, the network is recorded once for each key, and the route once with
+    both.
+    """
     admit_one(ADA)
     admit_one(BOB)
     item = read_item()
@@ -98,7 +100,7 @@ def test_ninth_network_is_counted_without_a_name(latchkey: TestApp) -> None:
 
 
 def test_route_without_room_marks_the_hour(latchkey: TestApp) -> None:
-    """An hour whose item has no room for a route is marked once; later requests add nothing."""
+    """An hour whose item has no room for a route is marked as incomplete once; later requests add nothing."""
     for number in range(40):
         admit_one(route=f"GET /v1/own/{number}")
     item = read_item()

@@ -30,7 +30,7 @@ def counters(count: int) -> dict[str, Any]:
 
 
 def delta_of(**changed: Any) -> Delta:
-    """Return the addition of a write for the counter ADA, to an item without names by default."""
+    """Return what a write adds to an item, by default for the counter ADA and an item without names."""
     item = {"names": frozenset[str](), "room_bytes": SHARED_BYTES} | changed.pop("recorded", {})
     usage, sums = changed.pop("usage", NO_USAGE), changed.pop("denials", {})
     return compute_delta(RecordedUsage(**item), changed.pop("counter", ADA), usage, sums)
@@ -138,7 +138,7 @@ def test_eight_networks_are_named() -> None:
 def test_number_is_named_below_eight_and_with_room(
     kind: str, counted: str, room: int, already: int, is_named: bool
 ) -> None:
-    """With eight names or without room, a failure counts in `f_other` and a rejection only in the account's number."""
+    """If a ninth name or one without room is counted, a failure is added to `f_other`, a rejection to the total."""
     name = f"{kind}Ada0000"
     found = delta_of(recorded={"room_bytes": room, counted: already}, denials={name: 5})
     if is_named:

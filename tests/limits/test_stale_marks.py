@@ -17,7 +17,7 @@ HOUR = START_MS // 1000
 
 
 def read_mark(tier: Tier, hour: int) -> int | None:
-    """Return the mark on one item."""
+    """Return the invalidation mark on one counter item."""
     request = {"TableName": settings.current().table(TABLE), "Key": item_key("acc_1", tier, hour)}
     item = dynamodb.call("GetItem", request).get("Item", {})
     return int(item["stale_at"]["N"]) if "stale_at" in item else None

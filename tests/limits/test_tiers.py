@@ -60,7 +60,10 @@ def test_oauth_limits_match_their_page() -> None:
 
 
 def test_sign_up_and_email_limits_match_the_architecture_page() -> None:
-    """The documented limits of sign-ups and emails are those of the tiers, which are equal for all types of email."""
+    """The architecture page states the limits of sign-ups and emails.
+
+    The limits of all four types of email are equal.
+    """
     page = read_page("architecture.md")
     (own,), (share,), (address,), (network,) = ({tier.quota for tier in kind} for kind in zip(*MAILS, strict=True))
     assert len(MAILS) == 4
@@ -77,7 +80,7 @@ def test_hourly_attempts_may_come_in_one_second(tier: Tier) -> None:
 
 
 def test_hourly_tier_allows_its_attempts() -> None:
-    """A tier made by `hourly` has equal quota and burst, and its counters are kept for two hours."""
+    """A tier that the function `hourly` returns has equal quota and burst, and its counters are kept for two hours."""
     assert hourly("guesses", 7) == Tier("guesses", 7, 7, kept_s=7_200)
 
 

@@ -66,7 +66,7 @@ def test_incomplete_hour_does_not_affect_a_key_unused_in_it(latchkey: TestApp) -
 
 
 def test_hour_with_other_counters_makes_every_key_incomplete(latchkey: TestApp) -> None:
-    """An hour with unnamed counters makes every key's record incomplete, because the key may be one of them."""
+    """An hour with unnamed counters makes every key's record incomplete, because an unnamed one may be the key's."""
     record_use("kAAAAAAA", "GET /v1/mine")
     latchkey.clock.forward(3_600)
     for number in range(COUNTERS_MAX + 1):
@@ -128,7 +128,7 @@ def test_use_is_kept_for_31_days_to_the_second(latchkey: TestApp, late_s: int, f
 
 
 def test_empty_request_makes_no_call(latchkey: TestApp) -> None:
-    """A request for no keys makes no database call."""
+    """Asking for the usage of no keys makes no database call."""
     with telemetry.record_calls() as calls:
         assert last_used_hours("acc_1", set()) == {}
         assert routes_used("acc_1", set(), since_s=HOUR) == {}

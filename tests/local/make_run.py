@@ -107,7 +107,7 @@ class Tree:
         return printed
 
     def linger(self) -> None:
-        """Make the engine's process end two seconds late."""
+        """Make the database process end two seconds late."""
         held = engine.dynoxide(say=False)
         assert held is not None
         lent = self.path / ".local" / "dynoxide"
@@ -118,11 +118,11 @@ class Tree:
         lingering.chmod(0o755)
 
     def engines(self) -> list[int]:
-        """Return the process ids of the engines of this copy."""
+        """Return the process ids of the databases of this copy."""
         return [pid for pid, command in _processes() if str(self.path / ".local" / "latchkey.db") in command]
 
     def kill_engines(self) -> None:
-        """Kill the engines with SIGKILL."""
+        """Kill the database processes with SIGKILL."""
         for pid in self.engines():
             os.kill(pid, signal.SIGKILL)
 

@@ -40,7 +40,7 @@ def test_later_start_prints_how_to_create_a_key(tree: Tree) -> None:
 
 @pytest.mark.parametrize("by", exhaustive.after(1, [signal.SIGINT, signal.SIGTERM]), ids=lambda by: by.name)
 def test_interrupt_stops_everything_that_was_started(tree: Tree, by: signal.Signals) -> None:
-    """SIGINT and SIGTERM leave no engine and no server running."""
+    """After SIGINT or SIGTERM, no database and no server is running."""
     run = tree.start()
     assert len(tree.engines()) == 1
     printed = run.interrupt(by)
@@ -60,7 +60,7 @@ def test_interrupt_with_a_slow_engine_prints_no_traceback(tree: Tree) -> None:
 
 
 def test_interrupt_while_starting_stops_everything(tree: Tree) -> None:
-    """Ctrl-C during the first start leaves no engine running, and the next start succeeds."""
+    """After Ctrl-C during the first start, no database is running, and the next start succeeds."""
     run = tree.start(until="Created")
     assert "Traceback" not in run.interrupt(signal.SIGINT)
     assert tree.engines() == []

@@ -18,7 +18,7 @@ def test_misspelt_setting_ends_the_start_with_one_sentence(tree: Tree) -> None:
 
 
 def test_port_in_use_is_reported_and_leaves_nothing_running(tree: Tree) -> None:
-    """One sentence names the port in use and how to choose another, and no engine is left running."""
+    """One sentence names the port in use and how to choose another, and no database is left running."""
     with socket.create_server(("127.0.0.1", tree.port)):
         printed = tree.refused_start()
     assert f"127.0.0.1:{tree.port}" in printed

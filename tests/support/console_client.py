@@ -254,7 +254,7 @@ class ConsoleClient:
         return whole | dict(fields)
 
     def send(self, target: str, fields: Fields, *, origin: str | None = "own", body: bytes = b"") -> Page:
-        """Send a form or the raw `body`; `origin` is the page's own by default, and None omits the header."""
+        """Send a form or the raw `body`. By default the Origin header is the console's own; None omits the header."""
         headers = {"Content-Type": FORM}
         if origin is not None:
             headers["Origin"] = self.origin if origin == "own" else origin

@@ -20,7 +20,10 @@ from infra.routes import of_latchkey
 CONSOLE = "chalicelib.api.console"
 IN_QUERY = ("text_or_parameter", "parameter_values", "query")
 IN_FORM = ("text_or_parameter", "text", "check", "form")
-"""Methods and attributes of PageRequest by which a view reads a form field; IN_QUERY has those for the query."""
+"""The methods and attributes of PageRequest by which views read form fields.
+
+IN_QUERY has those by which views read the query.
+"""
 
 
 @dataclass(frozen=True, slots=True)

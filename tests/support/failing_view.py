@@ -13,7 +13,7 @@ class Fault(Exception):
 
 
 def gateway_with_fault() -> Gateway:
-    """Return a gateway to an app with GET /v1/fault, whose exception contains the caller's data."""
+    """Return a gateway to an app with GET /v1/fault. Its view raises an exception that contains the caller's data."""
     blueprint = Blueprint(__name__)
 
     def fail(context: RequestContext) -> None:

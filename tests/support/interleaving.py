@@ -25,9 +25,7 @@ def record_calls() -> Iterator[list[tuple[str, dynamodb.Json]]]:
 
 @contextmanager
 def run_before(operation: str, happens: Callable[[], object], *, times: int = 1) -> Iterator[None]:
-    """Run a function right before the first calls of an operation are sent, and so after the reads before these
-    calls.
-    """
+    """Run a function right before the first calls of an operation are sent, after any earlier reads."""
     send, left = dynamodb.sender(), times
 
     def interrupted(name: str, request: dynamodb.Json) -> dynamodb.Json:
@@ -76,7 +74,7 @@ def fail_calls(operation: str, table: str = "") -> Iterator[None]:
 
 
 def fail_marks() -> AbstractContextManager[None]:
-    """Make the writes of all stale marks fail."""
+    """Make the writes of all invalidation marks fail."""
     return fail_calls("UpdateItem", TABLE)
 
 

@@ -10,4 +10,4 @@ class ThreadedServer(ThreadingHTTPServer):
     """A server with a thread for each connection, and a queue for simultaneous connections."""
 
     request_queue_size = 128
-    """If the queue is full a connection is retried only after a second, and the default length is five."""
+    """A long queue, because a client waits for a second if the queue is full. The default length is five."""

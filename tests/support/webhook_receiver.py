@@ -44,7 +44,7 @@ class Receiver:
     get_paths: list[str] = field(default_factory=list)
     """The paths of GET requests."""
     may_respond: threading.Event = field(default_factory=threading.Event)
-    """An event whose clearing holds back all responses."""
+    """All responses wait until this event is set."""
 
     def status(self, message_id: str) -> int:
         """Return the status of the response to a message that has just been received."""

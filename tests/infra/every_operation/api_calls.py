@@ -82,7 +82,9 @@ class ApiCalls(Scenario):
         ok(call("GET", "/v1/limits", secret))
 
     def leaks(self) -> None:
-        """Report leaked secrets: of keys, public and private, of a token, and an unknown secret."""
+        """Report leaked secrets: a key in a public place, a key in a private one, a rotated key, a token, and an
+        unknown secret.
+        """
         public, elsewhere, before = (self.latchkey.key(new_account()) for _ in range(3))
         rotate.rotate(verify(before.secret), before.key.id, 60)
         change_key(elsewhere.key.account_id, elsewhere.key.id, name=None, wanted=None, on_anomaly="narrow")
@@ -91,7 +93,7 @@ class ApiCalls(Scenario):
         ok(report(self.latchkey, *tokens, alert(elsewhere.secret, public=False)))
 
     def services(self) -> None:
-        """Verify secrets as another service does: of a key, of a token, and a malformed one."""
+        """Verify secrets as another service does: a key, a token, and a malformed secret."""
         admin = self.latchkey.account(tiers.ENTERPRISE, name="Service", admin=True)
         service = self.latchkey.key(admin, "verify").secret
         token, _ = new_user(self.latchkey).grant(register_client(self.latchkey))

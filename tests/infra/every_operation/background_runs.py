@@ -1,4 +1,4 @@
-"""The background functions: the stream, every minute and every hour."""
+"""The functions without an HTTP request: those of the stream, of every minute and of every hour."""
 
 from chalicelib.accounts import change
 from chalicelib.api import background
@@ -25,7 +25,7 @@ class BackgroundRuns(Scenario):
     """The part of the scenario that runs the background functions."""
 
     def background(self, receiver: Receiver) -> None:
-        """Deliver webhooks successfully, with retries, after a crash, and drop them."""
+        """Deliver webhooks: successfully, with retries, and after a crash; and give deliveries up."""
         incidents.update(incidents.open_incident("Slow", "Looking into it.", ["api"]).at, "Mended.", states.RESOLVED)
         for function, act in ((STREAM, self._streams), (MINUTE, _minute), (HOUR, _hour)):
             ada = new_account()
@@ -52,7 +52,7 @@ class BackgroundRuns(Scenario):
                 fan_out.enqueue(_events(ada.id))
                 endpoints.disable(hook, BY_ACCOUNT)
             change.set_tier_and_status(ada.id, tier=tiers.PRO, status=None, actor="operator")
-            # The deletion is interrupted before its stale mark is set.
+            # The deletion is interrupted before its invalidation mark is set.
             self.latchkey.clock.forward(1)
             with models.transaction() as write:
                 record.add_to(write, ada.id, kinds.ACCOUNT_DELETED, {})

@@ -43,7 +43,9 @@ class ConsolePages(Scenario):
         ok(ConsoleClient(self.latchkey).log_in("grace@example.com", OTHER))
 
     def choosing_what_ends(self) -> None:
-        """Reset the password twice with chosen keys, applications and webhooks to revoke; once it is interrupted."""
+        """Reset the password and revoke the chosen keys, applications and webhooks, once with an interruption and once
+        without.
+        """
         for is_killed in (True, False):
             ada = new_user(self.latchkey)
             app = register_client(self.latchkey, owner=ada.account)
@@ -150,7 +152,7 @@ class ConsolePages(Scenario):
         )
         self.latchkey.clock.forward(1)
         ada.delete_account()
-        # If the clients have more grants than a slice, the function of the minute revokes the rest.
+        # The request marks one batch of the clients' users, and the function of the minute marks the rest.
         app = register_client(self.latchkey)
         for _ in range(SLICE + 1):
             grants.new(ada.account.id, app.id, scopes={"read"}, resources=set()).save()

@@ -24,7 +24,7 @@ class OAuthFlows(Scenario):
     """The part of the scenario that runs every OAuth flow and its errors."""
 
     def code_flow(self) -> None:
-        """Run the code flow with remembered and denied consent, refresh, introspect, revoke, and withdraw the
+        """Run the code flow with remembered and denied consent; refresh, introspect and revoke tokens; withdraw the
         consent.
         """
         ada, app = new_user(self.latchkey), register_client(self.latchkey)
@@ -42,7 +42,7 @@ class OAuthFlows(Scenario):
         token, _ = ada.grant(spa)
         ok(self.latchkey.call("GET", "/v1/limits", token), ada.submit("/settings/connected", client_id=spa.id))
         assert self.latchkey.call("GET", "/v1/limits", token).status == 401
-        # A consent from before the email verification is replaced, while emails are disabled.
+        # An unverified user gives a consent while email is disabled; after the verification, another one is needed.
         eve = new_user(self.latchkey, "Eve", verified=False)
         with settings.override(replace(settings.current(), mail_from="")):
             eve.grant(app)
