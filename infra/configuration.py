@@ -217,7 +217,10 @@ OF_DOMAIN = {
     "domain_name": matching(
         'a name like "api.example.com"', r"(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]*[a-z0-9]"
     ),
-    "certificate_arn": matching("the ARN of its certificate", r"arn:[a-z-]+:(acm|iam):.+"),
+    "certificate_arn": matching(
+        "the ARN of its certificate, like arn:aws:acm:us-east-1:123456789012:certificate/1234",
+        r"arn:[a-z-]+:(acm:[a-z0-9-]+:[0-9]{12}:certificate|iam::[0-9]{12}:server-certificate)/[!-~]{1,200}",
+    ),
     # Chalice creates the mapping with API Gateway's V1 API, which allows only one path segment.
     "url_prefix": matching('one part of a path without slashes, like "v1", or "/"', r"/|[A-Za-z0-9$_.+!*'()-]{1,300}"),
     "tls_version": matching('"TLS_1_2"', r"TLS_1_[0-9]"),

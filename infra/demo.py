@@ -19,7 +19,7 @@ OWNER = tiers.PRO
 """The tier of the demo account that owns the demo application."""
 ADMIN = "admin"
 REDIRECT_URI = "http://127.0.0.1:8765/callback"
-SCOPES = [scopes.READ, scopes.WRITE, scopes.KEYS]
+SCOPES = scopes.ORDINARY
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _key(options: argparse.Namespace) -> None:
-    from chalicelib.accounts import email_sender, find
+    from chalicelib.accounts import find
     from chalicelib.credentials import scopes
     from chalicelib.credentials.issue import new_key, store_key
 
@@ -148,7 +148,7 @@ def _key(options: argparse.Namespace) -> None:
             raise Mistake(f"{account.email} can't have the scope {scope}: it is for administrators.")
     issued = new_key(account.id, name=options.name, wanted=wanted, expires_at=None, made_by=None)
     store_key(issued)
-    if account.email_verified_at is None and (email_sender.is_configured() or options.stage == "local"):
+    if account.email_verified_at is None and _is_mail_read(options.stage):
         print(UNCONFIRMED.format(email=account.email), file=sys.stderr)
     print(issued.secret)
 
@@ -165,6 +165,17 @@ def _account(options: argparse.Namespace) -> None:
     account = invited.account
     print(f"{account.id} {account.email} ({account.tier}{', admin' if account.admin else ''})")
     _print_link(invited.link, options.stage)
+    if _is_mail_read(options.stage):
+        print(
+            "Then verify the address (Settings > Account): before that, the account can't create keys.", file=sys.stderr
+        )
+
+
+def _is_mail_read(stage: str) -> bool:
+    """Return whether emails of a stage reach their users, so that addresses must be verified."""
+    from chalicelib.accounts import email_sender
+
+    return email_sender.is_configured() or stage == inputs.LOCAL
 
 
 def _password_link(options: argparse.Namespace) -> None:

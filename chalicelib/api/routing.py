@@ -13,6 +13,7 @@ from chalicelib.api.authorizer import authorizer
 from chalicelib.api.request_context import RequestContext, Routes
 from chalicelib.api.schema.description import body_of, query_of
 from chalicelib.core import errors
+from chalicelib.credentials import scopes
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
@@ -79,8 +80,13 @@ UNKNOWN = Route("", "", "", cross_origin=False)
 
 
 def register(blueprint: Blueprint, routes: Iterable[Route], package: str = "") -> None:
-    """Register routes whose views are named relative to `package`."""
+    """Register routes whose views are named relative to `package`; raise ValueError for a route that can't work."""
     for route in routes:
+        unknown = sorted({*route.scopes} - {*scopes.ALL})
+        if unknown:
+            raise ValueError(
+                f"{route.path}: no credential can have the scope {unknown[0]}, only {', '.join(scopes.ALL)}."
+            )
         if route.idempotency and not route.scopes:
             raise ValueError(f"{route.path}: only a route with scopes has a caller to whom an Idempotency-Key belongs.")
         named = isinstance(route.view, str) and package

@@ -190,6 +190,12 @@ def test_public_route_cannot_have_idempotency() -> None:
         routing.register(Blueprint(__name__), [Route("POST", "/v1/open", "orders.order", idempotency=CLAIMED)])
 
 
+def test_route_with_an_unknown_scope_is_rejected() -> None:
+    """A route whose scope no credential can have is rejected when it is registered, not at each request."""
+    with pytest.raises(ValueError, match="/v1/orders: no credential can have the scope orders, only read, write"):
+        routing.register(Blueprint(__name__), [Route("GET", "/v1/orders", "orders.order", scopes=("orders",))])
+
+
 @pytest.fixture
 def other() -> Gateway:
     """Another API Gateway whose app has no Latchkey middleware, but uses Latchkey's authorizer."""

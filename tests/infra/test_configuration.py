@@ -58,6 +58,7 @@ BROKEN = {
     "domain_name is missing": domain(domain_name=""),
     "domain_name takes": domain(domain_name="https://api.example.com"),
     "certificate_arn is missing": domain(certificate_arn=""),
+    "certificate_arn takes the ARN of its certificate": domain(certificate_arn="arn:aws:acm:…:certificate/…"),
     "url_prefix takes": domain(url_prefix=1),
     "url_prefix takes one": domain(url_prefix=None),
     "url_prefix takes one part": domain(url_prefix="/v1/"),
