@@ -1,4 +1,4 @@
-"""Run the background functions in a local run, which Lambda invokes for stream records and by schedule.
+"""Run in a local run the functions that Lambda invokes for stream records and by schedule.
 
 One thread reads the DynamoDB stream of events, and another thread runs the scheduled functions.
 """

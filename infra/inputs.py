@@ -133,4 +133,4 @@ TAKES = {
     "TITLE": _text(TITLE_MAX),
     "URL": Takes("the address of the API, like https://api.example.com", _is_url),
 }
-"""The rules by variable, except for STAGE and for switches such as ALL, which make checks."""
+"""The rules by variable, except for STAGE and for switches such as ALL. The Makefile handles switches."""

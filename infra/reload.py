@@ -29,7 +29,7 @@ Snapshot = dict[Path, tuple[int, int]]
 
 @dataclass(slots=True)
 class Server:
-    """A running server process. It ends with this process even after a kill, because its standard input is closed."""
+    """A running server process. It ends when this process ends or is killed, which closes its standard input."""
 
     process: subprocess.Popen[bytes]
 
@@ -42,7 +42,7 @@ class Server:
             cwd=ROOT,
             stdin=subprocess.PIPE,
             pass_fds=[listener.fileno()],
-            # In its own session, so that Ctrl-C reaches only this process, which then ends the server.
+            # Start the server in its own session, so that Ctrl-C doesn't reach it. This process ends it.
             start_new_session=True,
         )
         return cls(process)

@@ -33,7 +33,7 @@ class Caller:
 def ready() -> Iterator[Callable[[], int]]:
     """Create missing tables, and yield a function that returns the number of database calls in the `with` block.
 
-    Log lines are written as in production, since they are part of a request's cost, but discarded.
+    Log lines are formatted as in production, because this is part of a request's cost, and then discarded.
     """
     with open(os.devnull, "w") as discarded:  # noqa: PTH123 - a device, no path of ours
         telemetry.write_to(discarded)

@@ -69,7 +69,7 @@ class Inspection:
 
     @cached_property
     def tables(self) -> list[str]:
-        """The names of the stage's existing tables, from the stack and from the template."""
+        """The names of the tables that exist and that are in the stack or in the template."""
         known = [*self.has(template.TABLE).values(), *tables.names(template.composed(), self.stage)]
         return [name for name in dict.fromkeys(known) if name in self._listed]
 

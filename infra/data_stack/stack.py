@@ -1,8 +1,8 @@
 """Create, update and delete a stage's data stack with CloudFormation, from any state.
 
-No update removes a table or an index, not even one of an older version. An update creates one index per table, since
-DynamoDB can't create more at a time. Existing tables and log groups are imported into the stack, and manually deleted
-alarms, topics and log groups are recreated.
+No update removes a table or an index, even if only an older version uses it. An update creates one index per table,
+since DynamoDB can't create more at a time. Existing tables and log groups are imported into the stack, and manually
+deleted alarms, dashboards, topics and log groups are recreated.
 """
 
 import json
@@ -105,7 +105,7 @@ class DataStack:
         return Inspection(self._stage)
 
     def now(self) -> Template:
-        """Return the stack's current template; Latchkey always uploads JSON."""
+        """Return the stack's current template, which is JSON, because Latchkey always uploads JSON."""
         given = self._client.get_template(StackName=self.name, TemplateStage="Original")["TemplateBody"]
         loaded: Template = given if isinstance(given, dict) else json.loads(given)
         return loaded

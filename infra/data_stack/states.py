@@ -5,7 +5,7 @@ from infra.failed import DeployError
 
 DELETING = "DELETE_IN_PROGRESS"
 EMPTY = "IMPORT_ROLLBACK_COMPLETE"
-"""The state of a stack after a failed import: a new stack is empty then, and an existing one is unchanged."""
+"""The state of a stack after a failed import. A stack that this import was to create is empty; others are unchanged."""
 
 
 def is_recreated(status: str, *, is_empty: bool) -> bool:

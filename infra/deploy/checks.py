@@ -17,7 +17,7 @@ Chalice treats any newer version as 3.15.
 
 
 def check_python(version: tuple[int, ...]) -> None:
-    """Raise DeployError if Lambda doesn't support the running Python version, for which Chalice deploys."""
+    """Raise DeployError if Lambda doesn't support the Python version of this process, which Chalice deploys."""
     if version[:2] not in PYTHONS:
         oldest, newest = (".".join(map(str, each)) for each in (PYTHONS[0], PYTHONS[-1]))
         raise DeployError(

@@ -16,7 +16,7 @@ from infra.template import Template
 FUNCTION = "AWS::Lambda::Function"
 WHOLE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 WAIT = {"Delay": 15, "MaxAttempts": 160}
-"""The polling interval (s) and number: CloudFront takes minutes to propagate a change, and longer for a deletion."""
+"""The polling interval (s), and the maximum number of polls. A deletion takes CloudFront the longest."""
 
 
 class CopiesLeft(DeployError):
@@ -36,7 +36,7 @@ class EdgeStack:
         stack = self.described()
         status = stack["StackStatus"] if stack else ""
         states.check(self.name, status, self.region)
-        # Pass parameters that were changed in AWS, such as a rate limit, since an update would restore the defaults.
+        # Keep parameters that were changed in AWS, such as a rate limit. Otherwise the update would reset them.
         given = {each["ParameterKey"]: each["ParameterValue"] for each in (stack or {}).get("Parameters", [])}
         kept = sorted((given.keys() & wanted["Parameters"].keys()) - parameters.keys())
         if status in ONLY_DELETABLE:

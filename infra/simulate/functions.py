@@ -12,7 +12,7 @@ from infra.simulate.timeline import Timeline
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A verification of a credential: its time by the clock of the verifying function, and the true time (µs)."""
+    """A verified credential, with the time of its verification by the function's clock (ms) and the true time (µs)."""
 
     verified_at_ms: int
     truly_us: int

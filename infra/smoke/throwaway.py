@@ -125,7 +125,7 @@ def _delete(made: Account) -> str:
     """Submit the form that deletes the account; return "" or, if the account isn't deleted, the reason."""
     form, browser = "/settings/account/delete", made.browser
     page = browser.open("/settings/account")
-    if page.form(form) is None:  # the user isn't logged in yet, or no longer
+    if page.form(form) is None:  # the browser isn't logged in
         browser.log_in(made.email, made.password)
         page = browser.open("/settings/account")
     status = browser.send(page, form, password=made.password).answer.status
