@@ -48,7 +48,7 @@ def in_words(error: Exception) -> str:
 
 
 def refusal(code: str, message: str) -> str:
-    """Return the cause of an AWS error and its remedy, "" if the cause is neither credentials nor throttling."""
+    """Return the cause of an AWS error and its remedy if credentials or throttling are the cause; otherwise ""."""
     # Quote only the first line: after it, AWS may quote the wrongly signed request, which contains the session token.
     quoted = one_line(message.partition("\n")[0][:MESSAGE_MAX])
     if code in SKEWED or (code in UNSIGNED and any(each in quoted for each in OF_CLOCK)):

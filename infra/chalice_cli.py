@@ -128,7 +128,7 @@ def _create_deployer(self: CLIFactory, session: Any, config: Config, ui: Any) ->
 
 
 def _create_planner(self: CLIFactory, session: Any, config: Config, ui: Any) -> Any:
-    """Return the planner of a dry run. Before the data stack exists, it uses a placeholder for the stream's ARN."""
+    """Return the planner of a dry run. Without a data stack, the ARN of the stream is a placeholder."""
     try:
         _prepare_deployment(config)
     except LookupError:
@@ -195,7 +195,7 @@ def _give_roles(config: Config, role_of: Callable[[str], str]) -> None:
 
 
 def _of_function(config: Config, name: str) -> dict[str, Any]:
-    """Return the configuration of one of the stage's functions. Changing the returned dictionary changes it."""
+    """Return the configuration of one of the stage's functions. Callers may modify this dictionary."""
     functions = config._config_from_disk["stages"][config.chalice_stage].setdefault("lambda_functions", {})
     configured: dict[str, Any] = functions.setdefault(name, {})
     return configured

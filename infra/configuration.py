@@ -53,7 +53,7 @@ def of_stage(stage: str) -> Configuration:
                 _check(level[DOMAIN], key, takes, f"{place}{DOMAIN}.", is_needed=key in NEEDED_OF_DOMAIN)
     if (whole | chosen).get("api_gateway_endpoint_type") == "PRIVATE" and not (whole | chosen).keys() & OF_PRIVATE:
         raise DeployError(f"{FILE}: a PRIVATE endpoint needs {' or '.join(OF_PRIVATE)}, which say who may call it.")
-    for key in ("manage_iam_role", "iam_role_arn"):  # otherwise Chalice creates its own roles, or its dry run fails
+    for key in ("manage_iam_role", "iam_role_arn"):  # without them, Chalice creates other roles, or its dry run fails
         _check(whole | chosen, key, OF_LEVEL[key], is_needed=True)
     return whole
 

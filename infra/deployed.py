@@ -103,7 +103,7 @@ def data_stack(stage: str) -> str:
 
 
 def variables(stage: str) -> dict[str, str] | None:
-    """Return the environment variables of a stage's API function, which are the settings; None if it doesn't exist."""
+    """Return the settings of a stage: its API function's environment variables. None if the function doesn't exist."""
     import boto3
 
     client = boto3.client("lambda")
@@ -181,7 +181,7 @@ def _stream(stage: str) -> str:
 
 
 def _apis(stage: str) -> Iterator[str]:
-    """Yield the ids of the APIs that invoke a stage's function; an interrupted deployment may have left two.
+    """Yield the ids of the APIs that invoke a stage's function; an interrupted deployment may have left two APIs.
 
     An API with another name than Latchkey's isn't part of a stage, even if it is allowed to invoke the function.
     """

@@ -54,7 +54,7 @@ RESPONSES = {
     # API Gateway sends two types for unknown routes, because it parses an Authorization header as a SigV4 signature.
     "MISSING_AUTHENTICATION_TOKEN": GatewayResponse(NotFound.error, _UNKNOWN_ROUTE, 404),
     "INVALID_SIGNATURE": GatewayResponse(NotFound.error, _UNKNOWN_ROUTE, 404),
-    # The mock integration for unknown paths responds with this type to bodies of other media types than it accepts.
+    # API Gateway sends this type if the mock integration for unknown paths doesn't accept the body's media type.
     "UNSUPPORTED_MEDIA_TYPE": GatewayResponse(NotFound.error, _UNKNOWN_ROUTE, 404),
     "THROTTLED": GatewayResponse(_BUSY.error, _BUSY.message, 429, tuple(_BUSY.headers.items())),
     # A status here would override the status of every type that isn't listed.
@@ -110,7 +110,7 @@ def sends_page(path: str, methods: Iterable[str]) -> bool:
 def render(kind: str, *, status: int, context: Mapping[str, str], own_message: str) -> tuple[int, dict[str, str], str]:
     """Return status, headers and body of a gateway response, for the local gateway.
 
-    `context` is the authorizer's; `own_message` and `status` are API Gateway's defaults.
+    `context` is the context that the authorizer returned; `own_message` and `status` are API Gateway's defaults.
     """
     response = RESPONSES[kind]
     body = response.body.replace(_DEFAULT_MESSAGE, json.dumps(own_message))

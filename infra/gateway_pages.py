@@ -19,7 +19,7 @@ API Gateway identifies an integration response by its status, so two responses c
 _AS_NOT_FOUND = f"#set($context.responseOverride.status = {NOT_FOUND})"
 _STAGE = "$context.stage"
 _BODIES = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
-"""The media types that the integration accepts. It responds with 415 to all others."""
+"""The media types that the integration accepts. Requests with other types would get a 415."""
 _HEADERS = {
     "Content-Type": "text/html; charset=utf-8",
     "Cache-Control": "no-store",

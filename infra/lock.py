@@ -97,7 +97,7 @@ def _acquire(client: Any, table: str, me: str) -> bool:
 
 def _renew(client: Any, table: str, me: str, ended: threading.Event) -> None:
     while not ended.wait(RENEWED_EVERY_S):
-        with suppress(ClientError, BotoCoreError):  # the next renewal follows before the lock expires
+        with suppress(ClientError, BotoCoreError):  # if this fails, the next renewal is still in time
             client.update_item(
                 TableName=table,
                 Key=KEY,

@@ -182,7 +182,7 @@ def _print_link(ticket: str, stage: str) -> None:
 
 
 def _url_of(stage: str) -> str:
-    """Return the URL of a deployed stage. If AWS doesn't reveal it, return a placeholder: the link is valid anyway."""
+    """Return the URL of a deployed stage, or a placeholder if AWS doesn't return it. The link is valid anyway."""
     try:
         api = deployed.api_of(stage)
     except (DeployError, *aws_errors.REFUSED, LookupError):

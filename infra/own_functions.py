@@ -21,7 +21,7 @@ def sources(app: Any) -> dict[str, str]:
 def existing(stage: str) -> Iterator[str]:
     """Yield Chalice's names of the operator's functions of a stage that exist in AWS.
 
-    Chalice's tag shows the stage of a function: `latchkey-dev-eu-report` could belong to the stage `dev` or `dev-eu`.
+    The stage is read from Chalice's tag, since `latchkey-dev-eu-report` could belong to the stage `dev` or `dev-eu`.
     """
     import boto3
 

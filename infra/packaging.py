@@ -1,7 +1,7 @@
 """Build the deployment package of `chalice deploy` and `package`: the code, and the wheels in `requirements.txt`.
 
-Builds are reproducible: the same checkout gives the same bytes. A package is created atomically, because Chalice reuses
-an existing package file.
+Builds are reproducible: the same checkout always results in the same bytes. A package is created atomically, because
+Chalice reuses an existing package file.
 """
 
 import hashlib

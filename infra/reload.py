@@ -42,7 +42,7 @@ class Server:
             cwd=ROOT,
             stdin=subprocess.PIPE,
             pass_fds=[listener.fileno()],
-            # Start the server in its own session, so that Ctrl-C doesn't reach it. This process ends it.
+            # Start the server in its own session. So Ctrl-C reaches only this process, which then ends the server.
             start_new_session=True,
         )
         return cls(process)

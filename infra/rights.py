@@ -82,7 +82,7 @@ RESOURCES = {
 }
 """The resources that CloudFormation creates for a stage, by AWS service."""
 BESIDE = {"cloudwatch": ("EnableAlarmActions",)}
-"""The deployment's own calls on these resources, by AWS service."""
+"""The calls that a deployment itself makes for these resources, by AWS service."""
 Statement = dict[str, Any]
 
 

@@ -84,7 +84,7 @@ def _role(name: str, mail_from: str) -> Template:
 
 
 def _fill_in(statement: dict[str, Any], mail_from: str) -> dict[str, Any]:
-    """Return a policy statement with the sender filled in. For a stage without emails, it has no resources.
+    """Return a policy statement with the sender filled in. For a stage without emails, the statement has no resources.
 
     In its sandbox, SES also requires permission for the recipient's identity. So the statement allows all identities,
     and a condition restricts the sender's address.

@@ -43,7 +43,7 @@ def _mappings(name: str, mappings: Iterable[dict[str, Any]], sources: Mapping[st
         }.get(service)
         if details is None:
             continue  # Chalice must not delete it, because it can't have created it
-        # Chalice keeps a mapping with the plain name whatever its stream is. Another name makes it delete an outdated one.
+        # Chalice would keep a mapping with the plain name although its stream is outdated, but deletes other names.
         is_current = service != "dynamodb" or source == sources.get(name)
         yield {
             "name": f"{name}-{service}-event-source" + ("" if is_current else f"-{mapping['UUID']}"),

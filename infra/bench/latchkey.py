@@ -18,7 +18,7 @@ from infra.local_gateway.lambda_context import LambdaContext
 Event = dict[str, Any]
 
 SUBJECTS = 50
-"""The number of accounts: enough to keep each below its limits, few enough to fit into the local caches."""
+"""The number of accounts. It is large enough that none reaches its limits, and small enough for the local caches."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Install the compared libraries under `.local/bench`: a virtual environment for Python, `node_modules` for Node.js.
 
-Versions are pinned in `infra/requirements/bench.txt` and in the lock file in `peers/`; every set of pins has its own
-folder. A library that can't be installed isn't measured. After a change of `peers/package.json`, update the lock file:
-run `npm install --package-lock-only --omit-lockfile-registry-resolved` in `peers/`.
+Versions are pinned in `infra/requirements/bench.txt` and in the lock file in `peers/`. Changed pins are installed into
+another folder. A library that can't be installed isn't measured. After a change of `peers/package.json`, update the
+lock file: run `npm install --package-lock-only --omit-lockfile-registry-resolved` in `peers/`.
 """
 
 import hashlib

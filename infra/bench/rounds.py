@@ -35,7 +35,7 @@ class NotMeasured(Exception):
 
 @dataclass
 class Measured:
-    """The result of one contender: its rounds, or the reason why it has none."""
+    """The result of one contender: its rounds, or the reason why it wasn't measured."""
 
     contender: Contender
     rounds: list[Round] = field(default_factory=list)

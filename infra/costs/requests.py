@@ -56,7 +56,7 @@ class Shape:
 
     @property
     def logged_bytes(self) -> float:
-        """Return the size of all log lines: the functions', Lambda's and API Gateway's."""
+        """Return the size of all log lines: those of the functions, of Lambda and of API Gateway."""
         return self.line_bytes + self.invocations * INVOCATION_BYTES + self.is_request * ACCESS_BYTES
 
     @property

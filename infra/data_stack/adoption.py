@@ -19,7 +19,7 @@ def names(wanted: Template, stage: str) -> dict[str, str]:
 
 
 def existing(wanted: Template, stage: str) -> list[str]:
-    """Return the names of the existing tables and log groups, whether or not a stack has them."""
+    """Return the names of all existing tables and log groups, including those that are already part of a stack."""
     return [
         *tables.existing(tables.names(wanted, stage)),
         *log_groups.existing(log_groups.names(wanted, stage)),

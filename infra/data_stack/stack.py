@@ -157,7 +157,7 @@ class DataStack:
     def _adopt(self, wanted: Template, orphans: list[str], chosen: Mapping[str, str], *, exists: bool) -> None:
         """Import existing resources into the stack with their current properties.
 
-        The next update changes the properties to the wanted ones, because an import can't make other changes.
+        An import can't change the properties, so the next update sets the wanted ones.
         """
         self._say(f"Importing existing resources into the data stack {self.name}: {', '.join(orphans)} …")
         now = self.now() if exists else {**wanted, "Resources": {}, "Outputs": {}}

@@ -24,7 +24,7 @@ def check(name: str, status: str, region: str = "") -> None:
 
 
 def remedy(name: str, status: str, again: str, region: str = "") -> str:
-    """Return instructions, which end with `again`, if a stack can be neither updated nor deleted; "" otherwise."""
+    """Return instructions, the last of which is `again`, if a stack can't be updated or deleted; otherwise ""."""
     if status in ONLY_DELETABLE:
         return ""
     if status.endswith("_IN_PROGRESS"):

@@ -1,4 +1,4 @@
-"""Load and check app.py before a command changes anything: an error in it would stop Chalice midway."""
+"""Load and check app.py before a command changes anything, because an error in app.py would stop Chalice midway."""
 
 import os
 import re
@@ -50,7 +50,7 @@ def _loaded(stage: str) -> Config:
 
 def _in_words(error: BaseException) -> str:
     """Return an error in one line, with the innermost line of app.py or chalicelib in its traceback."""
-    if isinstance(error.__context__, SyntaxError):  # Chalice raises a RuntimeError with a multi-line message instead
+    if isinstance(error.__context__, SyntaxError):  # Chalice raises a multi-line RuntimeError instead of it
         error = error.__context__
         place = [(error.filename or "app.py", error.lineno)]
     else:

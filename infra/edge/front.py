@@ -140,7 +140,7 @@ class Front:
         )
 
     def _has_distribution(self, stack: dict[str, Any] | None) -> bool:
-        """Return whether the distribution exists. After a failed deletion, the stack may have only its functions."""
+        """Return whether the distribution exists. After a failed deletion, the stack may contain only its functions."""
         return stack is not None and stack["StackStatus"] != states.DELETING and self.distribution.has(CLOUDFRONT)
 
     def rotate(self, api: dict[str, str], boundary: str = "") -> None:

@@ -16,7 +16,7 @@ from infra.template import Template
 FUNCTION = "AWS::Lambda::Function"
 WHOLE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 WAIT = {"Delay": 15, "MaxAttempts": 160}
-"""The polling interval (s), and the maximum number of polls. A deletion takes CloudFront the longest."""
+"""The polling interval (s), and the maximum number of polls. CloudFront takes longest to delete a distribution."""
 
 
 class CopiesLeft(DeployError):
@@ -64,7 +64,7 @@ class EdgeStack:
         states.check(self.name, self._status(), self.region)
 
     def remedy(self, status: str, again: str) -> str:
-        """Return instructions, which end with `again`, if the stack failed or is being updated; "" otherwise."""
+        """Return instructions, the last of which is `again`, if the stack failed or is being updated; otherwise ""."""
         if status in ONLY_DELETABLE:
             return f"The stack {self.name} is incomplete ({status}). To delete and recreate it: {again}."
         return states.remedy(self.name, status, again, self.region)

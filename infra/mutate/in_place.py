@@ -80,7 +80,7 @@ def _read_by(module: ModuleType) -> frozenset[str]:
 
 
 def _read_at_import(node: ast.AST) -> frozenset[str]:
-    """Return the names and attributes that a statement reads at import; the bodies of functions run only later."""
+    """Return the names and attributes that a statement reads at import. The bodies of functions are ignored."""
     parts: Iterable[ast.AST] = ast.iter_child_nodes(node)
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         defaults = (*node.args.defaults, *(each for each in node.args.kw_defaults if each))

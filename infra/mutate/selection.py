@@ -65,10 +65,11 @@ class Coverage:
     def tests_of(self, place: Place) -> list[str]:
         """Return the tests that cover a place. Tests of the file come first, then those of its package, then others.
 
-        Each of these groups begins with the fastest test. For a place in a function, these are the tests that run the
-        place; if there are none, those that run any line of the file. For a place that only runs at import, these are
-        the tests that run any line of the file and the fast tests of the package or, if no test runs any line of the
-        file, all tests. For declarations in a `tables.py`, add the tests that compare models with the stack's tables.
+        In each of these groups, the fastest test comes first. A place in a function is covered by the tests that run it
+        or, if there are none, by all tests that run any line of the file. A place outside of functions is covered by
+        all tests that run any line of the file and by the fast tests of the package. If no test runs a line of the
+        file, such a place is covered by all tests. Declarations in a `tables.py` are also covered by the tests that
+        compare models with the stack's tables.
         """
         lines = self.lines.get(place.path, {})
         found = self._at(place) - {""}

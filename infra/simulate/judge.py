@@ -64,7 +64,7 @@ class Judge:
         self.latest_change_us = max(self.latest_change_us, late_us)
 
     def grant_uncounted(self, account: Account, arrived_us: int) -> None:
-        """Record a request that was admitted uncounted, because DynamoDB was unavailable (fail-open)."""
+        """Record a request that was admitted without being counted, because DynamoDB was unavailable (fail-open)."""
         self.unasked += 1
         self._note_moment(account, arrived_us)
 
@@ -97,7 +97,7 @@ class Judge:
 
 
 def _find_missed_changes(account: Account, arrived_us: int, principal: Principal) -> Iterator[int]:
-    """Yield the times of the responses to changes after the verification, if they preceded the request's arrival."""
+    """Yield the response times of changes that completed before the request, but began after its verification."""
     return (done_us for made_us, done_us in account.changes if done_us <= arrived_us and principal.truly_us < made_us)
 
 

@@ -61,7 +61,7 @@ def cross_origin(path: str, method: str) -> dict[str, str]:
 
 
 def headers_of_limits() -> dict[str, str]:
-    """Return the expected limit headers for the tier of the run's account. Numbers that change over time match any."""
+    """Return the limit headers for the tier of the run's account. Numbers that change over time match any number."""
     full = limit_headers.Allowance(TIER, TIER.quota or 0, TIER.burst, 0, 0, 0)
     policy = limit_headers.headers(full)["RateLimit-Policy"]
     return {

@@ -24,11 +24,11 @@ TIER = tiers.FREE
 DOMAIN = "example.com"
 CLEANUP = "cleaning up"
 TRIES = 3
-"""The number of attempts to use a key, a second apart: a 429 doesn't show whether the key is valid."""
+"""The number of attempts to use a key, a second apart, because a 429 doesn't show whether the key is valid."""
 
 
 class Unconfirmed(Exception):
-    """The account can't have keys, because its address is unverified: an administrator's key has created it."""
+    """The account can't create keys: an administrator's key has created it, so its email address is unverified."""
 
 
 @dataclass
