@@ -78,7 +78,7 @@ class Page:
         return next((form for form in self._read().forms if urlsplit(form.action).path == self.root + path), None)
 
     def value(self, element_id: str) -> str:
-        """Return the value of the input or text area with an id."""
+        """Return the value of the input or text area with the given id."""
         return self._read().values[element_id]
 
     def message(self) -> str:

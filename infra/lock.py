@@ -68,7 +68,7 @@ def holder(stage: str) -> str:
 
 
 def table_of(stage: str) -> str:
-    """Return the name of the table with a stage's lock and its recorded parameters."""
+    """Return the name of the table that contains a stage's lock and its recorded parameters."""
     return f"latchkey-{stage}-tickets"
 
 

@@ -22,7 +22,7 @@ SOURCES = frozenset({".py", ".html", ".txt", ".css", ".js", ".svg", ".json", ".m
 LOOK_EVERY_S = 0.3
 END_WITHIN_S = 5
 CANNOT_START = 3
-"""The exit status of a server that can't start, but not because of its code: for example, a setting is invalid."""
+"""The exit status of a server that can't start for another reason than its code, such as an invalid setting."""
 
 Snapshot = dict[Path, tuple[int, int]]
 

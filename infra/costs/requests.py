@@ -52,7 +52,7 @@ class Shape:
     is_request: bool = True
     """Whether the traffic passes through API Gateway; scheduled runs don't."""
     traced: float = TRACED
-    """The fraction of requests that X-Ray records, which is above the default at low request rates."""
+    """The fraction of requests that X-Ray records. At low request rates, it exceeds the default."""
 
     @property
     def logged_bytes(self) -> float:

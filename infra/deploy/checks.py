@@ -17,7 +17,7 @@ Chalice treats any newer version as 3.15.
 
 
 def check_python(version: tuple[int, ...]) -> None:
-    """Raise DeployError if Lambda doesn't support this process's Python version, which Chalice sets for the functions."""
+    """Raise DeployError if Lambda doesn't support this process's Python version, which the functions would also use."""
     if version[:2] not in PYTHONS:
         oldest, newest = (".".join(map(str, each)) for each in (PYTHONS[0], PYTHONS[-1]))
         raise DeployError(

@@ -198,8 +198,8 @@ class Front:
     def delete(self) -> str:
         """Delete both stacks. Return the resources that remain, with instructions, or "".
 
-        The order is: CloudFront's distribution, the functions' trust in its header, the API's web ACL. So even if a
-        later step fails, no other caller can reach an API that trusts the header.
+        First delete CloudFront's distribution, then end the functions' trust in its header, and last open the API. So
+        even if a step fails, no other caller can reach an API that trusts the header.
         """
         left = ""
         if self._must_delete():

@@ -15,7 +15,7 @@ from infra.simulate.assumptions import MS, S
 
 KEEPS_UNDER = 0.8
 SPRINT_REQUESTS = {FREE: 400, PRO: 800}
-"""The number of requests in a client's batch, which it sends at 80 % of its burst limit."""
+"""The number of requests that a client sends as one batch, at 80 % of its burst limit."""
 PAGE_REQUESTS_S = {FREE: 0.2, PRO: 2.0}
 """The average rate of a client that opens pages, each with a few requests: at most 80 % of its quota."""
 PIPELINE_REQUESTS_S = 400
