@@ -1,4 +1,7 @@
-"""`make admin` and `make admins`: grant, revoke and list the administrator role; warn if nobody has it."""
+"""`make admin` and `make admins`: grant or revoke the administrator role, and list the administrators.
+
+Warn if the stage has no active administrator.
+"""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""Find out which service responds at a URL: a domain's DNS may point elsewhere than the configuration says."""
+"""Find out which service responds at a URL, since a domain's DNS may not point at the configured service."""
 
 import http.client
 import json
@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 WITHIN_S = 10
 BODY_BYTES = 100
-"""The maximum number of bytes to read, which is more than the body of /health has."""
+"""The maximum number of bytes to read, which is more than the body of /health contains."""
 CLOUDFRONTS, GATEWAYS = "X-Amz-Cf-Id", "x-amz-apigw-id"
-"""The headers that identify every response from CloudFront, and every response from API Gateway."""
+"""The response header that CloudFront adds to every response, and the one that API Gateway adds."""
 
 
 class HealthResponse(NamedTuple):
@@ -35,7 +35,7 @@ def is_gateway(url: str) -> bool:
 
 
 def is_latchkey(url: str) -> bool:
-    """Return whether a healthy Latchkey responds at a URL. The response doesn't tell which deployment it is."""
+    """Return whether a healthy Latchkey responds at a URL. It can be any stage's: they all respond alike."""
     response = _get_health(url)
     if response is None or response.status != 200:
         return False
@@ -46,7 +46,7 @@ def is_latchkey(url: str) -> bool:
 
 
 def _get_health(url: str) -> HealthResponse | None:
-    """Return the response to GET /health, None if there is none. `url` is https, from a domain or a valid setting."""
+    """Return the response to GET /health, None if there is no response. The scheme of `url` must be https."""
     try:
         with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=WITHIN_S) as response:  # noqa: S310 - as above
             return HealthResponse(response.status, response.headers, response.read(BODY_BYTES))

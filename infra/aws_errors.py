@@ -12,7 +12,7 @@ from infra.aws_settings import ENDPOINT, HALF, NO_REGION, PROFILES, no_profile, 
 from infra.failed import one_line
 
 REFUSED = (ClientError, BotoCoreError)
-"""The exceptions of AWS calls that `in_words` explains."""
+"""The exceptions that AWS calls raise and that `in_words` explains."""
 NO_CREDENTIALS = "No AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
 EXPIRED = ("ExpiredToken", "ExpiredTokenException")
 SKEWED = ("RequestTimeTooSkewed", "RequestTimeTooSkewedException", "RequestExpired", "RequestInTheFuture")
@@ -27,13 +27,13 @@ DENIED = (
 )
 THROTTLED = ("Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded")
 OF_CLOCK = ("Signature expired", "Signature not yet current")
-"""Phrases in the messages of signature errors that a wrong clock causes."""
+"""Phrases in AWS's message if a signature is invalid because the clock of this machine is wrong."""
 MESSAGE_MAX = 300
 """The maximum length of a message that is quoted from AWS."""
 
 
 def in_words(error: Exception) -> str:
-    """Return the explanation of an AWS error on one line, with the remedy if it is known.
+    """Return the explanation of an AWS error on one line, with the remedy if a remedy is known.
 
     For other exceptions, return their own message.
     """
@@ -48,8 +48,8 @@ def in_words(error: Exception) -> str:
 
 
 def refusal(code: str, message: str) -> str:
-    """Return the cause of an AWS error and its remedy, "" if the cause is neither credentials nor throttling."""
-    # Quote only the first line: in the next lines, AWS repeats a wrongly signed request with its session token.
+    """Return the cause of an AWS error and its remedy if credentials or throttling are the cause; otherwise ""."""
+    # Quote only the first line: after it, AWS may quote the wrongly signed request, which contains the session token.
     quoted = one_line(message.partition("\n")[0][:MESSAGE_MAX])
     if code in SKEWED or (code in UNSIGNED and any(each in quoted for each in OF_CLOCK)):
         return f"The clock of this machine is wrong ({quoted}). Set it, then run this again."

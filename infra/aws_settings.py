@@ -1,6 +1,6 @@
 """Check AWS variables and files, and explain an invalid one in a sentence that names the setting and the remedy.
 
-botocore reports invalid settings with a traceback or without the variable's name, and some of them only during a call.
+botocore reports an invalid setting with a traceback or without the variable's name, and sometimes only during a call.
 """
 
 import os
@@ -85,7 +85,7 @@ def _check_file(variable: str, given: str | None, default: str) -> None:
             file.open("rb").close()
             load_config(str(file))
     except exceptions.ConfigNotFound:
-        return  # botocore also ignores a path that isn't a file, such as /dev/null
+        return  # accept a path that isn't a file, such as /dev/null, because botocore ignores it
     except (exceptions.ConfigParseError, ValueError) as error:
         raise Mistake(f"{name} can't be used: it isn't a file of profiles, like [default]. {remedy}") from error
     except OSError as error:
@@ -93,7 +93,7 @@ def _check_file(variable: str, given: str | None, default: str) -> None:
 
 
 def _settings(session: Any) -> Iterator[tuple[str, str, Takes]]:
-    """Yield each of botocore's settings in the environment, or else in the profile, with the check of its value."""
+    """Yield the name, the value and the rule of each AWS setting. The environment takes precedence over the profile."""
     configured = session.get_scoped_config()
     where = f" of {profile()}"
     for key, takes in SETTINGS.items():
@@ -156,4 +156,4 @@ SETTINGS = {
     "response_checksum_validation": one_of("when_supported", "when_required"),
     "account_id_endpoint_mode": one_of("preferred", "required", "disabled"),
 }
-"""The checks of settings for which botocore would raise a traceback, by botocore's lower-case name of the setting."""
+"""The rules for settings whose invalid values make botocore raise a traceback, by the name that a profile uses."""

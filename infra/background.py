@@ -1,4 +1,4 @@
-"""Run the background functions in a local run, which Lambda invokes for stream records and by schedule.
+"""Run the background functions of a local run. In AWS, Lambda invokes them for stream records and by schedule.
 
 One thread reads the DynamoDB stream of events, and another thread runs the scheduled functions.
 """
@@ -54,7 +54,7 @@ def _keep_time(ended: threading.Event) -> None:
 
 
 class _Records:
-    """The stream of the events table, read from its beginning, so that no record of a killed run is missed."""
+    """Reads the stream of the events table from the beginning, so that no record of a killed run is missed."""
 
     def __init__(self) -> None:
         # dynoxide's shard ids are too short for botocore's parameter validation.

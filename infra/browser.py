@@ -78,11 +78,11 @@ class Page:
         return next((form for form in self._read().forms if urlsplit(form.action).path == self.root + path), None)
 
     def value(self, element_id: str) -> str:
-        """Return the value of the input or text area with an id."""
+        """Return the value of the input or text area with the given id."""
         return self._read().values[element_id]
 
     def message(self) -> str:
-        """Return the lead paragraph, which says on an error page what is wrong; "" without one."""
+        """Return the lead paragraph, which explains the error on an error page; "" if the page has none."""
         return " ".join(self._read().lead.split())
 
     def _read(self) -> "_Reader":
@@ -119,7 +119,7 @@ class Browser:
         return self.send(page or self.open("/login"), "/login", email=email, password=password)
 
     def decide(self, url: str, decision: str, *, email: str, password: str) -> str:
-        """Open an authorization request, log in and submit the decision if asked, and return the redirect's URL."""
+        """Open an authorization request, log in and submit the decision if required, and return the redirect's URL."""
         page = self.open(url)
         if page.form("/login"):
             page = self.log_in(email, password, page)

@@ -1,8 +1,8 @@
 """Patches of Chalice's command line, so that its plain commands work without a wrapper.
 
-`deploy` and `package`: gateway responses in the API document, the roles and the stream of the data stack,
-adoption of existing resources, and complete packages (`packaging.py`).
-`local`: the local gateway instead of Chalice's.
+`deploy` and `package` add the gateway responses to the API document, use the roles and the stream of the data stack,
+and build complete packages (`packaging.py`). `deploy` also adopts existing resources (`deployed.py`).
+`local` runs the local gateway instead of Chalice's.
 """
 
 import os
@@ -41,12 +41,12 @@ WITH_DATA = "PACKAGED_WITH_LATCHKEY_DATA"
 """An environment variable that is set while `make package` packages service and data together."""
 
 WITHOUT_CLIENT_IP_HEADER = "DEPLOYED_WITHOUT_CLIENT_IP_HEADER"
-"""An environment variable that is set while callers could forge the client address header, so it isn't trusted yet."""
+"""An environment variable that is set while the client address header isn't trusted, since callers could forge it."""
 
 DELETES_MAX, BETWEEN_DELETES_S = 10, 31
 
 NOT_YET = r"(?i)cannot access stream|role.*can ?not be assumed"
-"""Lambda's errors in the seconds until a new IAM role has propagated, in addition to those that Chalice retries."""
+"""Errors that Lambda returns until a new IAM role has propagated. Chalice itself retries only other errors."""
 
 STREAM = "stream"
 """Chalice's name of the function that reads the stream of events."""
@@ -68,7 +68,7 @@ def install() -> None:
     DisplayOnlyExecutor.execute = _show_plan  # type: ignore[method-assign]  # as above
     CLIFactory.create_app_packager = _create_packager  # type: ignore[method-assign]  # as above
     TypedAWSClient._is_iam_role_related_error = _is_not_yet  # type: ignore[method-assign]  # as above
-    # Chalice uses this method to retry changes of an event source mapping, which also fail while a role is new.
+    # Chalice uses this method to retry changes of event source mappings. These changes also fail while a role is new.
     TypedAWSClient._is_settling_error = _is_still_settling  # type: ignore[method-assign]  # as above
     TypedAWSClient.delete_rest_api = _delete_api  # type: ignore[method-assign]  # as above
     local.create_local_server = create_local_server  # type: ignore[assignment]  # as above
@@ -87,7 +87,10 @@ def create_local_server(app: Any, _config: Config, host: str, port: int) -> serv
 
 
 def prepare_environment(public_url: str) -> None:
-    """Set the variables of a local run: its URL and, with a local database, the local stage and fake credentials."""
+    """Set the environment variables of a local run.
+
+    With a local database, these include the stage `local` and fake AWS credentials.
+    """
     if not os.environ.get("LATCHKEY_PUBLIC_URL"):
         os.environ["LATCHKEY_PUBLIC_URL"] = public_url
     if _has_local_engine():
@@ -125,7 +128,7 @@ def _create_deployer(self: CLIFactory, session: Any, config: Config, ui: Any) ->
 
 
 def _create_planner(self: CLIFactory, session: Any, config: Config, ui: Any) -> Any:
-    """Return the planner; before the data stack exists, the roles and the stream have no ARN."""
+    """Return the planner of a dry run. Without a data stack, the ARN of the stream is a placeholder."""
     try:
         _prepare_deployment(config)
     except LookupError:
@@ -147,9 +150,9 @@ def _show_plan(self: DisplayOnlyExecutor, plan: Any) -> None:
 
 
 def _prepare_deployment(config: Config) -> dict[str, str]:
-    """Configure each function's role and the stream of events, from the data stack.
+    """Add the roles and the events stream of the data stack to the configuration.
 
-    Returns the outputs of that stack.
+    Returns the outputs of the data stack.
     """
     if WITHOUT_CLIENT_IP_HEADER in os.environ:
         viewer_address.distrust(config._config_from_disk, config.chalice_stage)
@@ -192,7 +195,7 @@ def _give_roles(config: Config, role_of: Callable[[str], str]) -> None:
 
 
 def _of_function(config: Config, name: str) -> dict[str, Any]:
-    """Return the configuration of one of the stage's functions, which callers may change."""
+    """Return the configuration of one of the stage's functions. Callers may modify this dictionary."""
     functions = config._config_from_disk["stages"][config.chalice_stage].setdefault("lambda_functions", {})
     configured: dict[str, Any] = functions.setdefault(name, {})
     return configured

@@ -19,7 +19,7 @@ class _ClosableOutput:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        """Write, or discard the text if the reader has closed the output."""
+        """Write a text, or discard it if the reader has closed the output."""
         try:
             self._stream.write(text)
         except BrokenPipeError:
@@ -27,7 +27,7 @@ class _ClosableOutput:
         return len(text)
 
     def flush(self) -> None:
-        """Flush, unless the reader has closed the output."""
+        """Flush the output, unless the reader has closed it."""
         try:
             self._stream.flush()
         except BrokenPipeError:

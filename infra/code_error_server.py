@@ -15,7 +15,10 @@ PAGE = f"""<!doctype html>
 """
 LOOKS_FOR_AN_END_EVERY_S = 0.1
 READ_MAX_BYTES = 10 * 1024 * 1024
-"""The maximum number of body bytes to read and discard: without reading, the client could get a reset, not the 503."""
+"""The maximum number of body bytes to read and discard.
+
+If the server closed the connection before reading the body, the client could get a reset instead of the 503.
+"""
 
 
 @contextmanager

@@ -1,4 +1,7 @@
-"""Validate `.chalice/config.json` before a command changes anything: Chalice or AWS would reject it midway."""
+"""Validate `.chalice/config.json` before a command changes anything.
+
+Otherwise Chalice or AWS would reject an invalid value only after the command has made some of its changes.
+"""
 
 import json
 import re
@@ -23,7 +26,7 @@ Configuration = dict[str, Any]
 
 
 def of_stage(stage: str) -> Configuration:
-    """Return the whole configuration. Raises DeployError, with the invalid key and its accepted values."""
+    """Return the whole file's content. Raises DeployError if the file or its part for the stage is invalid."""
     whole = _loaded()
     _check(
         whole, "app_name", Takes(f'"{APP}", since the commands find a stage in AWS by it', lambda given: given == APP)
@@ -50,7 +53,7 @@ def of_stage(stage: str) -> Configuration:
                 _check(level[DOMAIN], key, takes, f"{place}{DOMAIN}.", is_needed=key in NEEDED_OF_DOMAIN)
     if (whole | chosen).get("api_gateway_endpoint_type") == "PRIVATE" and not (whole | chosen).keys() & OF_PRIVATE:
         raise DeployError(f"{FILE}: a PRIVATE endpoint needs {' or '.join(OF_PRIVATE)}, which say who may call it.")
-    for key in ("manage_iam_role", "iam_role_arn"):  # otherwise Chalice creates its own roles, or its dry run fails
+    for key in ("manage_iam_role", "iam_role_arn"):  # without them, Chalice creates other roles, or its dry run fails
         _check(whole | chosen, key, OF_LEVEL[key], is_needed=True)
     return whole
 
@@ -63,7 +66,7 @@ def gateway_stage(stage: str) -> str:
 
 
 def setting(stage: str, name: str) -> str:
-    """Return the configured value of an environment variable of a stage's functions; "" if it has none."""
+    """Return the configured value of an environment variable of a stage's functions; "" if no value is configured."""
     whole = of_stage(stage)
     for each in (whole["stages"][stage], whole):
         if name in each.get("environment_variables", {}):
@@ -95,7 +98,7 @@ def _loaded() -> Configuration:
 
 
 def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Build a JSON object; raise DeployError for a duplicate key, of which Python would silently keep the last."""
+    """Build a JSON object. Raises DeployError for a duplicate key, since Python would silently use the last value."""
     for name, times in Counter(name for name, _ in pairs).items():
         if times > 1:
             raise DeployError(f'{FILE}: "{name}" is twice in one object, and only the last one counts. Remove one.')

@@ -1,6 +1,6 @@
 """Create the demo accounts of a local run: one for each tier, an administrator, and an OAuth application.
 
-They are created once, so that the examples with curl have an account and a key.
+The examples with curl use these accounts and their keys. Later runs keep the accounts of the first run.
 """
 
 from collections.abc import Sequence

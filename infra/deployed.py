@@ -1,4 +1,4 @@
-"""Find the deployed resources of a stage in AWS by name, and write them where Chalice looks for them.
+"""Adopt a stage's deployed resources for Chalice: find them in AWS by name, and record them in Chalice's state file.
 
 Chalice knows only what it wrote to `.chalice/deployed` after its last successful deployment. In another checkout, or
 after a failed deployment, it would create a second API and fail because the subscription already exists. So this file
@@ -27,7 +27,7 @@ def function_name(stage: str, name: str) -> str:
 
 
 def note_for_deployment(stage: str, sources: Mapping[str, str] = NO_SOURCES) -> None:
-    """Record a stage's existing resources for Chalice, and its configured domain if that has no mapping yet.
+    """Record a stage's existing resources for Chalice, including a configured domain without mappings.
 
     `sources` are the streams and topics that app.py declares, by function.
     """
@@ -39,14 +39,14 @@ def note_for_deployment(stage: str, sources: Mapping[str, str] = NO_SOURCES) -> 
 
 
 def note_for_deletion(stage: str) -> None:
-    """Record a stage's existing resources for Chalice, except resources that may belong to others."""
+    """Record a stage's existing resources for Chalice, except a domain without mappings, which may have another use."""
     _note(stage, found(stage))
 
 
 def found(stage: str, sources: Mapping[str, str] = NO_SOURCES) -> list[Resource]:
     """Return a stage's existing service resources, in Chalice's format.
 
-    Chalice deletes the last resource first, so a domain follows the API that it is mapped to.
+    Chalice deletes resources in reverse order, so a domain is listed after the API that it is mapped to.
     """
     from infra import domains
 
@@ -103,7 +103,7 @@ def data_stack(stage: str) -> str:
 
 
 def variables(stage: str) -> dict[str, str] | None:
-    """Return the environment variables of a stage's API function, which are its settings; None without a function."""
+    """Return the settings of a stage: its API function's environment variables. None if the function doesn't exist."""
     import boto3
 
     client = boto3.client("lambda")
@@ -181,9 +181,9 @@ def _stream(stage: str) -> str:
 
 
 def _apis(stage: str) -> Iterator[str]:
-    """Yield the ids of the APIs that invoke a stage's function; an interrupted deployment may have left two.
+    """Yield the ids of the APIs that invoke a stage's function; an interrupted deployment may have left two APIs.
 
-    An API with another name belongs to others, even if it may invoke the function.
+    An API with another name than Latchkey's isn't part of a stage, even if it is allowed to invoke the function.
     """
     import boto3
 

@@ -74,7 +74,10 @@ def api_at(configured: dict[str, str]) -> str:
 
 
 def command_to_lead(configured: dict[str, str], api: str, gateway_stage: str, *, was: str) -> str:
-    """Return the AWS CLI command that maps a configured domain to an API; `was` is the id of its current API."""
+    """Return the AWS CLI command that maps a configured domain to an API.
+
+    `was` is the id of the API that the domain is mapped to now, or "".
+    """
     at = f"--domain-name {configured['domain_name']} --base-path '{_path(configured)}'"
     if was:
         return f"aws apigateway update-base-path-mapping {at} --patch-operations op=replace,path=/restapiId,value={api}"
@@ -102,8 +105,8 @@ def is_to_be_made(configured: dict[str, str] | None) -> bool:
 def release(stage: str, named: str | None, apis: Collection[str], say: Callable[[str], None]) -> None:
     """Remove the mappings to a stage's APIs, except for a domain that Chalice will delete together with the APIs.
 
-    That is the `named` domain, if it has no other mappings. Also deletes a domain that an interrupted command has
-    tagged for deletion.
+    Chalice deletes only the `named` domain, and only if it has no other mappings. Also delete a domain that an
+    interrupted command has tagged for deletion.
     """
     gateways = boto3.client("apigateway")
     pages = gateways.get_paginator("get_domain_names").paginate()

@@ -104,7 +104,7 @@ def _launch(command: Command) -> Engine:
     arguments, environment, port = command
     LOCAL.mkdir(exist_ok=True)
     with (LOCAL / "engine.log").open("ab") as log:
-        # In its own session, so that Ctrl-C reaches only this process, which stops the database last.
+        # Start the database in its own session. So Ctrl-C reaches only this process, which stops the database last.
         process = subprocess.Popen(
             arguments, env=os.environ | environment, stdout=log, stderr=log, start_new_session=True
         )

@@ -1,4 +1,4 @@
-"""Print tracebacks of a local run readably in the terminal, since the log has them as one escaped line of JSON."""
+"""Print tracebacks of a local run readably in the terminal, since the log contains them only as escaped JSON."""
 
 import logging
 import sys

@@ -1,7 +1,7 @@
 """Define API Gateway's gateway responses, which it sends without calling Latchkey, for deployments and local runs.
 
-Such a request isn't counted, so its limit headers are 0, 0, 0. A response carries the CORS headers,
-because without them a page would see a network error instead of a 401.
+A request that API Gateway itself responds to isn't counted, so the limit headers of its response are 0, 0, 0. The
+responses include the CORS headers, because without them a page would see a network error instead of a 401.
 """
 
 import json
@@ -51,10 +51,10 @@ _BUSY = RateLimited(1)
 RESPONSES = {
     "UNAUTHORIZED": GatewayResponse(MissingApiKey.error, MissingApiKey.documented, 401, challenge={}),
     "ACCESS_DENIED": GatewayResponse(_CONTEXT_ERROR, _CONTEXT_MESSAGE, 401, challenge=www_authenticate.INVALID_TOKEN),
-    # Unknown routes: API Gateway parses an Authorization header as SigV4, so there are two types.
+    # API Gateway sends two types for unknown routes, because it parses an Authorization header as a SigV4 signature.
     "MISSING_AUTHENTICATION_TOKEN": GatewayResponse(NotFound.error, _UNKNOWN_ROUTE, 404),
     "INVALID_SIGNATURE": GatewayResponse(NotFound.error, _UNKNOWN_ROUTE, 404),
-    # The mock integration of unknown paths rejects bodies that aren't JSON with this type.
+    # API Gateway sends this type if the mock integration for unknown paths doesn't accept the body's media type.
     "UNSUPPORTED_MEDIA_TYPE": GatewayResponse(NotFound.error, _UNKNOWN_ROUTE, 404),
     "THROTTLED": GatewayResponse(_BUSY.error, _BUSY.message, 429, tuple(_BUSY.headers.items())),
     # A status here would override the status of every type that isn't listed.
@@ -110,7 +110,7 @@ def sends_page(path: str, methods: Iterable[str]) -> bool:
 def render(kind: str, *, status: int, context: Mapping[str, str], own_message: str) -> tuple[int, dict[str, str], str]:
     """Return status, headers and body of a gateway response, for the local gateway.
 
-    `context` is the authorizer's; `own_message` and `status` are API Gateway's defaults.
+    `context` is the context that the authorizer returned; `own_message` and `status` are API Gateway's defaults.
     """
     response = RESPONSES[kind]
     body = response.body.replace(_DEFAULT_MESSAGE, json.dumps(own_message))

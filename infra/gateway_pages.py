@@ -1,7 +1,7 @@
 """The 404 page that browsers get for unknown paths, instead of the JSON for API clients.
 
-Gateway responses don't negotiate content, so this is a mock integration whose request template reads the
-headers (the language is Velocity, so the page has no `#` and `$` except in API Gateway's variables).
+Gateway responses don't negotiate content, so this is a mock integration whose request template reads the headers. API
+Gateway's template language is Velocity, so the page contains `#` and `$` only in API Gateway's variables.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,12 +14,12 @@ ASKED = ("Accept", "accept", "Sec-Fetch-Dest", "sec-fetch-dest")
 NOT_FOUND, PAGE = "404", "406"
 """The integration's internal statuses for JSON and for the page; the page's template overrides its status with 404.
 
-API Gateway identifies an integration response by its status, so two of them can't share one.
+API Gateway identifies an integration response by its status, so two responses can't have the same status.
 """
 _AS_NOT_FOUND = f"#set($context.responseOverride.status = {NOT_FOUND})"
 _STAGE = "$context.stage"
 _BODIES = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
-"""The media types that the integration accepts. It would respond to other types with 415."""
+"""The media types that the integration accepts. Requests with other types would get a 415."""
 _HEADERS = {
     "Content-Type": "text/html; charset=utf-8",
     "Cache-Control": "no-store",
@@ -56,7 +56,7 @@ def render(
 
 
 def add_to(method: dict[str, Any], limits: Mapping[str, str]) -> None:
-    """Add the page to a method with a mock integration; `limits` are added to its headers."""
+    """Add the page to a method with a mock integration. `limits` are additional headers of the page's response."""
     wanted = "".join(f" $!input.params('{name}')" for name in ASKED)
     asks = '$asked.contains("text/html") || $asked.contains("document")'
     template = f'#set($asked = "{wanted}")\n{{"statusCode": #if({asks}){PAGE}#{{else}}{NOT_FOUND}#end}}'

@@ -41,7 +41,7 @@ def main() -> int:
 
 
 def fetch(url: str) -> Any:
-    """Return the published JSON document. Raises OSError without a response, and Unusable if it isn't JSON."""
+    """Return the published JSON document. Raises OSError if the request fails, and Unusable if the text isn't JSON."""
     request = urllib.request.Request(url, headers={"Accept": "application/vnd.github+json", "User-Agent": "latchkey"})  # noqa: S310 - the operator's own
     with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310 - as above
         try:

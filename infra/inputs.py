@@ -52,7 +52,7 @@ def _some_of(words: Collection[str]) -> Takes:
 
 
 def _text(most: int, *, besides: str = "") -> Takes:
-    """Accept printable characters and those in `besides`: the status page's XML feed can't contain other characters."""
+    """Accept printable characters and those in `besides`. The status page's XML feed can't contain other characters."""
 
     def hidden(text: str) -> str:
         for each in text:
@@ -133,4 +133,4 @@ TAKES = {
     "TITLE": _text(TITLE_MAX),
     "URL": Takes("the address of the API, like https://api.example.com", _is_url),
 }
-"""The rules by variable, except for STAGE and for switches such as ALL, which make checks."""
+"""The rules by variable, except for STAGE and for switches such as ALL. The Makefile handles switches."""

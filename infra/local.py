@@ -41,7 +41,7 @@ def main() -> int:
 
 
 def _end(*_: object) -> None:
-    # make forwards signals, so this one may arrive a second time, when it must not interrupt the clean-up.
+    # make forwards signals, so SIGTERM may arrive twice. The second one must not interrupt the clean-up.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.exit(0)
 

@@ -29,8 +29,8 @@ MINE = "held_by = :me"
 def on(stage: str) -> Iterator[Callable[[], None]]:
     """Lock a stage for a `with` block; raise DeployError, with the holder's name, if it is locked already.
 
-    A stage without tables can't be locked yet: call the yielded function once they exist. It does nothing if this
-    process already holds the lock.
+    A stage without tables can't be locked yet. Call the yielded function once the tables exist: it locks the stage,
+    unless this process already holds the lock.
     """
     client, table, me = boto3.client("dynamodb"), table_of(stage), secrets.token_hex(8)
     ended = threading.Event()
@@ -68,7 +68,7 @@ def holder(stage: str) -> str:
 
 
 def table_of(stage: str) -> str:
-    """Return the name of the table with a stage's lock and its recorded parameters."""
+    """Return the name of the table that contains a stage's lock and its recorded parameters."""
     return f"latchkey-{stage}-tickets"
 
 
@@ -97,7 +97,7 @@ def _acquire(client: Any, table: str, me: str) -> bool:
 
 def _renew(client: Any, table: str, me: str, ended: threading.Event) -> None:
     while not ended.wait(RENEWED_EVERY_S):
-        with suppress(ClientError, BotoCoreError):  # the next renewal follows before the lock expires
+        with suppress(ClientError, BotoCoreError):  # if this fails, the next renewal is still in time
             client.update_item(
                 TableName=table,
                 Key=KEY,
@@ -108,7 +108,7 @@ def _renew(client: Any, table: str, me: str, ended: threading.Event) -> None:
 
 
 def _describe_holder() -> str:
-    """Return the user name and the machine of this process, which others see while it holds the lock."""
+    """Describe the user and the machine of this process, for the error messages of other processes."""
     try:
         name = getpass.getuser()
     except (OSError, KeyError):  # the user id has no name, as in some containers

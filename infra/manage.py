@@ -193,7 +193,7 @@ def _print_link(ticket: str, stage: str) -> None:
 
 
 def _url_of(stage: str) -> str:
-    """Return the URL of a deployed stage; a placeholder if it can't be found, since the link exists already."""
+    """Return the URL of a deployed stage, or a placeholder if AWS doesn't return it. The link is valid anyway."""
     try:
         api = deployed.api_of(stage)
     except (DeployError, *aws_errors.REFUSED, LookupError):

@@ -77,7 +77,7 @@ def _walk(url: str) -> None:
 
 
 def _client(url: str) -> tuple[str, str]:
-    """Return a client's id and secret: from the environment, or by dynamic registration."""
+    """Return a client's id and secret. Without a client in the environment, register a new one."""
     client_id, client_secret = os.environ.get("CLIENT_ID", ""), os.environ.get("CLIENT_SECRET", "")
     if client_id and client_secret:
         return client_id, client_secret

@@ -1,4 +1,4 @@
-"""The operator's own functions: those that app.py declares in addition to Latchkey's, and those of a stage in AWS."""
+"""Find the functions that the operator has added to Latchkey's: in app.py, and in AWS."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,21 +7,21 @@ from infra import configuration
 
 
 def declared(app: Any) -> list[str]:
-    """Return Chalice's names of the own functions of a Chalice app, without functions for WebSockets."""
+    """Return Chalice's names of the operator's functions in a Chalice app, except those for WebSockets."""
     handlers = (*app.pure_lambda_functions, *app.event_sources, *app.builtin_auth_handlers)
     return sorted({each.name for each in handlers} - set(configuration.OURS))
 
 
 def sources(app: Any) -> dict[str, str]:
-    """Return the DynamoDB stream (ARN) or SNS topic (ARN or name) of each event handler of an app, by its name."""
+    """Return the DynamoDB stream (ARN) or SNS topic (ARN or name) of each event handler of an app, by handler name."""
     named = {each.name: getattr(each, "stream_arn", None) or getattr(each, "topic", None) for each in app.event_sources}
     return {name: source for name, source in named.items() if source}
 
 
 def existing(stage: str) -> Iterator[str]:
-    """Yield Chalice's names of the own functions that a stage has in AWS.
+    """Yield Chalice's names of the operator's functions of a stage that exist in AWS.
 
-    Chalice's tag identifies them: `latchkey-dev-eu-report` could belong to the stage `dev` or `dev-eu`.
+    The stage is read from Chalice's tag, since `latchkey-dev-eu-report` could belong to the stage `dev` or `dev-eu`.
     """
     import boto3
 

@@ -1,7 +1,7 @@
 """Build the deployment package of `chalice deploy` and `package`: the code, and the wheels in `requirements.txt`.
 
-Builds are reproducible: the same checkout gives the same bytes. A package is created atomically, because Chalice reuses
-an existing package file.
+Builds are reproducible: the same checkout always results in the same bytes. A package is created atomically, because
+Chalice reuses an existing package file.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ _own_files = BaseLambdaDeploymentPackager._iter_chalice_lib_if_needed
 
 
 def install() -> None:
-    """Replace Chalice's packager by this one."""
+    """Make Chalice use the functions of this module to build packages."""
     PipRunner.download_manylinux_wheels = _download_pinned_wheels  # type: ignore[method-assign]  # Chalice has no hook
     BaseLambdaDeploymentPackager._iter_chalice_lib_if_needed = _own_sources  # type: ignore[method-assign]  # as above
     LambdaDeploymentPackager.create_deployment_package = _packaged  # type: ignore[method-assign]  # as above

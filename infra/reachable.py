@@ -1,6 +1,6 @@
 """Check that a stage is reachable, before and during a command, and explain errors in a sentence with the remedy.
 
-This applies only to errors that the operator can fix. Other errors are bugs, and keep their traceback.
+Only errors that the operator can fix are explained. Other errors are bugs, and are printed with a traceback.
 """
 
 from collections.abc import Iterator

@@ -22,14 +22,14 @@ SOURCES = frozenset({".py", ".html", ".txt", ".css", ".js", ".svg", ".json", ".m
 LOOK_EVERY_S = 0.3
 END_WITHIN_S = 5
 CANNOT_START = 3
-"""The exit status of a server that can't start, but not because of its code: for example, a setting is invalid."""
+"""The exit status of a server that can't start for another reason than its code, such as an invalid setting."""
 
 Snapshot = dict[Path, tuple[int, int]]
 
 
 @dataclass(slots=True)
 class Server:
-    """A running server process. It ends with this process even after a kill, because its standard input is closed."""
+    """A running server process. It ends when this process ends or is killed, which closes its standard input."""
 
     process: subprocess.Popen[bytes]
 
@@ -42,7 +42,7 @@ class Server:
             cwd=ROOT,
             stdin=subprocess.PIPE,
             pass_fds=[listener.fileno()],
-            # In its own session, so that Ctrl-C reaches only this process, which then ends the server.
+            # Start the server in its own session. So Ctrl-C reaches only this process, which then ends the server.
             start_new_session=True,
         )
         return cls(process)

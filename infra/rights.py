@@ -72,7 +72,7 @@ EDGE_BESIDE = (
     *("apigateway:SetWebACL", "iam:CreateServiceLinkedRole", "lambda:EnableReplication*", "lambda:DisableReplication*"),
     *("lambda:Get*", "wafv2:*WebACL*"),
 )
-"""The calls for the edge that CloudFormation's schemas don't list, for the web ACL and the Lambda@Edge replicas."""
+"""The actions for web ACLs and Lambda@Edge replicas that an edge requires but CloudFormation's schemas don't list."""
 RESOURCES = {
     "cloudwatch": ("alarm:latchkey-{stage}-*", "dashboard/latchkey-{stage}*"),
     "dynamodb": ("table/latchkey-{stage}-*",),
@@ -82,7 +82,7 @@ RESOURCES = {
 }
 """The resources that CloudFormation creates for a stage, by AWS service."""
 BESIDE = {"cloudwatch": ("EnableAlarmActions",)}
-"""The deployment's own calls on these resources, by AWS service."""
+"""The calls that a deployment itself makes for these resources, by AWS service."""
 Statement = dict[str, Any]
 
 
@@ -138,7 +138,7 @@ def operate(stage: str) -> dict[str, Any]:
 
 
 OF_DOMAINS = "ops.apigateway.amazonaws.com"
-"""The service for which AWS creates a service-linked role with the first custom domain in an account."""
+"""The service whose service-linked role AWS creates when the first custom domain of an account is created."""
 LOGS = ("log-group:/aws/lambda/latchkey-{stage}*", "log-group:/latchkey/{stage}/*")
 
 
@@ -164,7 +164,7 @@ def _stacks(stage: str) -> list[str]:
 def _edge(stage: str, by_type: dict[str, list[str]]) -> Statement:
     """Return the permission to create the resources of `EDGE=1`.
 
-    CloudFront's ARNs have random ids, and a service-linked role replicates the function.
+    It allows all distributions, because their ids are random, and the service-linked role that replicates functions.
     """
     made = {action for actions in by_type.values() for action in actions} - set(_of("lambda", OF_FUNCTION))
     # Compare in lower case: IAM ignores the case of actions, and AWS's schemas spell them inconsistently.

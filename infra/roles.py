@@ -32,8 +32,9 @@ def by_function(arns: Mapping[str, str]) -> dict[str, Role]:
 def release(roles: Mapping[str, Role], *, give: Callable[[str, str], object]) -> list[str]:
     """Assign another role to each function whose role was recreated, so that its own role can be assigned again.
 
-    `roles` are by function name, and `give` assigns a role's ARN to a function and waits. Returns the names of the
-    functions whose role was changed. Their next update must assign their own role and set the tag.
+    The keys of `roles` are function names. `give` assigns the role with an ARN to a function, and waits until this is
+    complete. Returns the names of the functions whose role was changed. The next update of these functions must assign
+    their own role and set the tag.
     """
     import boto3
 

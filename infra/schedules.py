@@ -27,9 +27,9 @@ def states(rules: Iterable[str]) -> dict[str, str]:
 
 
 def switch_on(session: Any, rules: Iterable[str]) -> None:
-    """Make a botocore session enable the rules that it writes.
+    """Patch a botocore session so that its calls that create or update one of the rules also enable the rule.
 
-    Chalice sends no state, and AWS doesn't document whether a disabled rule stays disabled then.
+    Chalice's calls don't set the state, and AWS doesn't document whether a disabled rule then stays disabled.
     """
     known = frozenset(rules)
 

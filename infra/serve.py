@@ -35,7 +35,7 @@ def main() -> int:
 
 
 def _end_with_the_run() -> None:
-    # os.read instead of sys.stdin.read, which would hold a lock that the interpreter needs at shutdown.
+    # Don't use sys.stdin.read: it would hold a lock that the interpreter needs at shutdown.
     os.read(sys.stdin.fileno(), 1)
     os._exit(0)
 

@@ -15,7 +15,10 @@ from infra.local_gateway.response import Response
 
 PIECE_BYTES = 65_536
 READ_MAX_BYTES = 100 * 1024 * 1024
-"""The maximum number of body bytes to read and discard: without reading, a client could get a reset, not the 413."""
+"""The maximum number of body bytes to read and discard.
+
+If the server closed the connection before reading the body, the client could get a reset instead of the 413.
+"""
 
 
 class Handler(BaseHTTPRequestHandler):

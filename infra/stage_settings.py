@@ -21,7 +21,7 @@ def settings_of(stage: str) -> settings.Settings:
         raise Mistake("No local run was found. Start one with `make run`, or choose a deployed stage with STAGE=.")
     os.environ["AWS_ENDPOINT_URL"] = database
     chalice_cli.prepare_environment(url)
-    if endpoint.from_environment(os.environ) is None:  # botocore will read AWS's files
+    if endpoint.from_environment(os.environ) is None:  # botocore is needed, and reads more settings
         aws_settings.check()
     return settings.from_environment(os.environ)
 

@@ -28,7 +28,7 @@ def of_any_source(lambda_arn: str) -> list[dict[str, Any]]:
 
 
 def of_deleted_function(function: str, stage: str) -> list[dict[str, Any]]:
-    """Return the remaining subscriptions to the events table of a function that was deleted manually."""
+    """Return the subscriptions to the events table that remain after their function was deleted manually."""
     return [each for each in _to_events(stage, _listed()) if _is_of(each["FunctionArn"], function)]
 
 
@@ -58,9 +58,9 @@ def await_deletion(
 
 
 def filter_on(session: Any, function: str, stream: str) -> None:
-    """Make a botocore session add the filter when it creates or updates a subscription to a stream.
+    """Patch a botocore session so that its calls that create or update a stream subscription include our event filter.
 
-    The call also enables a disabled subscription, which Chalice itself doesn't do.
+    These calls then also enable a disabled subscription, which Chalice doesn't do.
     """
     known = {each["UUID"] for each in _listed(EventSourceArn=stream) if _is_of(each["FunctionArn"], function)}
 

@@ -26,7 +26,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
 
 def composed(mail_from: str = "") -> Template:
-    """Return the template for a stage that sends emails from `mail_from`; if it is "", for one without emails."""
+    """Return the template of a stage. `mail_from` is the sender of its emails, or "" if it sends no emails."""
     loaded = read(RESOURCES)
     for name in deployed.FUNCTIONS:
         loaded["Resources"][logical_role(name)] = _role(name, mail_from)
@@ -84,10 +84,10 @@ def _role(name: str, mail_from: str) -> Template:
 
 
 def _fill_in(statement: dict[str, Any], mail_from: str) -> dict[str, Any]:
-    """Return a policy statement with the sender filled in, without resources for a stage that sends no emails.
+    """Return a policy statement with the sender filled in. For a stage without emails, the statement has no resources.
 
-    In its sandbox SES also requires permission for the recipient's identity. So the condition restricts
-    the sender's address, and no identity.
+    In its sandbox, SES also requires permission for the recipient's identity. So the statement allows all identities,
+    and a condition restricts the sender's address.
     """
     arns = [statement["Resource"]] if isinstance(statement["Resource"], str) else statement["Resource"]
     if not arns[0].endswith(IDENTITIES):

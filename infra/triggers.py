@@ -24,7 +24,8 @@ def of_latchkey(name: str, function: str, arn: str | None, stage: str, stream: s
 def of_own(name: str, function: str, arn: str, sources: Mapping[str, str]) -> Iterator[Resource]:
     """Yield every trigger of one of the operator's own functions that Chalice can create.
 
-    `sources` has the stream or topic that app.py declares, by function: a resource that differs is replaced.
+    `sources` contains the stream or topic that app.py declares, by function. If a trigger has another source, Chalice
+    replaces the trigger.
     """
     yield from _mappings(name, subscription.of_any_source(arn), sources)
     yield from _notifications(name, arn, sources)
@@ -41,8 +42,8 @@ def _mappings(name: str, mappings: Iterable[dict[str, Any]], sources: Mapping[st
             "kinesis": {"kinesis_arn": source, "stream": last.removeprefix("stream/")},
         }.get(service)
         if details is None:
-            continue  # Chalice creates no other mapping, so this one is not its to delete
-        # Chalice keeps a mapping to a table's stream under this name whatever the stream, and deletes other names.
+            continue  # Chalice must not delete it, because it can't have created it
+        # Chalice would keep a mapping with the plain name although its stream is outdated, but deletes other names.
         is_current = service != "dynamodb" or source == sources.get(name)
         yield {
             "name": f"{name}-{service}-event-source" + ("" if is_current else f"-{mapping['UUID']}"),
@@ -54,7 +55,7 @@ def _mappings(name: str, mappings: Iterable[dict[str, Any]], sources: Mapping[st
 
 
 def _notifications(name: str, arn: str, sources: Mapping[str, str]) -> Iterator[Resource]:
-    """Yield the buckets and topics that notify a function; each may invoke it by a statement of its policy."""
+    """Yield the buckets and topics that notify a function, from the statements in the function's policy."""
     import boto3
 
     functions = boto3.client("lambda")
@@ -86,7 +87,8 @@ def _subscriptions(name: str, arn: str, topic: str, sources: Mapping[str, str]) 
         yield {
             "name": f"{name}-sns-subscription",
             "resource_type": "sns_event",
-            "topic": declared if declared in (topic, last) else last,  # Chalice compares it with the declaration
+            # Chalice compares the recorded topic with the declared one, so record it as declared: as an ARN or a name.
+            "topic": declared if declared in (topic, last) else last,
             "topic_arn": topic,
             "subscription_arn": each["SubscriptionArn"],
             "lambda_arn": arn,

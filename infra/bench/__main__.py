@@ -21,7 +21,7 @@ from infra.failed import Mistake
 
 OUT = machine.ROOT / "docs" / "bench.json"
 TRIAL = peers.HOME / "bench.json"
-"""The results of partial runs, which docs/performance.md must not contain."""
+"""The file for the results of partial runs, which aren't published in docs/performance.md."""
 
 
 def main() -> int:
@@ -73,7 +73,7 @@ def _select_groups(only: list[str]) -> list[Group]:
 
 
 def _scale_down(group: Group, share: float) -> Group:
-    """Return the group with a fraction of its operations: at least 16, or all if it has fewer."""
+    """Return the group with a fraction of its operations. It keeps at least 16, or all if there are fewer."""
     return replace(group, operations=max(min(group.operations, 16), round(group.operations * share)))
 
 

@@ -108,7 +108,7 @@ def _run_in_threads(operate: Callable[[Any], bool], inputs: Sequence[Any], paral
     if parallel == 1:
         return run_sequentially(operate, inputs)
     with ThreadPoolExecutor(parallel) as threads:
-        # Every thread runs in a copy of this context, so that its counter of database calls counts all threads.
+        # Every thread runs in a copy of this context, so that the database calls of all threads are counted together.
         lanes = [
             threads.submit(contextvars.copy_context().run, run_sequentially, operate, inputs[lane::parallel])
             for lane in range(parallel)

@@ -18,7 +18,7 @@ from infra.local_gateway.lambda_context import LambdaContext
 Event = dict[str, Any]
 
 SUBJECTS = 50
-"""The number of accounts: enough to keep each below its limits, few enough to fit into the local caches."""
+"""The number of accounts. It is large enough that none reaches its limits, and small enough for the local caches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Caller:
 def ready() -> Iterator[Callable[[], int]]:
     """Create missing tables, and yield a function that returns the number of database calls in the `with` block.
 
-    Log lines are written as in production, since they are part of a request's cost, but discarded.
+    Log lines are formatted as in production, because this is part of a request's cost, and then discarded.
     """
     with open(os.devnull, "w") as discarded:  # noqa: PTH123 - a device, no path of ours
         telemetry.write_to(discarded)

@@ -1,8 +1,8 @@
 """Install the compared libraries under `.local/bench`: a virtual environment for Python, `node_modules` for Node.js.
 
-Versions are pinned in `infra/requirements/bench.txt` and in the lock file in `peers/`; every set of pins has its own
-folder. A library that can't be installed isn't measured. After a change of `peers/package.json`, update the lock file:
-run `npm install --package-lock-only --omit-lockfile-registry-resolved` in `peers/`.
+Versions are pinned in `infra/requirements/bench.txt` and in the lock file in `peers/`. Changed pins are installed into
+another folder. A library that can't be installed isn't measured. After a change of `peers/package.json`, update the
+lock file: run `npm install --package-lock-only --omit-lockfile-registry-resolved` in `peers/`.
 """
 
 import hashlib
@@ -31,14 +31,14 @@ _COMPILED = ("better-sqlite3",)
 
 @dataclass(frozen=True, slots=True)
 class Homes:
-    """The Python interpreter and the Node.js folder of the compared libraries, None if they can't be installed."""
+    """The Python interpreter and the Node.js folder of the compared libraries; None if the installation failed."""
 
     python: Path | None
     node: Path | None
 
 
 def install() -> Homes:
-    """Install missing environments, and return both."""
+    """Return the Python and the Node.js environment, after installing them if necessary."""
     HOME.mkdir(parents=True, exist_ok=True)
     return Homes(_try(_python), _try(_node))
 
@@ -81,10 +81,10 @@ def _node() -> Path:
 
 
 def _compile(package: str, home: Path) -> None:
-    """Download or compile a package's C++ module; if this fails, the package fails when it is used."""
+    """Download or compile a package's C++ module. Failures are ignored here; the package then can't be measured."""
     node = shutil.which("node")
     headers = Path(node).resolve().parent.parent if node else home
-    # npm downloads the C++ headers of Node.js unless they are installed with it.
+    # If Node.js was installed with its C++ headers, use these. Otherwise npm downloads them.
     settings = {"npm_config_nodedir": str(headers)} if (headers / "include" / "node" / "node.h").exists() else {}
     with suppress(subprocess.CalledProcessError):
         _run(["npm", "rebuild", "--silent", package], home, settings)

@@ -97,7 +97,7 @@ def _group_lines(group: Group, bench: Bench) -> list[str]:
 
 
 def _profile_lines(group: Group, bench: Bench) -> list[str]:
-    """Return the table of a profile: each part's share, applied to the CPU time that was measured without profiling."""
+    """Return the table of a profile: each part's share, and this share of the CPU time measured without profiling."""
     found = _found(bench)
     watched = {
         contender.name: found[group.name][contender.name]

@@ -74,7 +74,7 @@ def _summary(outcome: Measured) -> Summary:
         "refused": sum(one["refused"] for one in rounds),
     }
     if "over_admitted" in rounds[0]:
-        # The maximum instead of the median, because no round may over-admit.
+        # Report the maximum instead of the median, because over-admissions aren't acceptable in any round.
         summary["over_admitted"] = max(one["over_admitted"] for one in rounds)
         summary["busiest_second"] = max(one["busiest_second"] for one in rounds)
     if "profile" in rounds[0]:

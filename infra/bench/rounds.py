@@ -1,4 +1,4 @@
-"""Run the contenders of a group in alternation (A B C, A B C, …), so that other load affects all of them.
+"""Run the contenders of a group in alternation (A B C, A B C, …), so that other load affects all equally.
 
 The first two rounds are warm-ups and aren't counted, because Node.js compiles only code that ran often. If a contender
 can't be started, fails, or rejects an operation, the results contain the reason instead of numbers, and the other
@@ -35,7 +35,7 @@ class NotMeasured(Exception):
 
 @dataclass
 class Measured:
-    """The result of one contender: its rounds, or the reason why it has none."""
+    """The result of one contender: its rounds, or the reason why it wasn't measured."""
 
     contender: Contender
     rounds: list[Round] = field(default_factory=list)
@@ -116,7 +116,7 @@ def _command(contender: Contender, homes: Homes) -> list[str]:
 
 
 def _environment(url: str) -> dict[str, str]:
-    """Return the contenders' environment variables: the local database, no AWS account, settings as in production."""
+    """Return the contenders' environment: it selects the local database and production settings, but no AWS account."""
     own = {
         name: value
         for name, value in os.environ.items()
@@ -179,7 +179,7 @@ class _Process:
     def _line_with(self, name: str, within_s: float, otherwise: str) -> Round:
         """Return the next JSON object that has the field `name`; skip other output of the process."""
         assert self.process.stdout is not None  # noqa: S101 - opened above
-        # Killing a process that hangs also ends its output and so the loop.
+        # If the process hangs, the timer kills it, which closes its output and ends the loop.
         timer = threading.Timer(within_s, self.process.kill)
         timer.start()
         try:

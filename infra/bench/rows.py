@@ -6,7 +6,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A measured program in `contenders/`. `at_home` selects the environment that it runs in."""
+    """A measured program in `contenders/`. `at_home` is the name of the environment that the program runs in."""
 
     name: str
     file: str
@@ -35,7 +35,7 @@ Metric = Literal["cpu_us", "ops_per_s", "calls_per_op", "over_admitted"]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A target for a contender's metric, or for its ratio to the metric of the contender `against`."""
+    """A target for a contender's metric or, if `against` is set, for the metric divided by that of `against`."""
 
     name: str
     says: str
@@ -89,7 +89,7 @@ GROUPS = (
             ),
         ),
         operations=600,
-        # Concurrent, because the compared libraries are asynchronous: sequentially they would be slower.
+        # Run operations concurrently, because the compared libraries are asynchronous and would be slower sequentially.
         parallel=8,
     ),
     Group(

@@ -1,4 +1,4 @@
-"""WSGI requests for the compared libraries. Imports only the standard library, like all files in their environments."""
+"""WSGI requests for the compared libraries. Imports only the standard library: their environments lack Latchkey."""
 
 import io
 from typing import Any

@@ -19,11 +19,11 @@ class Run:
 
 MINUTE = Run(seconds=0.2, write_units=1, read_units=6, line_bytes=413)
 HOUR = Run(seconds=1, write_units=1, read_units=1.5, line_bytes=229)
-"""The hourly function in a stage without accounts."""
+"""The resources that one run of the hourly function consumes in a stage without accounts."""
 IDLE_ACCOUNT_READS, USED_ACCOUNT_READS = 1, 1.5
 """The read units per hour for an unused account, and for an account in use."""
 LOOK_READS, LOOK_WRITES = 90, 1
-"""The read and write units of the daily anomaly detection for an account in use, if each hour's item has 1 KB."""
+"""The read and write units of the daily anomaly detection for an account in use, given items of 1 KB per hour."""
 
 
 def of_runs(run: Run, times: float) -> float:

@@ -8,7 +8,7 @@ from infra.edge import costs as edge
 
 
 def table(heads: Iterable[str], rows: Iterable[tuple[object, ...]]) -> list[str]:
-    """Return a Markdown table; all columns after the first hold numbers."""
+    """Return a Markdown table; all columns after the first contain numbers."""
     heads = list(heads)
     written = [f"| {' | '.join(map(_cell, row))} |" for row in rows]
     return [f"| {' | '.join(heads)} |", f"|---|{'---:|' * (len(heads) - 1)}", *written]

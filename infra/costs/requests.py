@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from infra.costs.prices import GB, MILLION, PRICES
 
 API_GB, AUTHORIZER_GB, STREAM_GB = 1.0, 0.5, 0.5
-"""The functions' memory in `.chalice/config.json` for prod; scheduled functions have as much as the stream function."""
+"""The functions' memory in `.chalice/config.json` for prod. It is the same for the stream and scheduled functions."""
 WARM_S, AUTHORIZER_S = 0.012, 0.012
 """The assumed duration of a warm invocation, most of which is waiting for DynamoDB."""
 RATE_LIMIT = 2_000
@@ -30,13 +30,13 @@ PLATFORM_LINES = (
 )
 """Lambda's own log lines for each invocation."""
 TRACE_FIELD = ',"xray_trace_id":"1-61c05620-bd862e3fe1be46a994272793"'
-"""A field that log lines have only in Lambda."""
+"""A field that log lines contain only if the code runs in Lambda."""
 INVOCATION_BYTES = len(PLATFORM_LINES) + len(TRACE_FIELD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """A kind of traffic, with the average consumption of one request."""
+    """A kind of traffic, with the resources that one request consumes on average."""
 
     name: str
     invocations: float = 0
@@ -52,11 +52,11 @@ class Shape:
     is_request: bool = True
     """Whether the traffic passes through API Gateway; scheduled runs don't."""
     traced: float = TRACED
-    """The fraction of requests that X-Ray records, which is above the default at low request rates."""
+    """The fraction of requests that X-Ray records. At low request rates, it exceeds the default."""
 
     @property
     def logged_bytes(self) -> float:
-        """Return the size of all log lines: the functions', Lambda's and API Gateway's."""
+        """Return the size of all log lines: those of the functions, of Lambda and of API Gateway."""
         return self.line_bytes + self.invocations * INVOCATION_BYTES + self.is_request * ACCESS_BYTES
 
     @property

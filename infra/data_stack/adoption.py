@@ -1,6 +1,7 @@
 """Import existing tables and log groups into a data stack, which would otherwise fail to create them.
 
-CloudFormation can import a resource only with its current properties.
+CloudFormation can import a resource only with its current properties. The resources of the service (API, functions,
+subscription and domain) belong to no stack; `infra/deployed.py` makes Chalice adopt them.
 """
 
 from typing import Any
@@ -18,7 +19,7 @@ def names(wanted: Template, stage: str) -> dict[str, str]:
 
 
 def existing(wanted: Template, stage: str) -> list[str]:
-    """Return the names of the existing tables and log groups, whether or not a stack has them."""
+    """Return the names of all existing tables and log groups, including those that are already part of a stack."""
     return [
         *tables.existing(tables.names(wanted, stage)),
         *log_groups.existing(log_groups.names(wanted, stage)),
@@ -26,7 +27,7 @@ def existing(wanted: Template, stage: str) -> list[str]:
 
 
 def being_deleted(found: list[str], wanted: Template, stage: str) -> list[str]:
-    """Return the tables that are being deleted; deletions of log groups take no noticeable time."""
+    """Return the tables that are being deleted. Log groups aren't checked, since AWS deletes them quickly."""
     known = tables.names(wanted, stage)
     return [name for name in found if name in known and tables.is_being_deleted(name)]
 

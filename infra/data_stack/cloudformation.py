@@ -39,7 +39,7 @@ def resources(client: Any, name: str) -> Iterator[dict[str, Any]]:
 
 
 def wait(client: Any, waiter: str, name: str, failed: str, *, often: dict[str, int] | None = None) -> None:
-    """Wait for a stack's state. Raises DeployError, with the message `failed` and a command that shows the cause."""
+    """Wait for a stack's state. Raises DeployError, with the text in `failed` and a command that shows the cause."""
     try:
         client.get_waiter(waiter).wait(StackName=name, WaiterConfig=often or WAIT)
     except WaiterError as error:

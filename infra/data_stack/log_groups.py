@@ -1,4 +1,7 @@
-"""Find a stage's log groups in CloudWatch Logs. If one was deleted, its function recreates it when it logs."""
+"""Find a stage's log groups in CloudWatch Logs.
+
+A log group can exist without a stack: Lambda recreates the deleted log group of a function when the function logs.
+"""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -19,7 +22,7 @@ def names(wanted: Template, stage: str) -> dict[str, str]:
 
 
 def existing(known: Iterable[str]) -> list[str]:
-    """Return those of the log groups that exist. AWS lists by prefix, so one call can find several of them."""
+    """Return those of the log groups that exist. AWS lists log groups by prefix, so one call can find several."""
     names = list(known)
     first = [name for name in names if not any(name != other and name.startswith(other) for other in names)]
     there = {each["logGroupName"] for prefix in first for each in _list(prefix)}

@@ -1,4 +1,7 @@
-"""Report tables and roles that the data stack has lost. CloudFormation doesn't notice, so no update recreates them."""
+"""Report tables and roles of the data stack that were manually deleted.
+
+CloudFormation doesn't notice such a deletion, so no update recreates them.
+"""
 
 from collections.abc import Iterable
 

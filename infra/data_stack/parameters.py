@@ -1,7 +1,7 @@
 """Keep the data stack's parameters that an operator has chosen, even if the stack has to be recreated.
 
-They are also recorded in the table of the lock, which CloudFormation doesn't delete: an interrupted deployment may have
-deleted the stack without recreating it.
+An interrupted deployment may have deleted the stack without recreating it. So the parameters are also recorded in the
+table that contains the lock (`lock.table_of`), which CloudFormation doesn't delete.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ NOTED = {"digest": {"S": "chosen"}}
 def given(chosen: Mapping[str, str], now: Template | None = None, **more: str) -> list[dict[str, Any]]:
     """Return all parameters of a template. Those without a new value keep their current value or get the default.
 
-    `now` is the current template: CloudFormation rejects UsePreviousValue for a parameter that it doesn't have.
+    `now` is the current template. CloudFormation rejects UsePreviousValue for a parameter that isn't in this template.
     """
     values = {**dict.fromkeys(PARAMETERS, ""), **chosen, **more}
     known = (now or {}).get("Parameters", {})
@@ -52,7 +52,7 @@ def kept(before: Mapping[str, str], chosen: Mapping[str, str]) -> dict[str, str]
 
 
 def note(stage: str, chosen: Mapping[str, str], *, is_complete: bool = False) -> dict[str, str]:
-    """Add parameters to the recorded ones, or replace all of these; return all recorded parameters."""
+    """Record parameters, and return all recorded ones. If `is_complete`, parameters that aren't given are removed."""
     client = boto3.client("dynamodb")
     before = _noted(client, stage)
     known = dict(chosen) if is_complete else kept(before, chosen)

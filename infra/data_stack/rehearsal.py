@@ -18,7 +18,7 @@ LOSES = {log_groups.LOG_GROUP: "without what is in it", TOPIC: "without its othe
 
 
 def of_creation(wanted: Template, stage: str, made: Iterable[dict[str, Any]]) -> list[str]:
-    """Return the changes that create the stack, after the deletion of an incomplete one, whose tables are kept.
+    """Return the changes that create the stack. An incomplete stack is deleted first, except for its tables.
 
     `made` are the resources of the incomplete stack.
     """
@@ -64,7 +64,7 @@ def of_update(changes: list[str], now: Template, wanted: Template, lost: Mapping
 
 
 def of_mail(changes: list[str], before: Mapping[str, str], then: Mapping[str, str]) -> list[str]:
-    """Return a line about the confirmation that SNS requests from the alarm address, if address or topic is new."""
+    """Return a line about SNS's confirmation email if the alarm address or its topic is new; otherwise []."""
     address = then.get("AlarmEmail", "")
     is_made = any(each.startswith((f"{ADD} {TOPIC}", f"{AGAIN} {TOPIC}")) for each in changes)
     if not address or (address == before.get("AlarmEmail") and not is_made):

@@ -1,4 +1,4 @@
-"""Recreate manually deleted resources of the data stack that hold no other data.
+"""Recreate alarms, dashboards, topics and log groups of the data stack that were manually deleted.
 
 CloudFormation doesn't notice that they are missing. It recreates a resource if one update removes it from the
 template, with all references to it, and the next update adds it again.
@@ -21,7 +21,7 @@ ALARM, DASHBOARD, TOPIC = "AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard"
 NOT_FOUND = ("NotFound", "NotFoundException", "ResourceNotFound", "ResourceNotFoundException")
 """The error codes with which AWS services report a missing resource."""
 NEVER_REMADE = (template.TABLE, ROLE)
-"""The types that aren't recreated: a table holds data, and Lambda's KMS grants refer to the id of a role."""
+"""The types that aren't recreated. A new table would be empty, and Lambda couldn't decrypt settings with a new role."""
 
 
 def without(now: Template, lost: Iterable[str]) -> Template:

@@ -1,8 +1,8 @@
 """Create, update and delete a stage's data stack with CloudFormation, from any state.
 
-No update removes a table or an index, not even one of an older version. An update creates one index per table, since
-DynamoDB can't create more at a time. Existing tables and log groups are imported into the stack, and manually deleted
-alarms, topics and log groups are recreated.
+No update removes a table or an index, even if only an older version uses it. An update creates one index per table,
+since DynamoDB can't create more at a time. Existing tables and log groups are imported into the stack, and manually
+deleted alarms, dashboards, topics and log groups are recreated.
 """
 
 import json
@@ -105,7 +105,7 @@ class DataStack:
         return Inspection(self._stage)
 
     def now(self) -> Template:
-        """Return the stack's current template; Latchkey always uploads JSON."""
+        """Return the stack's current template, which is JSON, because Latchkey always uploads JSON."""
         given = self._client.get_template(StackName=self.name, TemplateStage="Original")["TemplateBody"]
         loaded: Template = given if isinstance(given, dict) else json.loads(given)
         return loaded
@@ -157,7 +157,7 @@ class DataStack:
     def _adopt(self, wanted: Template, orphans: list[str], chosen: Mapping[str, str], *, exists: bool) -> None:
         """Import existing resources into the stack with their current properties.
 
-        The next update changes the properties to the wanted ones, because an import can't make other changes.
+        An import can't change the properties, so the next update sets the wanted ones.
         """
         self._say(f"Importing existing resources into the data stack {self.name}: {', '.join(orphans)} …")
         now = self.now() if exists else {**wanted, "Resources": {}, "Outputs": {}}

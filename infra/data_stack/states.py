@@ -5,7 +5,7 @@ from infra.failed import DeployError
 
 DELETING = "DELETE_IN_PROGRESS"
 EMPTY = "IMPORT_ROLLBACK_COMPLETE"
-"""The state of a stack after a failed import: a new stack is empty then, and an existing one is unchanged."""
+"""The state of a stack after a failed import. A stack that this import was to create is empty; others are unchanged."""
 
 
 def is_recreated(status: str, *, is_empty: bool) -> bool:
@@ -24,7 +24,7 @@ def check(name: str, status: str, region: str = "") -> None:
 
 
 def remedy(name: str, status: str, again: str, region: str = "") -> str:
-    """Return instructions, which end with `again`, if a stack can be neither updated nor deleted; "" otherwise."""
+    """Return instructions, the last of which is `again`, if a stack can't be updated or deleted; otherwise ""."""
     if status in ONLY_DELETABLE:
         return ""
     if status.endswith("_IN_PROGRESS"):

@@ -31,7 +31,7 @@ def found(look: Inspection, wanted: Template) -> list[Off]:
 
 
 def switch_on(off: list[Off], say: Callable[[str], object]) -> None:
-    """Enable each feature. If AWS rejects a call, warn and continue: TTL, for example, can't change twice an hour."""
+    """Enable each feature. If AWS rejects a call, such as a second change of TTL within an hour, warn and continue."""
     for each in off:
         say(f"Enabling again: {each.what} …")
         try:

@@ -1,4 +1,4 @@
-"""Find a stage's tables in DynamoDB, whether or not a stack has them."""
+"""Find a stage's tables in DynamoDB, even if they aren't part of a CloudFormation stack."""
 
 from collections.abc import Iterable
 from typing import Any

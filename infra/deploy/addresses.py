@@ -20,7 +20,7 @@ OWN_DOMAIN = 'docs/deploying.md, "Your own domain", gives it one'
 
 
 class Reached(NamedTuple):
-    """The URLs at which callers can reach a stage, or will after DNS is set up, with a sentence about this."""
+    """The URLs at which callers can reach a stage, now or after DNS is set up, and a sentence that describes this."""
 
     urls: list[str]
     """The preferred URL first; empty if no caller can reach the stage."""
@@ -29,16 +29,16 @@ class Reached(NamedTuple):
     """The URL that works already, if the preferred URL doesn't work yet."""
 
     def to_log_in(self, stage: str) -> str:
-        """Return the URL of a stage's console that accepts log-ins, since forms are accepted only at the public URL.
+        """Return the URL at which the stage's console accepts log-ins; "" if the stage can't be reached.
 
-        Returns "" if the stage can't be reached.
+        The console accepts forms only at the configured public URL.
         """
         public = configuration.setting(stage, SETTING).rstrip("/")
         return f"{public}/" if public and self.urls else self.already or next(iter(self.urls), "")
 
 
 def of_closed(before_it: Front, gone: str) -> Reached:
-    """Return the URLs of a stage whose API accepts only CloudFront; `gone` says why it is unreachable, or is ""."""
+    """Return the URLs of a stage whose API accepts only CloudFront. `gone` is why the stage is unreachable, or ""."""
     if gone:
         return Reached([], gone)
     try:
@@ -84,13 +84,13 @@ def _of_domain(stage: str, named: dict[str, str], api: dict[str, str], own: list
 def wrong_links(stage: str, urls: list[str], before_it: Front) -> str:
     """Return a warning if links in emails don't open this stage at one of its URLs; "" if they do.
 
-    AWS doesn't know an operator's own CDN before the stage, so a URL at which a Latchkey responds is accepted.
+    Don't warn about any other URL at which a Latchkey responds: it may be the operator's own CDN in front of the stage.
     """
     public = configuration.setting(stage, SETTING).rstrip("/")
     if not public or not urls or public in [each.rstrip("/") for each in urls]:
         return ""
     if public == f"https://{_domain(before_it)}":
-        return ""  # DNS isn't set up yet, and the deployment of CloudFront prints the record
+        return ""  # no warning: only DNS is missing, and the deployment prints the DNS record
     others = _of_others(stage, public)
     if not others and answers.is_latchkey(public):
         return ""

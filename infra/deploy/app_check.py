@@ -1,4 +1,4 @@
-"""Load and check app.py before a command changes anything: an error in it would stop Chalice midway."""
+"""Load and check app.py before a command changes anything, because an error in app.py would stop Chalice midway."""
 
 import os
 import re
@@ -39,7 +39,7 @@ def check_app(stage: str) -> None:
 
 
 def _loaded(stage: str) -> Config:
-    """Return the configuration of a stage with the app, which this imports."""
+    """Import app.py, and return Chalice's configuration of a stage, which contains the app."""
     try:
         config: Config = CLIFactory(str(Path.cwd()), environ=os.environ).create_config_obj(stage)
         validate_configuration(config)
@@ -49,8 +49,8 @@ def _loaded(stage: str) -> Config:
 
 
 def _in_words(error: BaseException) -> str:
-    """Return an error in one line, with the last place in app.py or chalicelib that it passed."""
-    if isinstance(error.__context__, SyntaxError):  # Chalice converts it to a RuntimeError of several lines
+    """Return an error in one line, with the innermost line of app.py or chalicelib in its traceback."""
+    if isinstance(error.__context__, SyntaxError):  # Chalice raises a multi-line RuntimeError instead of it
         error = error.__context__
         place = [(error.filename or "app.py", error.lineno)]
     else:
@@ -98,7 +98,7 @@ def _check_own(stage: str, name: str, config: Config) -> None:
 
 @contextmanager
 def _environment_restored() -> Iterator[None]:
-    """Restore the environment: to load an app, Chalice sets the variables of its functions."""
+    """Restore the environment after a `with` block, because Chalice sets the functions' variables to load an app."""
     before = dict(os.environ)
     os.environ["AWS_CHALICE_CLI_MODE"] = "true"  # as Chalice's command line does
     try:

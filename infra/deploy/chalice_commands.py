@@ -31,7 +31,7 @@ def chalice(command: str, stage: str, *more: str) -> None:
     """Run one of Chalice's own commands, and print its output."""
     chalice_cli.install()
     if command == "delete":
-        deployed.note_for_deletion(stage)  # makes the command work from any checkout; `deploy` does this itself
+        deployed.note_for_deletion(stage)  # for checkouts without Chalice's records; `deploy` calls it itself
     try:
         chalices.main([*command.split(), "--stage", stage, *more], prog_name="chalice", standalone_mode=False, obj={})
     except click.Abort as error:  # Chalice's command line raises this for Ctrl-C
@@ -69,7 +69,7 @@ def environment(**variables: str) -> Iterator[None]:
 def without_shell_settings() -> Iterator[None]:
     """Unset the shell's LATCHKEY_ variables in a `with` block: a stage's settings come only from .chalice/config.json.
 
-    Otherwise the gateway's responses would be made with settings that the functions don't have.
+    Otherwise the gateway responses would be generated from settings that differ from the functions' settings.
     """
     before = dict(os.environ)
     for name in [name for name in os.environ if name.startswith("LATCHKEY_")]:

@@ -17,7 +17,7 @@ Chalice treats any newer version as 3.15.
 
 
 def check_python(version: tuple[int, ...]) -> None:
-    """Raise DeployError if Lambda doesn't support the running Python version, for which Chalice deploys."""
+    """Raise DeployError if Lambda doesn't support this process's Python version, which the functions would also use."""
     if version[:2] not in PYTHONS:
         oldest, newest = (".".join(map(str, each)) for each in (PYTHONS[0], PYTHONS[-1]))
         raise DeployError(
@@ -75,7 +75,7 @@ def check_running(stage: str) -> dict[str, int | None]:
 
 
 def reserved(stage: str) -> dict[str, int | None]:
-    """Return the reserved concurrency of a stage's existing functions, by name; None for a function without one."""
+    """Return the reserved concurrency of a stage's existing functions, by name; None means that none is reserved."""
     functions, found = boto3.client("lambda"), {}
     for function in deployed.FUNCTIONS:
         name = deployed.function_name(stage, function)

@@ -90,7 +90,7 @@ def _is_header_trusted(stage: str, before_it: front.Front, edge: tuple[str, str]
         return True
     if edge:
         return False
-    before_it.check()  # the API may be open while a stack is being updated
+    before_it.check()  # report a stack that is being updated, since the API may be open only until the update ends
     raise DeployError(
         f"Anybody could send {viewer_address.HEADER}, since the API of {stage} isn't closed to all but CloudFront:"
         " deploy with EDGE=1, or set no LATCHKEY_CLIENT_IP_HEADER in .chalice/config.json."

@@ -36,8 +36,8 @@ def of_service(
 ) -> Drift:
     """Return the drift of a service. It is empty if there is neither an API nor a function, so no service is deployed.
 
-    `deployed_as` maps APIs to their API Gateway stages, `reserved` has the existing functions, and `stream` is the ARN
-    of the events stream or "".
+    `deployed_as` contains the names of the API Gateway stages of each API, by the API's id. The keys of `reserved` are
+    the names of the existing functions. `stream` is the ARN of the events stream or "".
     """
     if not deployed_as and not reserved:
         return Drift([], [])

@@ -29,13 +29,13 @@ ACCESS_LOG = json.dumps(
         "error": "$context.error.responseType",
     }
 )
-"""The format of an access log line. It has the route but not the path or query, which may contain a code."""
+"""The format of an access log line. It omits the path and the query, which may contain an authorization code."""
 
 
 def guard_stage(stage: str, api: dict[str, str]) -> None:
     """Set a request rate limit for all callers together, and access logs without paths and queries.
 
-    The limit is set by a separate call: without a role for writing logs, API Gateway rejects the call for the logs.
+    Two calls set them. If API Gateway has no role for writing logs, it rejects only the call that sets the logs.
     """
     logs = deployed.outputs(stage).get("AccessLogs", "")
     bound = {

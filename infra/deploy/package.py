@@ -62,10 +62,10 @@ def _writable(out: Path, more: tuple[str, ...]) -> Path:
 
 
 def beside_the_service(stage: str) -> template.Template:
-    """Return the template that is merged with Chalice's: a stage's data, and settings that Chalice lacks.
+    """Return the template that is merged with Chalice's: a stage's data, and settings that Chalice can't express.
 
     Functions get the names that `chalice deploy` gives them, which logs, alarms and policies refer to. The API gets
-    throttling and access logs; OpenApiVersion 2.0 keeps SAM from creating a second stage.
+    throttling and access logs; OpenApiVersion 2.0 prevents SAM from creating a second stage.
     """
     whole = template.composed(settings.mail_from(stage))
     whole["Parameters"]["Stage"]["Default"] = stage

@@ -44,10 +44,10 @@ def status(stage: str) -> None:
     edge = before_it.status(next(iter(apis), None))
     _show("edge", edge.state)
     _show_remedies(edge.remedies)
-    if apis and (named is None or target):  # otherwise the next deployment will make the domain reachable
+    if apis and (named is None or target):  # skip this while the configured domain doesn't exist
         api = deployed.located(stage, apis[0])
         reached = addresses.of_closed(before_it, edge.gone) if edge.is_closed else addresses.of_open(stage, api)
-        if not edge.gone:  # otherwise the line about the edge has printed this already
+        if not edge.gone:  # if it is gone, the line about the edge has already printed this
             _show("reached", reached.sentence)
         _show_remedies([addresses.wrong_links(stage, reached.urls, before_it)])
     _show("mail", mail_status(stage))

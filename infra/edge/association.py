@@ -1,7 +1,7 @@
 """Check and restore the association of an API with the web ACL that closes it to all callers except CloudFront.
 
 The association is lost when API Gateway's stage is deleted, or when it is manually removed. CloudFormation doesn't
-notice, and a recreated API Gateway stage is open to all callers.
+notice this, and a recreated API Gateway stage is open to all callers.
 """
 
 from collections.abc import Iterator

@@ -107,15 +107,15 @@ class Front:
         return "" if answers.is_cloudfront(f"https://{domain}") else self.distribution.output("DistributionHost")
 
     def domain(self) -> str:
-        """Return the domain of the distribution; "" without one. Raises NotSeen if AWS denies access."""
+        """Return the domain of the distribution; "" if no distribution exists. Raises NotSeen if AWS denies access."""
         given = (look(self.distribution, self._region) or {}).get("Parameters", [])
         return next((str(each["ParameterValue"]) for each in given if each["ParameterKey"] == "Domain"), "")
 
     def gone(self, api_id: str | None, *, made_again: str = "") -> str:
         """Return an error message, with instructions, if the API accepts only CloudFront but no distribution exists.
 
-        Return "" otherwise, and if AWS denies access. A command that recreates the distribution passes `made_again`,
-        which replaces the instructions.
+        Return "" otherwise, and if AWS denies access. Commands that recreate the distribution pass `made_again`; the
+        message then contains this text instead of the instructions.
         """
         try:
             if not self.is_closed(api_id) or self._has_distribution(look(self.distribution, self._region)):
@@ -140,7 +140,7 @@ class Front:
         )
 
     def _has_distribution(self, stack: dict[str, Any] | None) -> bool:
-        """Return whether the distribution exists. After a failed deletion, the stack may have only its functions."""
+        """Return whether the distribution exists. After a failed deletion, the stack may contain only its functions."""
         return stack is not None and stack["StackStatus"] != states.DELETING and self.distribution.has(CLOUDFRONT)
 
     def rotate(self, api: dict[str, str], boundary: str = "") -> None:
@@ -198,8 +198,8 @@ class Front:
     def delete(self) -> str:
         """Delete both stacks. Return the resources that remain, with instructions, or "".
 
-        The order is: CloudFront's distribution, the functions' trust in its header, the API's web ACL. So even if a
-        later step fails, no other caller can reach an API that trusts the header.
+        First delete CloudFront's distribution, then end the functions' trust in its header, and last open the API. So
+        even if a step fails, no other caller can reach an API that trusts the header.
         """
         left = ""
         if self._must_delete():
@@ -230,7 +230,7 @@ class Front:
 
 
 def check(stage: str, domain: str) -> None:
-    """Raise DeployError, with the settings to correct, if the settings don't allow an edge."""
+    """Raise DeployError, with instructions, if the region or the stage's settings aren't suitable for CloudFront."""
     region = boto3.session.Session().region_name
     if region is not None and not has_cloudfront(region):
         raise DeployError(f"EDGE=1 isn't available in {region}: CloudFront is in another partition, that of {REGION}.")

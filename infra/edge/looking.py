@@ -34,5 +34,5 @@ def look(distribution: EdgeStack, region: str) -> dict[str, Any] | None:
 
 
 def has_cloudfront(region: str) -> bool:
-    """Return whether a region is in the same partition as CloudFront, so not in `aws-us-gov` or `aws-cn`."""
+    """Return whether a region is in the same AWS partition as CloudFront, and not in `aws-us-gov` or `aws-cn`."""
     return str(boto3.session.Session().get_partition_for_region(region)) == PARTITION

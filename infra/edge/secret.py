@@ -1,4 +1,4 @@
-"""Store the secret that CloudFront sends to a stage's API in SSM and, during a rotation, the next secret."""
+"""Store in SSM the secret that CloudFront sends to a stage's API and, during a rotation, the next secret."""
 
 import secrets
 from contextlib import suppress

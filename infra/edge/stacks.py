@@ -16,7 +16,7 @@ from infra.template import Template
 FUNCTION = "AWS::Lambda::Function"
 WHOLE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 WAIT = {"Delay": 15, "MaxAttempts": 160}
-"""The polling interval (s) and number: CloudFront takes minutes to propagate a change, and longer for a deletion."""
+"""The polling interval (s), and the maximum number of polls. CloudFront takes longest to delete a distribution."""
 
 
 class CopiesLeft(DeployError):
@@ -36,7 +36,7 @@ class EdgeStack:
         stack = self.described()
         status = stack["StackStatus"] if stack else ""
         states.check(self.name, status, self.region)
-        # Pass parameters that were changed in AWS, such as a rate limit, since an update would restore the defaults.
+        # Keep parameters that were changed in AWS, such as a rate limit. Otherwise the update would reset them.
         given = {each["ParameterKey"]: each["ParameterValue"] for each in (stack or {}).get("Parameters", [])}
         kept = sorted((given.keys() & wanted["Parameters"].keys()) - parameters.keys())
         if status in ONLY_DELETABLE:
@@ -64,7 +64,7 @@ class EdgeStack:
         states.check(self.name, self._status(), self.region)
 
     def remedy(self, status: str, again: str) -> str:
-        """Return instructions, which end with `again`, if the stack failed or is being updated; "" otherwise."""
+        """Return instructions, the last of which is `again`, if the stack failed or is being updated; otherwise ""."""
         if status in ONLY_DELETABLE:
             return f"The stack {self.name} is incomplete ({status}). To delete and recreate it: {again}."
         return states.remedy(self.name, status, again, self.region)

@@ -27,7 +27,7 @@ def split_target(target: str) -> tuple[str, Headers]:
 
 
 def encode_body(headers: Headers, body: bytes, binary_types: Iterable[str]) -> tuple[str | None, bool]:
-    """Return the event's body, and whether it is base64-encoded, which depends on its media type."""
+    """Return the event's body, and whether it is base64-encoded. Only bodies whose media type is binary are encoded."""
     if not body:
         return None, False
     kind = {name.lower(): value for name, value in headers}.get("content-type", "")

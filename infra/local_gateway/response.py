@@ -32,7 +32,7 @@ class Response:
 
 
 class GatewayError(Exception):
-    """API Gateway responds instead of the function; `kind` is the type of its gateway response."""
+    """API Gateway rejects the request with a gateway response; `kind` is the type of this response."""
 
     def __init__(self, kind: str, status: int, message: str, context: Mapping[str, str] | None = None) -> None:
         """Store API Gateway's default message and the authorizer's context."""

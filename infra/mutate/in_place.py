@@ -80,7 +80,7 @@ def _read_by(module: ModuleType) -> frozenset[str]:
 
 
 def _read_at_import(node: ast.AST) -> frozenset[str]:
-    """Return the names and attributes that a statement reads at import, so without the bodies of functions."""
+    """Return the names and attributes that a statement reads at import. The bodies of functions are ignored."""
     parts: Iterable[ast.AST] = ast.iter_child_nodes(node)
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         defaults = (*node.args.defaults, *(each for each in node.args.kw_defaults if each))
@@ -127,7 +127,7 @@ def _is_set(cell: Any) -> bool:
 
 
 def _codes(code: CodeType) -> dict[str, CodeType]:
-    """Return every nested code object by qualified name; of several with the same name, the first."""
+    """Return the nested code objects by qualified name. If several have the same name, return only the first."""
     found: dict[str, CodeType] = {}
     for each in code.co_consts:
         if isinstance(each, CodeType):

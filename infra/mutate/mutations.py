@@ -1,7 +1,7 @@
 """List the possible mutations of files, and apply one of them. Runs in the environment with cosmic-ray.
 
 cosmic-ray can change operators, comparisons, numbers and loops, but not remove code, although missing code is the most
-common defect. This module adds two mutation operators that remove a statement, or an argument or list entry.
+common defect. This module adds two mutation operators: one removes a statement, the other an argument or an entry.
 """
 
 import ast
@@ -39,7 +39,7 @@ class DropStatement:
     @staticmethod
     def _has_effect(node: Any) -> bool:
         if node.type == "expr_stmt":
-            # Removing the first binding of a name would only raise a NameError.
+            # Don't remove assignments to a name: most of these mutants would only raise a NameError.
             return bool(node.children[1].type != "operator" or node.children[0].type != "name")
         return str(node.type) in ("atom_expr", "power", "raise_stmt", "return_stmt")
 
@@ -52,7 +52,7 @@ class DropEntry:
     """A mutation operator that removes a keyword argument, or an entry of a list, set, tuple or dictionary."""
 
     KINDS = ("arglist", "testlist_comp", "dictorsetmaker")
-    """The types of syntax nodes with entries. Positional arguments stay, since most calls without one would fail."""
+    """The types of syntax nodes with entries. Positional arguments aren't removed, since most calls would fail."""
 
     def mutation_positions(self, node: Any) -> Iterator[tuple[Any, Any]]:
         """Yield the position of each entry that this operator can remove."""

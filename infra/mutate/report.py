@@ -44,7 +44,7 @@ class Results:
         return False
 
     def add(self, mutant: Mutant, source: str, outcome: str, *, tests: int, of: int, budget_s: float) -> None:
-        """Store the result of running `tests` of the `of` tests that cover the mutant, within a time budget."""
+        """Store the result of a mutant. `of` tests cover it, and `tests` is the number of tests that were run."""
         found: dict[str, Any] = {"key": mutant.key, "file": _digest(source), "state": self._state, "outcome": outcome}
         found |= {"line": mutant.line, "tests": tests, "of": of, "operator": mutant.place.operator}
         found["budget_s"] = budget_s if tests < of else float("inf")

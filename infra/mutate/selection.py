@@ -32,7 +32,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A mutation of some lines. Its `key` has no line number, so that it doesn't change when other lines do."""
+    """A mutation of some lines. Its `key` contains no line number, so that edits elsewhere don't change the key."""
 
     place: Place
     line: int
@@ -63,11 +63,13 @@ class Coverage:
     files: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def tests_of(self, place: Place) -> list[str]:
-        """Return the tests that cover a place, the fastest first in each group: same file name, same package, others.
+        """Return the tests that cover a place. Tests of the file come first, then those of its package, then others.
 
-        A line that runs at import is covered by all tests that run any line of its file, and by the fast tests of its
-        package; if no test runs a line of the file, by all tests. Declarations in a `tables.py` are also covered by the
-        tests that compare models with the stack's tables. A function that no test runs has no tests.
+        In each of these groups, the fastest test comes first. A place in a function is covered by the tests that run it
+        or, if there are none, by all tests that run any line of the file. A place outside of functions is covered by
+        all tests that run any line of the file and by the fast tests of the package. If no test runs a line of the
+        file, such a place is covered by all tests. Declarations in a `tables.py` are also covered by the tests that
+        compare models with the stack's tables.
         """
         lines = self.lines.get(place.path, {})
         found = self._at(place) - {""}
@@ -103,11 +105,11 @@ class Killers:
     """The tests that have killed mutants, by function and by file: they are the most likely to kill further mutants."""
 
     def __init__(self) -> None:
-        """Start without tests."""
+        """Create an empty record."""
         self._of: dict[str, Counter[str]] = {}
 
     def add(self, place: Place, test: str | None) -> None:
-        """Record the test that killed a mutant; None if it isn't known."""
+        """Record the test that killed a mutant. Do nothing if the test isn't known (None)."""
         if test:
             for where in (place.path, f"{place.path}::{place.function}"):
                 self._of.setdefault(where, Counter())[test] += 1

@@ -48,9 +48,10 @@ def main() -> None:
 
 
 def try_from_file(path: str, source: str, tests: dict[str, float]) -> str:
-    """Write a mutated source to its file, run the tests (names and usual seconds), and restore the file.
+    """Write a mutated source to its file, run the tests, and restore the file.
 
-    Returns `killed`, `survived`, `timeout`, or `broken` if the tests couldn't be run.
+    `tests` maps the names of the tests to their usual durations (s). Returns `killed`, `survived`, `timeout`, or
+    `broken` if the tests couldn't be run.
     """
     file = Path(path)
     original, status = file.read_bytes(), file.stat()

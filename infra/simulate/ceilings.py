@@ -35,7 +35,7 @@ class Need:
     concurrent: int
     """The number of concurrent requests, by Little's law."""
     concurrency: int
-    """The Lambda concurrency quota for these requests and for Lambda's limit of requests per second."""
+    """The required Lambda concurrency quota, which also determines the maximum number of requests per second."""
     grows_s: int
     """The time that Lambda takes to scale up from zero."""
     writes_s: int

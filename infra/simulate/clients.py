@@ -15,7 +15,7 @@ from infra.simulate.assumptions import MS, S
 
 KEEPS_UNDER = 0.8
 SPRINT_REQUESTS = {FREE: 400, PRO: 800}
-"""The number of requests in a client's batch, which it sends at 80 % of its burst limit."""
+"""The number of requests that a client sends as one batch, at 80 % of its burst limit."""
 PAGE_REQUESTS_S = {FREE: 0.2, PRO: 2.0}
 """The average rate of a client that opens pages, each with a few requests: at most 80 % of its quota."""
 PIPELINE_REQUESTS_S = 400
@@ -24,7 +24,7 @@ FLOOD_REQUESTS_S, FLOOD_S = 300, 3
 SPENDER_REQUESTS_S, SPENDER_S, SPENDER_LEFT = 5, 60, 100
 NEIGHBOURS_REQUESTS_S = 500
 SHARES = {"pages": 0.2, "sprints": 0.1, "pipelines": 0.4}
-"""The share of each kind of client in the compliant requests; pages and sprints occur for Free and again for Pro."""
+"""The shares of the compliant requests, by kind of client. Free and Pro each send these shares of pages and sprints."""
 FLOODS = 0.1
 """The number of flood requests per compliant request."""
 
@@ -41,7 +41,7 @@ class Account:
     isolated: bool = False
     """Whether the counters have their own partition, because DynamoDB split a partition under the account's traffic."""
     changes: list[tuple[int, int]] = field(default_factory=list)
-    """The account's changes that set a stale mark: the times of the change and of the response to it (µs)."""
+    """For each change that sets the account's invalidation mark, the times (µs) of the change and of its response."""
 
     @property
     def partition(self) -> str:
@@ -72,7 +72,7 @@ def hot(rate: float, seconds: int, dice: Random) -> list[Account]:
 
 
 def flooded(rate: float, seconds: int, dice: Random) -> list[Account]:
-    """Return the accounts of one partition at half its capacity, and a Free account that floods it at `rate`."""
+    """Return accounts that use half the capacity of one partition, and a Free account that sends `rate` requests/s."""
     neighbours = [account for account in population(NEIGHBOURS_REQUESTS_S, seconds, dice) if account.compliant]
     arrives_us = _delay(_at_rate(rate, 0, seconds * S, dice), dice)
     return [*neighbours, Account("acc_flood", FREE, False, arrives_us)]

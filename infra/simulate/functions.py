@@ -12,7 +12,7 @@ from infra.simulate.timeline import Timeline
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A verification of a credential: its time by the clock of the verifying function, and the true time (µs)."""
+    """A verified credential, and when it was verified: by the clock of the function (ms), and in true time (µs)."""
 
     verified_at_ms: int
     truly_us: int

@@ -30,11 +30,11 @@ class Judge:
     over_burst: int = 0
     over_quota: int = 0
     missed_changes: int = 0
-    """The requests that DynamoDB admitted with an outdated verification: from before a change, after its response."""
+    """The requests that DynamoDB admitted after the response to a change, with a verification older than the change."""
     late_changes: int = 0
-    """The requests that a lease admitted with an outdated verification."""
+    """The requests that a lease admitted after the response to a change, with a verification older than the change."""
     latest_change_us: int = 0
-    """The longest time between the response to a change and such an admission from a lease."""
+    """The longest time from the response to a change until a lease admitted a request with an older verification."""
     given_up: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     compliant: int = 0
@@ -64,7 +64,7 @@ class Judge:
         self.latest_change_us = max(self.latest_change_us, late_us)
 
     def grant_uncounted(self, account: Account, arrived_us: int) -> None:
-        """Record a request that was admitted uncounted, because DynamoDB was unavailable (fail-open)."""
+        """Record a request that was admitted without being counted, because DynamoDB was unavailable (fail-open)."""
         self.unasked += 1
         self._note_moment(account, arrived_us)
 
@@ -97,7 +97,7 @@ class Judge:
 
 
 def _find_missed_changes(account: Account, arrived_us: int, principal: Principal) -> Iterator[int]:
-    """Yield the response times of changes before this request that its verification is too old to include."""
+    """Yield the response times of changes that completed before the request, but began after its verification."""
     return (done_us for made_us, done_us in account.changes if done_us <= arrived_us and principal.truly_us < made_us)
 
 

@@ -126,7 +126,10 @@ def _expect(service: Service, account: Account) -> None:
 
 
 def _change_some(service: Service, accounts: list[Account]) -> None:
-    """Schedule changes in the first half of accounts' requests, so that their later requests need re-verification."""
+    """Schedule changes of random accounts halfway through their requests at the latest.
+
+    So each changed account sends later requests, which need re-verification.
+    """
     changes, dice = service.scenario.changes, service.scenario.dice("changes")
     for number in range(1, changes + 1):
         account = dice.choice(accounts)

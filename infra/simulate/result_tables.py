@@ -181,7 +181,7 @@ def rough(outcomes: Outcomes) -> str:
 
 
 def _shape(outcome: Outcome) -> requests.Shape:
-    """Return the average consumption of one request, including its share of the authorizer's run per key and 300 s."""
+    """Return what one request consumes on average, including its share of the authorizer's run every 300 s per key."""
     asked_s = outcome.judge.compliant / outcome.scenario.seconds
     authorizers = outcome.accounts / assumptions.CACHED_S / asked_s
     busy, many = requests.SHAPES["busy"], requests.SHAPES["many"]

@@ -39,7 +39,7 @@ HOT_ACCOUNTS = {
     "its own, any idle function": _hot("any", functions.any_idle, 0),
     f"functions for {OTHERS_S:,}/s, any idle function": _hot("many", functions.any_idle, OTHERS_S),
 }
-"""The scenarios with a single Enterprise account, for each way in which Lambda may select the serving function."""
+"""The scenarios with a single Enterprise account, by the way in which Lambda selects a function for each request."""
 
 ROUGH = {
     "DynamoDB doesn't respond for 5 s, at 100/s": Scenario("outage", 100, 40, away_s=5),

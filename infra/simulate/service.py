@@ -24,7 +24,7 @@ from infra.simulate.timeline import Timeline
 FULL_HOUR_MS = 1_639_998_000_000
 """2021-12-20T11:00:00Z, the middle of every scenario, so that each one spans two hours."""
 TRIES_MAX = 3
-"""The maximum number of attempts of a compliant client, which waits for the Retry-After after a rejection."""
+"""The maximum number of attempts of a compliant client, which waits as long as Retry-After says."""
 COUNTER = "k1234567"
 """The usage counter of the only API key of each account."""
 

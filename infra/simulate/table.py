@@ -38,7 +38,7 @@ class Table:
     def update(self, request: Mapping[str, Any]) -> tuple[int, dynamodb.Json | ConditionFailed]:
         """Apply an UpdateItem; return its write units and its response.
 
-        Raises NotModelledError for a feature that the simulation lacks, and InvalidError if DynamoDB would reject it.
+        Raises NotModelledError for a feature that the simulation lacks, and InvalidError for an invalid request.
         """
         _check(request)
         key = key_of(request)

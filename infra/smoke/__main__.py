@@ -1,4 +1,4 @@
-"""Run `make smoke`. Ctrl-C during the imports ends it without a message, because there is nothing to clean up yet."""
+"""Run `make smoke`. Ctrl-C during the imports ends the command without a message: there is nothing to clean up yet."""
 
 import signal
 import sys

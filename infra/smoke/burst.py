@@ -1,7 +1,7 @@
-"""Check the burst limit with volleys of parallel requests: no burst window may admit more requests than the limit.
+"""Check with batches of parallel requests that no burst window admits more requests than the burst limit.
 
-Each volley starts right after the start of a burst window, to touch few windows. An increase in the remaining burst
-shows that a new window has started since the previous request was sent.
+Each batch starts right after a burst window does, so that it spans as few windows as possible. An increase in the
+remaining burst shows that a new window has started since the previous request was sent.
 """
 
 import http.client
@@ -22,7 +22,7 @@ from infra.smoke.run import Run
 from infra.smoke.throwaway import TIER, Account
 
 REQUESTS, VOLLEYS = 192, 2
-"""The number of requests in a volley, over all connections, and the number of volleys."""
+"""The number of requests in a batch, over all connections, and the number of batches."""
 PATH = "/v1/limits"
 CONCURRENCY = "the account's Lambda concurrency limit"
 LOOKS_EVERY_S, GIVEN_UP_AFTER_S = 0.02, 5
@@ -32,7 +32,7 @@ _WINDOW = re.compile(r'"burst";q=\d+;w=(\d+)')
 
 @dataclass(frozen=True, slots=True)
 class Volley:
-    """The responses to requests that were sent concurrently."""
+    """The responses to one batch of parallel requests."""
 
     responses: list[Response]
     windows_touched: int
@@ -49,7 +49,7 @@ class Volley:
 
 
 def check(run: Run, account: Account) -> None:
-    """Send volleys with one key; check the number of admitted requests, and every 429."""
+    """Send batches of requests with one key, and check the number of admitted requests and every 429."""
     concurrency = _concurrency_limit(run)
     for number in range(1, VOLLEYS + 1):
         volley = fire(run, account.key)
@@ -60,7 +60,7 @@ def check(run: Run, account: Account) -> None:
             run.outcomes.judge("429, body and headers", found)
         else:
             run.outcomes.left_out("429, body and headers", "no request was rejected")
-    # Wait for a new window, so that the volleys don't limit the following checks.
+    # Wait for a new window, so that the requests of the following checks aren't rejected.
     _await_window(run, account.key)
 
 
@@ -76,7 +76,7 @@ def _concurrency_limit(run: Run) -> int | None:
 
 
 def judge(run: Run, number: int, volley: Volley, concurrency: int | None = None) -> None:
-    """Check a volley, and skip a check that the account's Lambda concurrency limit makes impossible."""
+    """Check the responses to a batch. Skip a check that the account's Lambda concurrency limit makes impossible."""
     most = TIER.burst * volley.windows_touched
     name = f"volley {number} over {run.parallel} connections admits no more than the burst"
     if most < len(volley.responses):
@@ -133,7 +133,7 @@ def _send(
 
 
 def _await_window(run: Run, key: str) -> tuple[float, int]:
-    """Wait for a burst window to start; return its earliest start and its length in seconds."""
+    """Wait until a burst window starts. Return the earliest time at which it can have started, and its length (s)."""
     give_up_s = time.monotonic() + GIVEN_UP_AFTER_S
     sent_s, window_s, before = time.monotonic(), 1, -1
     while time.monotonic() < give_up_s:

@@ -39,7 +39,7 @@ def check(run: Run, account: Account) -> None:
 
 
 def outside(moment_s: float, sent_s: float, came_s: float) -> float:
-    """Return the seconds by which a time is before the start or after the end of a request, 0 if it is in between."""
+    """Return by how many seconds a time precedes the start of a request (negative) or follows its end; otherwise 0."""
     return moment_s - min(max(moment_s, sent_s), came_s)
 
 

@@ -1,4 +1,4 @@
-"""`make smoke`: check the public contract, the log, the alarms and more of a deployed stage or of `make run`.
+"""`make smoke`: check a deployed stage or a local run: the public contract, the log, the alarms and more.
 
 It prints one line per check, cleans up, and writes a report without secrets. It exits with 1 if a result differs from
 the expected one. Expected responses are computed with the product's code and the local gateway.

@@ -1,6 +1,6 @@
 """Send requests that need no account, and compare each response with the local gateway's response.
 
-These are responses of API Gateway itself, public pages, and denials by the authorizer.
+The responses come from API Gateway itself, from public pages, and from the authorizer, which denies requests.
 """
 
 from collections.abc import Iterator, Mapping

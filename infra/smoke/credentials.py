@@ -37,7 +37,10 @@ def denied_by_gateway(error: errors.LatchkeyError) -> Response:
 
 
 def denied_by_function(run: Run, error: errors.LatchkeyError, needed: str) -> Response:
-    """Return the response to a request that the function denies before the view, with the renamed challenge header."""
+    """Return the response to a request that the function denies before the view runs.
+
+    API Gateway has renamed its challenge header.
+    """
     response = responses.error_response(error)
     challenge = www_authenticate.of(error, [needed], settings.current().public_url or run.target.url) or ""
     headers = {
@@ -58,7 +61,7 @@ def cross_origin(path: str, method: str) -> dict[str, str]:
 
 
 def headers_of_limits() -> dict[str, str]:
-    """Return the limit headers for the tier of the run's account; the remaining numbers may vary."""
+    """Return the limit headers for the tier of the run's account. Numbers that change over time match any number."""
     full = limit_headers.Allowance(TIER, TIER.quota or 0, TIER.burst, 0, 0, 0)
     policy = limit_headers.headers(full)["RateLimit-Policy"]
     return {

@@ -1,4 +1,4 @@
-"""Measure response times from this machine, as percentiles: of warm functions and, with COLD=1, of cold starts.
+"""Measure percentiles of response times from this machine: for warm functions and, with COLD=1, for cold starts.
 
 Measuring cold starts modifies the deployment: it changes the function's environment and restores it at the end.
 """
@@ -95,7 +95,7 @@ def restore_environment(function: str) -> Iterator[Any]:
 
 
 def _restore(put: Callable[[], None]) -> None:
-    """Restore the environment. Raises Failed on errors, except for a missing permission, which prevented the change."""
+    """Restore the environment. Raises Failed if that fails, but AWS's error if a permission is missing."""
     try:
         put()
     except (ClientError, BotoCoreError) as error:

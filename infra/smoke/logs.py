@@ -1,4 +1,4 @@
-"""Check that CloudWatch Logs has lines of this run and X-Ray has its trace. Both arrive after some seconds."""
+"""Check that CloudWatch Logs contains log lines of this run and X-Ray the trace. Both arrive after some seconds."""
 
 import time
 from collections.abc import Callable
@@ -75,7 +75,7 @@ def _has_line(run: Run, group: str, text: str) -> bool:
 
 
 def _access_log(stage: str) -> str:
-    """Return the log group of API Gateway's access log, "" if it writes none."""
+    """Return the log group of API Gateway's access log; "" if the stage has no access log."""
     import boto3
 
     from infra import configuration, deployed

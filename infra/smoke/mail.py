@@ -1,4 +1,4 @@
-"""Check that the stage can send emails: its sender setting, and SES's status for the account and the sender."""
+"""Check that the stage can send emails: a sender is configured, and SES allows this account and sender to send."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ def look(run: Run, client: Any, sender: str) -> None:
 
 
 def identities(sender: str) -> list[str]:
-    """Return the identities of which SES must have verified one: the sender's address, its domain, parent domains."""
+    """Return the sender's address, its domain and its parent domains. At least one must be a verified SES identity."""
     address = template.address(sender)
     labels = address.rpartition("@")[2].split(".")
     return [address, *(".".join(labels[at:]) for at in range(len(labels) - 1))]

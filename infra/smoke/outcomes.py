@@ -42,7 +42,7 @@ class Outcomes:
         self._note(DIFFERS, check, f"expected {expected}, got {got}")
 
     def judge(self, check: str, differences: list[str]) -> None:
-        """Record each difference that a check found, or that it passed if there are none."""
+        """Record each difference that a check found. If there are none, record that the check passed."""
         for each in differences:
             self._note(DIFFERS, check, each)
         if not differences:

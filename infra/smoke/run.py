@@ -1,4 +1,4 @@
-"""The context of a smoke run: its target, its results, and the sending of requests."""
+"""The context of a smoke run: its target and its results. All checks send their requests through it."""
 
 import json
 import secrets
@@ -33,7 +33,7 @@ class Run:
     target: Target
     outcomes: Outcomes
     parallel: int = 64
-    """The number of parallel connections for a volley."""
+    """The number of parallel connections in the check of the burst limit."""
     arrives_within_s: float = 40
     """The timeout (s) for the arrival of log lines and traces."""
     started_s: float = field(default_factory=time.time)
@@ -106,7 +106,7 @@ class Run:
 
 
 class Failed(Exception):
-    """A step that later checks depend on failed; the message names the step and the response."""
+    """A step has failed, and later checks depend on it. The message names the step and the response."""
 
 
 class Unanswered(Exception):

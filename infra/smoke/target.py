@@ -2,7 +2,7 @@
 
 - `STAGE=dev`: the deployed stage, its tables and AWS. The URL is looked up in AWS, unless `URL=` is set.
 - `STAGE=local`, the default: `make run` and its database.
-- `URL=` without a stage: only checks without an account or, with an administrator's key in `ADMIN_KEY=`, all of them.
+- `URL=` without a stage: only this URL. Checks with an account then require an administrator's key in `ADMIN_KEY=`.
 """
 
 import os
@@ -114,5 +114,5 @@ def _nothing_deployed(stage: str) -> NoTarget:
 
 
 def environment() -> Mapping[str, str]:
-    """Return the environment, through which make passes the variables so that no secret is on a command line."""
+    """Return the environment. make passes the variables in it, so that no secret is visible on a command line."""
     return os.environ

@@ -24,11 +24,11 @@ TIER = tiers.FREE
 DOMAIN = "example.com"
 CLEANUP = "cleaning up"
 TRIES = 3
-"""The number of attempts to use a key, a second apart: a 429 doesn't show whether the key is valid."""
+"""The number of attempts to use a key, a second apart, because a 429 doesn't show whether the key is valid."""
 
 
 class Unconfirmed(Exception):
-    """The account can't have keys, because its address is unverified: an administrator's key has created it."""
+    """The account can't create keys: an administrator's key has created it, so its email address is unverified."""
 
 
 @dataclass
@@ -125,7 +125,7 @@ def _delete(made: Account) -> str:
     """Submit the form that deletes the account; return "" or, if the account isn't deleted, the reason."""
     form, browser = "/settings/account/delete", made.browser
     page = browser.open("/settings/account")
-    if page.form(form) is None:  # the user isn't logged in yet, or no longer
+    if page.form(form) is None:  # the browser isn't logged in
         browser.log_in(made.email, made.password)
         page = browser.open("/settings/account")
     status = browser.send(page, form, password=made.password).answer.status

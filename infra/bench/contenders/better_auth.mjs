@@ -2,7 +2,8 @@
 //
 // The function is called directly, without HTTP. The database is better-sqlite3 in memory, whose statements need neither
 // a thread nor a disk. Logging and telemetry are off. Updates aren't deferred: deferred updates take the same CPU time
-// and make the limit inexact. There are as many keys as for Latchkey, and none reaches its limit.
+// and make the limit inexact. The number of keys is the same as in Latchkey's benchmark, and no key
+// reaches its limit.
 import { apiKey } from '@better-auth/api-key';
 import { betterAuth } from 'better-auth';
 import { getMigrations } from 'better-auth/db/migration';

@@ -1,7 +1,7 @@
 """Measure boto3's `update_item` with a conditional counting expression, as the baseline for an admission.
 
-The client is created once and used as its documentation shows. The request and the returned item are as large as those
-of an admission: the item has the same number of burst counters, which are updated in turn.
+The client is created once and used as its documentation shows. The request and the returned item are as large as in an
+admission. For this purpose, the item has as many burst counters as a counter item, each for one second in turn.
 """
 
 import os
@@ -17,7 +17,7 @@ TABLE = "latchkey-local-windows"
 
 
 def main() -> None:
-    """Measure conditional updates."""
+    """Measure how long one conditional `update_item` takes."""
     client = boto3.client("dynamodb", endpoint_url=os.environ["AWS_ENDPOINT_URL"])
     made = 0
 

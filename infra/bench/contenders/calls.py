@@ -25,7 +25,7 @@ FORM = [("Content-Type", "application/x-www-form-urlencoded")]
 
 @dataclass
 class Client:
-    """A confidential client; its account also gives it consent."""
+    """A confidential client. The account that owns it is also the resource owner who consents."""
 
     gateway: Gateway
     account_id: str
@@ -37,7 +37,7 @@ class Client:
         return self.gateway.handle("POST", "/oauth/token", FORM, body)
 
     def code(self) -> str:
-        """Return an authorization code after the account's consent."""
+        """Give the account's consent, and return the resulting authorization code."""
         return consent.code(self.account_id, self.credentials["client_id"])
 
     def redeem(self, code: str) -> Response:
@@ -46,7 +46,7 @@ class Client:
 
 
 def main() -> None:
-    """Measure the selected request."""
+    """Count the database calls of the selected request."""
     operation: Callable[[], Work] = {
         "authenticated": _authenticated,
         "first": _first,

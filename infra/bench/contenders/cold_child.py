@@ -1,4 +1,4 @@
-"""Handle one event from standard input in a new interpreter, and print the time of this cold start.
+"""Handle one event from standard input in a new interpreter, and print how long this cold start took.
 
 The measured time begins before the first import and ends with the response. It excludes the start of the interpreter,
 which is the same for every function. The result goes to standard error, since standard output is the function's log.

@@ -2,8 +2,8 @@
 
 Requests go through Django's WSGI handler in this process, without socket, middleware, debugging or logging. Keys are
 stored in in-memory SQLite and the throttle's history in Django's local-memory cache, the fastest backends available.
-JSON is the only renderer and the key the only authentication. There are as many keys as for Latchkey, and none reaches
-its limit.
+JSON is the only renderer and the key the only authentication. The number of keys is the same as in Latchkey's
+benchmark, and no key reaches its limit.
 """
 
 from typing import Any
@@ -24,7 +24,7 @@ urlpatterns: list[Any] = []
 
 
 def main() -> None:
-    """Measure requests to the view."""
+    """Measure how long one request to the view takes."""
     settings.configure(
         ALLOWED_HOSTS=["*"],
         CACHES={"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}},

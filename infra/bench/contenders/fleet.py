@@ -25,10 +25,10 @@ COUNTER = counter_of("key_benchmark")
 """The usage counter of the one key that all functions serve."""
 READS = frozenset({"GetItem", "BatchGetItem", "Query"})
 BEGINS_IN_S = 0.3
-"""The delay before the first requests, so that every process receives the command in time."""
+"""The delay before the first requests. It is long enough for every process to receive the command."""
 RUN_IN_S = 2
-"""The duration of the load before measurements start: the leases of a function depend on its load in the last second.
-Over-admissions are counted during the run-in, too."""
+"""How long requests are sent before measurements start. The sizes of a function's leases depend on the number of its
+requests in the last second, so they are typical only after this time. Over-admissions are always counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Share:
 
 
 def main() -> None:
-    """Measure the load on all functions."""
+    """Start the functions, and measure their admissions at the rate in the argument."""
     per_second = int(sys.argv[1])
     subject = f"acc_fleet{per_second:012}"
     with latchkey.ready():  # create the tables before eight processes try to
@@ -107,7 +107,7 @@ def _run_share(subject: str, count: int, due_s: float, interval_s: float) -> Sha
 
 @dataclass(slots=True)
 class Sender:
-    """Sends the requests of one subject at a constant rate; late requests are sent immediately."""
+    """Sends the requests of one account at a constant rate. A request that is late is sent immediately."""
 
     subject: str
     due_s: float

@@ -1,4 +1,4 @@
-"""Measure one admission: check quota, burst limit and staleness, and count the request.
+"""Measure one admission, which checks the quota, the burst limit and the invalidation mark, and counts the request.
 
 The accounts are Pro, because the compared libraries also check an hourly and a one-second limit. There are enough
 accounts that none reaches its limit of 200 requests per second or 10,000 per hour.
@@ -17,7 +17,7 @@ SUBJECTS = [f"acc_bench{number:012}" for number in range(latchkey.SUBJECTS)]
 
 
 def main() -> None:
-    """Measure admissions."""
+    """Measure how long one admission takes."""
     verified_at_ms = verified_from(clock.now_ms())
 
     def operate(number: int) -> bool:

@@ -14,7 +14,7 @@ from infra.local_gateway.lambda_context import LambdaContext
 
 
 def main() -> None:
-    """Measure requests."""
+    """Measure how long one request takes."""
     with latchkey.ready() as calls:
         events = [latchkey.limits_event(caller.secret) for caller in latchkey.callers(PRO)]
         context: Any = LambdaContext("latchkey-bench", "bench")

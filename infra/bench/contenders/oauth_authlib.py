@@ -113,7 +113,7 @@ def _operations(store: Store) -> dict[str, Operation]:
 def _app(store: Store) -> Flask:
     app = Flask(__name__)
     app.config.update(
-        # Authlib's default generator makes a system call for every character, which is slower.
+        # Replace Authlib's default generator, which is slower, because it makes a system call for every character.
         OAUTH2_ACCESS_TOKEN_GENERATOR=_secret,
         OAUTH2_REFRESH_TOKEN_GENERATOR=_secret,
         OAUTH2_TOKEN_EXPIRES_IN=dict.fromkeys(GRANT_TYPES, EXPIRES_IN_S),

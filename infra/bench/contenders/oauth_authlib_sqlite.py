@@ -1,7 +1,7 @@
-"""Storage for the Authlib benchmark as in Authlib's example: its SQLAlchemy mixins, on in-memory SQLite.
+"""Storage for the Authlib benchmark with Authlib's SQLAlchemy mixins on in-memory SQLite, as in Authlib's example.
 
-As Authlib's documentation shows, each callback commits its change, and the session ends with the request. Committed
-objects aren't read again.
+As Authlib's documentation shows, each callback commits its change, and the session ends with the request. To save time,
+objects aren't read from the database again after a commit.
 """
 
 import time

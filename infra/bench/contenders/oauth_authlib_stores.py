@@ -1,4 +1,4 @@
-"""Storage for the Authlib benchmark: its interface, and the fastest implementation, dictionaries in this process."""
+"""The storage interface of the Authlib benchmark, and its fastest implementation: dictionaries in this process."""
 
 import secrets
 import time
@@ -21,10 +21,10 @@ class Store(Protocol):
     """Storage of one client, one user, codes and tokens."""
 
     def client(self, client_id: str) -> Any:
-        """Return a client."""
+        """Return the client with this id."""
 
     def user(self, user_id: int) -> Any:
-        """Return a user."""
+        """Return the user with this id."""
 
     def code(self, code: str, client_id: str) -> Any:
         """Return a client's authorization code, None if it has expired or doesn't exist."""

@@ -33,7 +33,7 @@ _CONTEXT: Any = LambdaContext("latchkey-bench", "bench")
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A confidential client, and the account that gives it consent."""
+    """A confidential client, and the account that consents to its requests."""
 
     id: str
     account_id: str
@@ -63,7 +63,7 @@ class Client:
         return tokens
 
     def code(self) -> str:
-        """Return an authorization code after the account's consent."""
+        """Give the account's consent, and return the resulting authorization code."""
         return consent.code(self.account_id, self.id, code_challenge=CHALLENGE, code_challenge_method="S256")
 
 
@@ -82,7 +82,7 @@ def main() -> None:
 
 
 def send(event: Event, expected: str) -> str:
-    """Send a request and return the response's body; raise AssertionError unless it is 200 with the expected text."""
+    """Send a request, and return the response's body. Raises AssertionError unless the response is the expected one."""
     response: dict[str, Any] = app(event, _CONTEXT)
     body = str(response["body"])
     if response["statusCode"] != 200 or expected not in body:
@@ -133,7 +133,7 @@ OPERATIONS: dict[str, Callable[[Clients], Operation]] = {
 
 
 def create_clients() -> list[Client]:
-    """Return new clients of one account, enough that none reaches its limit."""
+    """Return new clients of one account. There are enough of them that no client reaches its limit."""
     (owner,) = latchkey.callers(PRO, 1)
     return [_client(owner.account_id) for _ in range(latchkey.SUBJECTS)]
 

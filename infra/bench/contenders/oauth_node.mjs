@@ -26,7 +26,7 @@ const CHALLENGE = createHash('sha256').update(VERIFIER).digest('base64url');
 const WARMED_BY = 2_000;
 const PREPARED_AT_ONCE = 100;
 
-// The provider warns if no signing key is set. Nothing is signed with this one.
+// The provider warns if no signing key is set. This key signs nothing.
 const key = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' });
 
 const provider = new Provider('https://auth.example.com', {

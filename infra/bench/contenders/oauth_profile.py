@@ -1,8 +1,8 @@
-"""Profile the CPU time of token requests: send those of `oauth_latchkey`, and sample the stack every few ms of CPU.
+"""Profile the CPU time of the token requests of `oauth_latchkey` by sampling the stack every few ms of CPU time.
 
-A sample belongs to the part in PARTS that contains its innermost frame; library and kernel code counts for its caller.
-The same requests are then repeated with the recorded database responses, which return immediately. The difference is
-the cost of waiting: after a wait, a process finds its CPU caches cold.
+A sample is attributed to the part in PARTS whose code was running or had called the running library or kernel code.
+The same requests are then repeated with the recorded database responses, which return immediately. The difference in
+CPU time is the cost of waiting, because a process that has waited finds its CPU caches cold.
 """
 
 import itertools

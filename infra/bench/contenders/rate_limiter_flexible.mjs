@@ -1,8 +1,8 @@
-// Measure rate-limiter-flexible in its fastest setup: a union of an hourly and a one-second limiter, as for Latchkey.
+// Measure rate-limiter-flexible in its fastest setup: a union of an hourly and a one-second limiter.
 //
 // Both limiters use one table, which is created beforehand. The SDK's client is created once and keeps its connections
-// open, which is its default. An exhausted limit is cached in memory. The points are those of a Pro account, and the
-// operations are spread over as many keys as Latchkey has accounts.
+// open, which is its default. An exhausted limit is cached in memory. The limits are those of a Pro account, and the
+// number of keys is the number of accounts in Latchkey's benchmark.
 import { DynamoDB } from '@aws-sdk/client-dynamodb';
 import { RateLimiterDynamo, RateLimiterUnion } from 'rate-limiter-flexible';
 

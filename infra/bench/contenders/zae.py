@@ -1,7 +1,8 @@
 """Measure zae-limiter in its fastest setup: the asyncio limiter with speculative writes and cached limits.
 
-As for Latchkey, each entity has an hourly and a one-second limit, and there are as many entities as Latchkey has
-accounts. zae-limiter creates its own table. One decision is one `acquire`, whose speculative write is one UpdateItem.
+Each entity has an hourly and a one-second limit, like an account in Latchkey's benchmark, and there are as many
+entities as accounts. zae-limiter creates its own table. One decision is one `acquire`, whose speculative write is one
+UpdateItem.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ AMOUNT = {"hour": 1, "second": 1}
 
 
 def main() -> None:
-    """Measure limit decisions."""
+    """Measure how long zae-limiter takes to decide whether a request is within its limits."""
     with asyncio.Runner() as runner:
         repository = runner.run(_repository())
         limiter = RateLimiter(repository=repository, speculative_writes=True)
