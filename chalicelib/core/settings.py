@@ -174,7 +174,8 @@ def _reject_unknown(environment: Mapping[str, str]) -> None:
     from difflib import get_close_matches
 
     given = unknown[0].upper()
-    nearest = sorted(name for name in known if name.startswith(given)) or get_close_matches(given, known)
+    begun = sorted(name for name in known if name.startswith(given)) if given != PREFIX else []
+    nearest = begun or get_close_matches(given, known)
     suggestion = f" Did you mean {nearest[0]}?" if nearest else ""
     raise SettingError(
         f"{unknown[0]} is no setting of Latchkey.{suggestion} docs/deploying.md lists all of them; rename or remove it."

@@ -52,6 +52,7 @@ def test_trailing_slash_of_a_url_is_dropped() -> None:
         ("LATCHKEY_PUBLICURL", "LATCHKEY_PUBLIC_URL"),
         ("LATCHKEY_ALLOWED_ORIGINS", "LATCHKEY_ALLOWED_ORIGIN"),
         ("LATCHKEY_brand", "LATCHKEY_BRAND"),
+        ("LATCHKEY_BURST", "LATCHKEY_BURST_WINDOW_S"),
         ("LATCHKEY_", None),
         ("LATCHKEY_QQQQQQQQQQQQQQQQQQQQ", None),
     ],
