@@ -147,7 +147,7 @@ def test_decision_uses_the_request_not_the_form(ada: User, app: App) -> None:
     ids=["redirect", "scopes", "name"],
 )
 def test_decision_is_valid_for_the_shown_content_only(latchkey: TestApp, ada: User, change: Action) -> None:
-    """If the client changes while the page is open the page is shown again, and no code is sent."""
+    """If the client changes while the consent page is open, a decision shows the page again, and no code is issued."""
     app = register_client(latchkey, scopes=["read"])
     page = ada.open_authorization(app, redirect_uri=None, scope="read write")
     app.client.update(actions=[change])

@@ -261,7 +261,9 @@ def test_user_code_in_use_is_drawn_again(latchkey: TestApp, ada: User, app: App)
 def test_device_code_is_kept_until_expiry_or_as_long_as_its_grant(
     latchkey: TestApp, ada: User, app: App, decision: str | None
 ) -> None:
-    """An approved device code is kept as long as its grant, so that reuse is detected; any other for ten minutes."""
+    """An approved device code is kept as long as its grant, to detect reuse. Any other device code is kept for ten
+    minutes.
+    """
     device_code, user_code = start_device(app)
     if decision is not None:
         decide(ada, user_code, decision)

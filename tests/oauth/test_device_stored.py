@@ -69,7 +69,7 @@ def test_database_error_does_not_draw_another_code(latchkey: TestApp, app: App) 
 
 @pytest.mark.parametrize(("before_it", "found"), [(0, True), (92, True), (93, False)])
 def test_entered_code_is_read_up_to_a_length(latchkey: TestApp, app: App, before_it: int, found: bool) -> None:
-    """An entered user code is read up to a hundred characters."""
+    """Only the first hundred characters of an entered user code are read."""
     letters = start(app)["user_code"].replace("-", "")
     typed = "-" * before_it + letters.lower()
     if found:

@@ -43,7 +43,7 @@ def open_authorization(latchkey: TestApp, client_id: str = BY_ADDRESS, ip: str =
 
 
 def use_up_fetches(latchkey: TestApp, network: str, times: int = 1) -> None:
-    """Use up the fetch limit of a network, or with `times` of 4 that of a /48 network."""
+    """Use up the fetch limit of a network. A /48 network has four times the limit (`times`) of a /64."""
     latchkey.set_counters(
         f"{DOCUMENT_FETCHES.name}_{network}", DOCUMENT_FETCHES, used=times * (DOCUMENT_FETCHES.quota or 0)
     )
@@ -215,7 +215,9 @@ def format_http_date(seconds: int) -> str:
     ],
 )
 def test_document_is_fresh_as_its_server_declares(latchkey: TestApp, headers: dict[str, str], seconds: int) -> None:
-    """A document is fresh for as long as its headers say, limited to 5 minutes to 24 hours (RFC 9111 §5.2, §5.3)."""
+    """A document is fresh for the time that its headers declare, but at least 5 minutes and at most 24 hours (RFC 9111
+    §5.2, §5.3).
+    """
     assert freshness_s(headers) == seconds
 
 
@@ -235,7 +237,9 @@ def test_stale_document_is_fetched_again(latchkey: TestApp, internet: Internet) 
 def test_documents_are_no_clients_unless_registration_is_open(
     latchkey: TestApp, ada: User, internet: Internet, registration: str
 ) -> None:
-    """If registration is closed or needs an initial access token, no document is fetched or advertised as supported."""
+    """If registration is closed or needs an initial access token, no document is fetched, and the metadata says that
+    client metadata documents aren't supported.
+    """
     app = fetch_client(latchkey, internet)
     ada.allow(app)
     metadata = "/.well-known/oauth-authorization-server"

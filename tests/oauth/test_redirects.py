@@ -103,7 +103,7 @@ UNREGISTERED = (
 
 
 def test_unregistered_redirect_uri_is_not_redirected(latchkey: TestApp, ada: User, app: App) -> None:
-    """A redirect URI with another path, query, port, case, encoding, slash or scheme isn't redirected to."""
+    """A request whose redirect URI has another path, query, port, case, encoding, slash or scheme gets no redirect."""
     # An additional error in the request changes nothing.
     others = cycle(({}, {"scope": "nonsense"}, {"prompt": "none"}))
     for redirect_uri in UNREGISTERED:

@@ -123,7 +123,7 @@ def test_refresh_retry_after_the_grace_period_revokes_the_grant(
 def test_refresh_retry_after_its_successor_was_used_revokes_the_grant(
     latchkey: TestApp, ada: User, request: pytest.FixtureRequest, kind: str
 ) -> None:
-    """If the new refresh token was used, the client had the response, so a retry with the old token is reuse."""
+    """If the new refresh token was used, the client must have received it, so a retry with the old token is reuse."""
     app: App = request.getfixturevalue(kind)
     _, first = ada.grant(app)
     second = app.refresh(first).json()["refresh_token"]
@@ -134,7 +134,7 @@ def test_refresh_retry_after_its_successor_was_used_revokes_the_grant(
 
 
 def test_different_refresh_within_the_grace_period_is_an_error(latchkey: TestApp, ada: User, app: App) -> None:
-    """A retry with other scopes is an error, but revokes nothing, because a client may send two requests
+    """A retry with another scope or resource is an error. It revokes nothing, because a client may send two requests
     concurrently.
     """
     _, refresh_token = ada.grant(app, scope="read write")

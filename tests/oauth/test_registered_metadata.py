@@ -1,5 +1,5 @@
-"""The registration response has the stored metadata: each field is kept, rejected, or replaced as the response
-shows.
+"""The registration response contains the metadata as stored. Each requested value is stored, rejected, or replaced by
+the value in the response.
 """
 
 import json

@@ -178,7 +178,9 @@ def test_read_only_fields_are_those_of_the_rfc() -> None:
 
 
 def test_update_may_repeat_the_client_secret(latchkey: TestApp) -> None:
-    """RFC 7592 §2.2: an update may contain the client's own secret; a public client has none."""
+    """RFC 7592 §2.2: an update may contain the client's own secret. An update of a public client with a secret is
+    rejected.
+    """
     made = register_client()
     assert replace_metadata(made, client_secret=made["client_secret"])["client_id"] == made["client_id"]
     public = register_client(token_endpoint_auth_method="none")
@@ -217,7 +219,7 @@ def test_long_client_uri_is_dropped_and_long_name_rejected(length: int, kept: in
 
 
 def test_empty_metadata_has_the_defaults() -> None:
-    """Empty metadata gets the defaults that the caller passes, and all scopes that OAuth can grant."""
+    """Empty metadata gets the default values that are passed to `parse`, and all scopes that OAuth can grant."""
     read = client_metadata.parse({}, offered=(CODE, REFRESH), by_default=(REFRESH,), auth_method="client_secret_post")
     assert read == client_metadata.Metadata(
         name=None,

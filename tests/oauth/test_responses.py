@@ -92,7 +92,7 @@ def test_every_response_has_rate_limit_headers(latchkey: TestApp, ada: User, app
 
 
 def test_rate_limit_error_has_both_formats(latchkey: TestApp, app: App, spa: App) -> None:
-    """A 429 has the `message` of the API and the `error_description` of OAuth, also from the local cache."""
+    """Every 429, even one from the local cache, has the `message` of the API and the `error_description` of OAuth."""
     latchkey.set_counters(f"client_{app.id}", tiers.CLIENT, used=36_000)
     latchkey.set_counters(f"ip_{IP}", tiers.ANONYMOUS, used=3_600)
     reset = str(latchkey.clock.now_ms // 1000 + 3_600)
@@ -134,7 +134,9 @@ def test_client_limit_is_not_used_by_impersonators(latchkey: TestApp, app: App, 
 
 
 def test_token_request_counts_on_the_account_that_consented(latchkey: TestApp, ada: User, app: App) -> None:
-    """A token's requests count against the consenting account; two apps share its quota and have separate usage."""
+    """A request with a token counts against the quota of the account that consented. The usage of each app is counted
+    separately, too.
+    """
     other = register_client(latchkey)
     for client in (app, other, other):
         latchkey.call("GET", "/v1/limits", ada.grant(client)[0])

@@ -162,7 +162,7 @@ def test_introspection_agrees_with_the_api_on_suspended_accounts(latchkey: TestA
 
 
 def test_introspection_agrees_with_the_api_on_unverified_emails(latchkey: TestApp, app: App) -> None:
-    """A token of a grant from before the email verification is inactive."""
+    """A token is inactive if its grant was approved before the email verification."""
     ada = new_user(latchkey, verified=False)
     tokens = ada.grant(app)
     latchkey.clock.forward(1)
@@ -180,7 +180,9 @@ def test_both_endpoints_accept_basic_authentication(latchkey: TestApp, ada: User
 
 
 def test_revocation_without_invalidated_caches_is_unavailable(latchkey: TestApp, ada: User, app: App) -> None:
-    """The response is a 503: the token is revoked, but cached policies may accept it for another 5 minutes."""
+    """If cached policies can't be invalidated, the response is a 503. The token is revoked, but cached policies may
+    accept it for another 5 minutes.
+    """
     for token in ada.grant(app):
         presented = authenticate(ClientCredentials(app.id, app.secret), token).presented
         dynamodb.call("DeleteTable", {"TableName": settings.current().table("windows")})

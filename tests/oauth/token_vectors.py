@@ -134,7 +134,7 @@ WITH_PKCE: Vectors = (
     ({"code_verifier": "a" * 43}, WRONG_VERIFIER),
     ({"code_verifier": "-._~" * 32}, WRONG_VERIFIER),
     ({"code_verifier": OTHER_VERIFIER}, WRONG_VERIFIER),
-    # The challenge itself as verifier would be valid with the method `plain`, which isn't supported.
+    # A challenge is a valid verifier of itself with the method `plain`, which isn't supported.
     ({"code_verifier": CHALLENGE}, WRONG_VERIFIER),
     ({"redirect_uri": f"{CALLBACK}/"}, WRONG_REDIRECT),
     ({"redirect_uri": f"{CALLBACK}/", "code_verifier": None}, WRONG_REDIRECT),
