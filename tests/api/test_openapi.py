@@ -123,7 +123,7 @@ def test_every_error_code_is_documented() -> None:
         for response in WHOLE["components"]["responses"].values()
         for code in response["content"]["application/json"]["examples"]
     }
-    # API Gateway responds 404 before the app could respond 405, so no operation has it.
+    # No operation documents a 405, because API Gateway responds with a 404 before the app can respond with a 405.
     assert codes() - shown == {"method_not_allowed"}
 
 

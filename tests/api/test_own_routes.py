@@ -66,7 +66,7 @@ def test_own_route_with_get_accepts_head(shop: TestApp) -> None:
 
 
 def test_own_route_rejects_an_invalid_credential(shop: TestApp) -> None:
-    """An operator's route rejects a missing, invalid or expired key with its own error."""
+    """A missing, an invalid and an expired key each get a different error from an operator's route."""
     assert error_of(shop.call("GET", ORDERS)) == (401, "missing_api_key")
     assert error_of(shop.call("GET", ORDERS, "nonsense")) == (401, "invalid_api_key")
     assert error_of(shop.call("GET", ORDERS, shop.key(shop.account(), expires_in_s=-1).secret)) == (

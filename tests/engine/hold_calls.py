@@ -1,5 +1,5 @@
-"""A proxy that holds calls to the engine until they are released, so that a test decides which of two writers
-is first.
+"""A proxy that holds calls to the DynamoDB emulator until a test releases them, so that the test decides which of two
+writers is first.
 """
 
 import json
@@ -50,7 +50,7 @@ class HoldingProxy(FaultProxy):
 
     @contextmanager
     def hold(self, rule: Rule) -> Iterator[HeldCalls]:
-        """Hold the calls that `rule` matches, until released or until the `with` block ends."""
+        """Hold the calls that `rule` matches, until the test releases them or the `with` block ends."""
         held = self._held = HeldCalls(rule)
         try:
             yield held

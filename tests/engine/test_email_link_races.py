@@ -110,7 +110,7 @@ def test_concurrent_sign_up_links_for_one_address_create_one_account(
 def test_sign_up_link_used_20_times_concurrently_creates_one_account(
     latchkey: TestApp, proxy: HoldingProxy, box: Mailbox
 ) -> None:
-    """One of the requests creates the account and a session; the others get a 410."""
+    """Of 20 concurrent uses of a sign-up link one creates the account and a session; the others get a 410."""
     email = f"ada.{randomness.base62(8).lower()}@example.com"
     console = ConsoleClient(latchkey)
     console.submit("/signup", email=email, name="Ada", password=PASSWORD)
@@ -124,7 +124,7 @@ def test_sign_up_link_used_20_times_concurrently_creates_one_account(
 
 
 def test_concurrent_reset_links_revoke_only_the_winners_selection(latchkey: TestApp, proxy: HoldingProxy) -> None:
-    """The losing reset sets no password and revokes no key."""
+    """Of two concurrent password resets one succeeds. The other sets no password and revokes no key."""
     account = new_account()
     keys = [latchkey.key(account) for _ in OTHER_PASSWORDS]
     deeds = []

@@ -73,7 +73,7 @@ def test_concurrent_consents_add_up(latchkey: TestApp, proxy: HoldingProxy) -> N
 
 
 def test_concurrent_consents_replace_an_invalid_one(latchkey: TestApp, proxy: HoldingProxy) -> None:
-    """Twenty concurrent consents replace one from before the verification of the address."""
+    """Twenty concurrent consents together replace a consent that is older than the verification of the address."""
     app, account = RegisteredClient(latchkey, "confidential"), new_account()
     app.approved(account, app.authorization(scope="write", resource=f"{PUBLIC_URL}/v1/of-a-squatter"))
     latchkey.clock.forward(1)

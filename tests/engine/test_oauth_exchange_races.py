@@ -63,7 +63,9 @@ def assert_one_pair(app: RegisteredClient, account: Account, responses: list[dic
 def test_code_exchanged_20_times_concurrently_succeeds_once(
     latchkey: TestApp, proxy: HoldingProxy, app: RegisteredClient
 ) -> None:
-    """One request gets tokens, the others get invalid_grant, and the reuse revokes the issued tokens."""
+    """Of 20 concurrent exchanges of one code one gets tokens. The others get invalid_grant, and revoke the issued
+    tokens as reuse.
+    """
     asked = app.redemption(app.code(new_account()))
     responses = release_together(proxy, is_spending, [partial(app.spend, asked)] * TWENTY)
     assert Counter(map(status_and_error, responses)) == ONE_OF_TWENTY
@@ -83,7 +85,9 @@ def test_code_exchanged_by_four_processes_succeeds_once(
 def test_refresh_token_used_20_times_concurrently_issues_one_pair(
     latchkey: TestApp, proxy: HoldingProxy, app: RegisteredClient
 ) -> None:
-    """All requests get the same access and refresh token, both tokens are valid, and the grant stays active."""
+    """Twenty concurrent refreshes with one refresh token get the same two tokens. Both are valid, and the grant stays
+    active.
+    """
     account = new_account()
     responses = release_together(proxy, is_spending, [partial(app.spend, app.refresh(app.tokens(account)))] * TWENTY)
     assert_one_pair(app, account, collect_tokens(responses))

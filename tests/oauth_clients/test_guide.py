@@ -23,7 +23,7 @@ BLOCKS = blocks_of(GUIDE)
 
 @dataclass
 class Reader:
-    """A reader of the guide with a terminal, which records the commands that were run."""
+    """A reader of the guide who runs its commands in a terminal. `read` contains the commands that were run."""
 
     user: BrowserUser
     exported: dict[str, str] = field(default_factory=dict)

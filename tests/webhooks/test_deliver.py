@@ -49,7 +49,7 @@ def test_events_are_delivered_in_order(local: TestApp, receiver: Receiver) -> No
 
 
 def test_only_subscribed_types_since_creation_are_delivered(local: TestApp, receiver: Receiver) -> None:
-    """An endpoint receives events of its types, from its creation on."""
+    """An endpoint receives only events of the types it subscribes to, and only those after its creation."""
     ada = local.account()
     happens(local, ada)
     local.clock.forward(1)
@@ -182,7 +182,7 @@ def test_deleted_account_receives_deletion_event_last(local: TestApp, receiver: 
 
 
 def test_expired_deliveries_are_not_listed(local: TestApp, receiver: Receiver) -> None:
-    """A delivery expires with its event, whether or not DynamoDB has deleted it."""
+    """A delivery isn't listed after its event has expired, even if DynamoDB hasn't deleted it yet."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
     event_id = happens(local, ada)

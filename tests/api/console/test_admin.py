@@ -206,7 +206,7 @@ def test_accounts_are_ranked_by_rejected_and_by_admitted_requests(latchkey: Test
 
 
 def test_empty_rankings_say_so(latchkey: TestApp) -> None:
-    """A ranking without requests is a sentence instead of a table."""
+    """If there are no requests to rank, the page shows a sentence instead of a table."""
     page = log_in_as(latchkey, new_account(admin=True)).open("/admin")
     assert rankings(page) == []
     assert "No rejected requests." in page.text
@@ -261,7 +261,9 @@ def test_deleted_account_is_not_found(latchkey: TestApp) -> None:
 
 
 def test_admin_revokes_a_key_with_a_reason(latchkey: TestApp) -> None:
-    """A key that an administrator revokes stops at the next request; only administrators see by whom and why."""
+    """A key that an administrator revokes is rejected at the next request. Only administrators see who revoked it and
+    why.
+    """
     account, admin = new_account(), new_account(name="Root", admin=True)
     key, other = latchkey.key(account), latchkey.key(account)
     console, path = log_in_as(latchkey, admin), f"/admin/accounts/{account.id}"

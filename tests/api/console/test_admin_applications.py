@@ -73,7 +73,7 @@ def test_tokens_of_an_ended_client_stop_and_its_account_sees_an_administrator(la
 
 
 def test_document_that_was_never_fetched_can_be_ended_by_its_url(latchkey: TestApp) -> None:
-    """A client can be deleted by the URL of its metadata document, even if that was never fetched."""
+    """A client can be deleted by the URL of its metadata document, even if the document was never fetched."""
     console = root(latchkey)
     page = console.open(at(DOCUMENT))
     assert (page.status, page.problem) == (404, "No application has this client ID.")

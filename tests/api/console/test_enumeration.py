@@ -1,4 +1,4 @@
-"""Responses are the same bytes for addresses with and without an account, so they don't reveal which it is."""
+"""For an address with an account, each response has the same bytes as for one without. It doesn't reveal accounts."""
 
 from dataclasses import replace
 

@@ -109,5 +109,5 @@ def test_log_out_everywhere_ends_every_session(latchkey: TestApp) -> None:
     ],
 )
 def test_user_agent_is_shown_as_browser_and_system(header: str, expected: str) -> None:
-    """A User-Agent is shown as browser and system; an unknown one as an empty text."""
+    """A User-Agent is shown as browser and operating system, and an unknown User-Agent as an empty text."""
     assert user_agent.browser_and_system(header) == expected
