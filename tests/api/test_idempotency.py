@@ -258,7 +258,7 @@ def calls(latchkey: TestApp, secret: str, headers: dict[str, str]) -> list[str]:
 
 
 def test_replay_is_counted(latchkey: TestApp) -> None:
-    """A replay counts against the quota, with current limit headers."""
+    """A replay counts against the quota, and its limit headers are current."""
     account = latchkey.account(tiers.FREE)
     secret = latchkey.key(account).secret
     left = [make(latchkey, secret).header("X-RateLimit-Remaining") for _ in range(3)]

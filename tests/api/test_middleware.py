@@ -25,7 +25,7 @@ def target(path: str) -> str:
 
 
 def test_every_route_of_the_api_is_listed_here() -> None:
-    """The list `ROUTES`, which these tests use, has every route."""
+    """These tests cover every route, because the list `ROUTES` contains every route."""
     there = {
         (method, path)
         for path, methods in of_latchkey().items()

@@ -270,7 +270,7 @@ def test_response_schemas_allow_additional_fields() -> None:
     ids=repr,
 )
 def test_generated_example_is_valid(field: Any) -> None:
-    """The generated example of any field is valid by its schema."""
+    """The example that is generated for a field is valid by the field's schema."""
     schema = field.schema()
     jsonschema_rs.Draft202012Validator(schema, validate_formats=True).validate(example_of(schema, {}))
 

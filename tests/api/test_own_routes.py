@@ -177,7 +177,7 @@ def test_failed_own_route_may_be_retried(till: tuple[TestApp, list[str]], body: 
 
 
 def test_own_route_without_idempotency_ignores_the_header(till: tuple[TestApp, list[str]]) -> None:
-    """An operator's route without idempotency ignores Idempotency-Key and runs again."""
+    """An operator's route without idempotency ignores Idempotency-Key, so a repeated request runs again."""
     latchkey, charged = till
     secret = latchkey.key(latchkey.account(), "write").secret
     assert [charge(latchkey, secret, b"", "/v1/notes").json() for _ in range(2)] == [{"notes": 1}, {"notes": 2}]

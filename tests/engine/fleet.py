@@ -25,7 +25,7 @@ STAGE = "engine"
 PUBLIC_URL = "https://api.example.com"
 READY_WITHIN_S = 60
 CLOCKS_AGREE: tuple[int, ...] = (0,) * PROCESSES
-"""The clock skew of each process in seconds, when all clocks agree."""
+"""The clock skew of each process, in seconds, if all clocks agree."""
 
 
 @dataclass(frozen=True, slots=True)

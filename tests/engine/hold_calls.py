@@ -79,7 +79,7 @@ def run_concurrently(deeds: Sequence[Callable[[], Result]]) -> list[Result]:
 
 
 def release_together(proxy: HoldingProxy, rule: Rule, deeds: Sequence[Callable[[], Result]]) -> list[Result]:
-    """Run all functions up to their first call that `rule` matches, then release all at the same time."""
+    """Run all functions up to their first call that `rule` matches, then release these calls at the same time."""
     with proxy.hold(rule) as held, ThreadPoolExecutor(len(deeds)) as threads:
         under_way = [threads.submit(deed) for deed in deeds]
         held.wait_for(len(deeds))

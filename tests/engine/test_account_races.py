@@ -22,7 +22,7 @@ from tests.support.mailbox import Mailbox
 
 
 def test_form_submitted_20_times_concurrently_creates_one_key(latchkey: TestApp, proxy: HoldingProxy) -> None:
-    """A form submitted repeatedly creates one key, and one response shows its secret."""
+    """A form that is submitted 20 times concurrently creates one key, whose secret one response shows."""
     account = new_account()
     console = log_in_as(latchkey, account)
     form = console.fill(console.open("/settings/keys/new"), "/settings/keys/new", {"name": "CI"})

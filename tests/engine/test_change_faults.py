@@ -156,8 +156,8 @@ CHANGES: dict[str, tuple[Callable[[Person], Response], Callable[[Person], int], 
 def test_change_without_its_stale_mark_is_503_and_repeatable(
     person: Person, proxy: FaultProxy, fault: Fault, change: str
 ) -> None:
-    """If the invalidation mark of a change can't be set, the change is stored but gets a 503. Repeating it makes it
-    take effect.
+    """If the invalidation mark of a change can't be set, the response is a 503. The change is stored, and repeating it
+    sets the mark.
     """
     make, look, done, refused = CHANGES[change]
     with proxy.fail(is_stale_mark, fault):

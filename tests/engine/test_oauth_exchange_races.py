@@ -127,7 +127,7 @@ def test_concurrent_refreshes_after_use_of_the_successor_are_reuse(latchkey: Tes
 def test_revocation_during_a_refresh_leaves_no_valid_token(
     latchkey: TestApp, proxy: HoldingProxy, app: RegisteredClient
 ) -> None:
-    """A refresh that is written after the revocation fails."""
+    """If a grant is revoked between the check and the write of a refresh, the refresh fails."""
     tokens = app.tokens(new_account())
     with proxy.hold(is_spending) as held, ThreadPoolExecutor(1) as thread:
         refresh = thread.submit(app.spend, app.refresh(tokens))

@@ -119,7 +119,7 @@ def test_client_with_approval_is_kept(latchkey: TestApp, ada: User) -> None:
 
 
 def test_client_with_denied_request_is_not_kept(latchkey: TestApp, ada: User) -> None:
-    """A denied request doesn't count as use, so the client is still deleted after a week."""
+    """A denied request doesn't count as an approval, so the client is still deleted after a week."""
     app = register_confidential(latchkey)
     ada.decide(ada.open_authorization(app), "deny")
     decide(ada, start_device(app)[1], "deny")

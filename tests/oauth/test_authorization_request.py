@@ -177,7 +177,7 @@ def test_code_without_resources_or_challenge_has_none(latchkey: TestApp, ada: Us
 
 
 def test_consent_withdrawn_concurrently_issues_no_code(latchkey: TestApp, ada: User, app: App) -> None:
-    """If a remembered consent is withdrawn after it was read, no code is issued."""
+    """If a remembered consent is withdrawn between the check and the write of an approval, no code is issued."""
     request = parse(app)
     authorize.approve(request, ada.account.id, ISSUER)
     assert "code" in query_of(authorize.approve_remembered(request, ada.account.id, ISSUER))

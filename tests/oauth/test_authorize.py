@@ -232,8 +232,8 @@ def test_client_without_the_code_grant_is_unauthorized(latchkey: TestApp, ada: U
 
 
 def test_scope_defaults_to_read_and_is_limited_to_the_client(latchkey: TestApp, ada: User) -> None:
-    """RFC 6749 §3.3: the granted scope is `read` by default, is limited to the client's, and is in the token
-    response.
+    """RFC 6749 §3.3: the granted scope is `read` by default, and limited to the client's scopes. The token response
+    contains it.
     """
     app, reader = register_client(latchkey), register_client(latchkey, scopes=["read"])
     granted = [

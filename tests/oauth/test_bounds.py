@@ -122,7 +122,7 @@ def test_stored_client_is_found_without_a_fetch(latchkey: TestApp, internet: Int
 
 
 def test_registration_with_an_initial_token_is_advertised(latchkey: TestApp) -> None:
-    """The metadata names the registration endpoint, so that holders of an initial access token find it."""
+    """If registration needs an initial access token, the metadata still names the endpoint, for holders of a token."""
     with settings.override(replace(settings.current(), registration="a" * 64)):
         assert discovery.server_metadata(ISSUER)["registration_endpoint"] == f"{ISSUER}/oauth/register"
 
@@ -152,7 +152,9 @@ def test_oldest_failure_is_dropped_beyond_the_maximum(latchkey: TestApp, monkeyp
 
 
 def test_concurrent_fetches_wait_for_the_first(latchkey: TestApp) -> None:
-    """A thread waits until another thread's fetch of the same document ends; then it may fetch the document."""
+    """If another thread is fetching the same document, a thread waits until that fetch ends, and may fetch it
+    afterwards.
+    """
     heard: list[bool] = []
 
     def wait() -> None:

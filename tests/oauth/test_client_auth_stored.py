@@ -52,7 +52,7 @@ def test_presented_secret_is_the_one_of_the_grant_type(grant_type: str, name: st
 
 
 def test_client_and_token_are_read_in_one_call(latchkey: TestApp, app: App) -> None:
-    """Client and presented token are read in one DynamoDB call, except malformed values, which aren't looked up."""
+    """Client and presented token are read in one DynamoDB call. Malformed values aren't looked up."""
     code, token = secrets.mint("ac"), app.ask(CLIENT).json()["access_token"]
     OneTimeToken(secrets.digest(code), kind="ac", client_id=app.id, expires_at=START_MS).save()
     credentials = ClientCredentials(app.id, app.secret)

@@ -31,7 +31,7 @@ def test_client_token_scope_defaults_to_read(latchkey: TestApp) -> None:
 
 
 def test_client_token_scope_excludes_keys_and_admin(latchkey: TestApp) -> None:
-    """A client token never has the scope `keys` or `admin`, whatever account registered the client."""
+    """A client token never has the scope `keys` or `admin`, even if an admin's account registered the client."""
     app = register_client(latchkey, owner=latchkey.account(admin=True))
     for scope in ("keys", "admin", "verify", "events", "webhooks", "read keys", "openid keys", 'read"', "READ"):
         assert error_of(app.ask(CLIENT, scope=scope)) == (400, "invalid_scope"), scope

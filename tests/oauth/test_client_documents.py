@@ -90,7 +90,9 @@ def test_document_with_a_new_redirect_uri_needs_new_consent(latchkey: TestApp, a
 
 
 def test_client_of_a_document_is_public_only(latchkey: TestApp, ada: User, internet: Internet) -> None:
-    """A document's client must use PKCE, and has no secret, client token, device flow, introspection or management."""
+    """A document's client must use PKCE. It can't use a secret, client tokens, the device flow, introspection or client
+    management.
+    """
     app = fetch_client(latchkey, internet)
     page = ada.open_authorization(app, code_challenge=None, code_challenge_method=None)
     assert (page.status, "PKCE" in page.text) == (400, True)
@@ -114,7 +116,9 @@ def test_document_is_fetched_once_a_day(latchkey: TestApp, internet: Internet) -
 
 
 def test_document_missing_after_a_day_is_no_client(latchkey: TestApp, ada: User, internet: Internet) -> None:
-    """A client whose document is missing after a day gets no more authorizations; its issued tokens stay valid."""
+    """A client whose document is missing after a day gets no more authorizations. Tokens that were issued before stay
+    valid.
+    """
     app = fetch_client(latchkey, internet)
     access, refresh = ada.grant(app)
     publish(internet, b"", status="404 Not Found")

@@ -51,7 +51,9 @@ def test_client_is_stored_completely(latchkey: TestApp) -> None:
 
 
 def test_client_with_minimal_metadata_has_defaults(latchkey: TestApp) -> None:
-    """A client with minimal metadata gets both scopes and, if public, no secret; absent fields aren't stored."""
+    """A client with minimal metadata gets both scopes. If it is public, it gets no secret. Absent fields
+    aren't stored.
+    """
     new = register(auth_method="none", registered_by="self", registration_digest="d", dies_at=NOON_S + 9)
     client = Client.get(new.client.client_id)
     assert new.secret is None
@@ -93,7 +95,7 @@ def test_client_has_up_to_ten_redirect_uris(latchkey: TestApp) -> None:
 
 
 def test_bad_redirect_uri_names_its_field() -> None:
-    """The exception for a bad redirect URI has the name of the field and its own type."""
+    """The exception for a bad redirect URI names the field, and has a type of its own."""
     with pytest.raises(BadRedirectURI) as raised:
         clients.check_has_redirect_uri({CODE}, [])
     assert raised.value.field == "redirect_uris"
@@ -234,7 +236,9 @@ def test_account_reads_only_its_own_clients(latchkey: TestApp) -> None:
 
 
 def test_client_is_verified_while_its_account_is_active(latchkey: TestApp) -> None:
-    """A client of an active account is verified; a self-registered one never is, whatever its attributes."""
+    """A client is verified if it belongs to an active account. A self-registered client never is, even with an
+    account's id.
+    """
     owner = latchkey.account()
     mine, alone = register(account_id=owner.id).client, register(registered_by="self").client
     posing = replace_in(alone, account_id=owner.id)

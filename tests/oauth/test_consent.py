@@ -55,7 +55,7 @@ def test_denial_is_not_remembered(ada: User, app: App) -> None:
 
 
 def test_consent_is_asked_again_for_more_scopes(ada: User, app: App) -> None:
-    """A request for more scopes shows the consent page; an approval adds them to the remembered consent."""
+    """A request for more scopes shows the consent page, and an approval adds the scopes to the remembered consent."""
     ada.allow(app, scope="read")
     assert shows_consent_page(ada, app, scope="write")
     assert shows_consent_page(ada, app, scope="read write")
@@ -255,7 +255,7 @@ def test_connected_apps_list_their_permissions(latchkey: TestApp, ada: User) -> 
 
 
 def test_remembered_consent_is_listed_until_it_is_deleted(latchkey: TestApp, ada: User, app: App) -> None:
-    """A remembered consent stays listed after the app revoked its tokens, because the app can get new ones without
+    """An app with a remembered consent stays listed after it revoked its tokens, because it can get new ones without
     asking.
     """
     app.post("/oauth/revoke", token=ada.grant(app, scope="read")[1])
@@ -288,9 +288,7 @@ def test_connected_apps_list_remembered_permissions(ada: User, app: App) -> None
 
 
 def test_app_of_a_suspended_account_can_be_disconnected(latchkey: TestApp, ada: User) -> None:
-    """An app of a suspended account can be disconnected, because it would regain access when the account is
-    reinstated.
-    """
+    """An app whose account is suspended can be disconnected, because a reinstatement would restore its access."""
     owner = new_user(latchkey, "Owner")
     app = register_client(latchkey, owner=owner.account)
     token, _ = ada.grant(app)

@@ -43,8 +43,8 @@ def test_client_is_deleted_once_and_kept_for_30_days(latchkey: TestApp) -> None:
 
 
 def test_client_deleted_by_its_account_has_no_actor_or_reason(latchkey: TestApp) -> None:
-    """The event has no actor or reason. A document's client is kept forever, because its document could be fetched
-    again.
+    """A client that its account deletes is stored without an actor and a reason. If the client has a document, it is
+    kept forever, because the document could otherwise be fetched again.
     """
     own = register(account_id=latchkey.account().id).client
     document = register(registered_by="document", dies_at=NOON_S + 9).client

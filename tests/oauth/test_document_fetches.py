@@ -237,8 +237,8 @@ def test_stale_document_is_fetched_again(latchkey: TestApp, internet: Internet) 
 def test_documents_are_no_clients_unless_registration_is_open(
     latchkey: TestApp, ada: User, internet: Internet, registration: str
 ) -> None:
-    """If registration is closed or needs an initial access token, no document is fetched, and the metadata says that
-    client metadata documents aren't supported.
+    """If registration is closed or needs an initial access token, no document is fetched. The metadata says that client
+    metadata documents aren't supported.
     """
     app = fetch_client(latchkey, internet)
     ada.allow(app)
@@ -268,7 +268,9 @@ def test_client_of_a_document_without_approval_is_deleted_after_two_days(latchke
 def test_client_of_a_document_with_approval_is_kept_as_long_as_its_grants(
     latchkey: TestApp, ada: User, internet: Internet
 ) -> None:
-    """A later fetch doesn't shorten the time for which an approved client is kept, and a later approval extends it."""
+    """A later fetch doesn't shorten the time for which an approved client is kept. A later approval
+    extends this time.
+    """
     app = fetch_client(latchkey, internet)
     ada.allow(app)
     kept = latchkey.clock.now_ms // 1000 + 120 * DAY_S

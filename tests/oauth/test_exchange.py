@@ -130,7 +130,9 @@ def test_client_token_belongs_to_the_account_of_the_client(latchkey: TestApp, ap
 
 
 def test_refresh_consumes_its_token_and_seals_the_response(latchkey: TestApp, app: App) -> None:
-    """A retried refresh gets the same response with the remaining lifetime."""
+    """A refresh consumes its token and seals its response. A retry gets the same response with the
+    remaining lifetime.
+    """
     secret = secrets.mint("rt")
     one_time_token, grant = store_approval(latchkey, app, kind="rt", secret=secret)
     response = exchange.rotate(one_time_token, build_issuance(app, grant), secret)
@@ -268,7 +270,7 @@ def test_database_error_is_not_taken_for_a_failed_condition(latchkey: TestApp, a
 
 
 def test_issued_tokens_are_counted(latchkey: TestApp, app: App) -> None:
-    """The metric TokensIssued is 1 for a request that issues tokens."""
+    """The metric TokensIssued counts each request that issues tokens."""
     log = io.StringIO()
     telemetry.write_to(log)
     exchange.issue_to_client(build_issuance(app))

@@ -180,5 +180,5 @@ def test_scope_with_forbidden_characters_is_invalid(scope: str) -> None:
 
 
 def test_openid_connect_scopes_are_complete() -> None:
-    """The ignored scopes are those of OpenID Connect Core §5.4 and §11, and `openid`."""
+    """The ignored scopes are `openid` and the scopes that OpenID Connect Core defines in §5.4 and §11."""
     assert set(OPENID_SCOPES) == {"openid", "profile", "email", "address", "phone", "offline_access"}

@@ -243,7 +243,7 @@ def test_redirect_uri_is_compared_exactly(registered: str) -> None:
 
 @pytest.mark.parametrize("registered", LOOPBACK)
 def test_port_of_a_loopback_address_may_be_any_valid_one(registered: str) -> None:
-    """A request may use any port from 1 to 65535 or none, whatever port was registered."""
+    """A request may use any port from 1 to 65535 or no port, even if another port was registered."""
     host = registered.removeprefix("http://").partition("/")[0]
     for port in ("", ":1", ":8888", ":65535"):
         asked = registered.replace(host, host + port, 1)

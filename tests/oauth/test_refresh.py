@@ -58,7 +58,9 @@ def test_refresh_with_fewer_scopes_keeps_the_granted_ones(latchkey: TestApp, ada
 
 
 def test_refresh_with_more_scopes_is_invalid(ada: User, app: App) -> None:
-    """A scope that wasn't consented to is invalid_scope, even if the client may have it; the token isn't consumed."""
+    """A refresh for a scope without consent gets invalid_scope, even if the client may have the scope, and consumes
+    nothing.
+    """
     _, refresh = ada.grant(app, scope="read")
     for scope in ("read write", "write", "keys", "admin", "read nonsense", 're"ad'):
         assert error_of(app.refresh(refresh, scope=scope)) == (400, "invalid_scope"), scope

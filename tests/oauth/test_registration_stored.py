@@ -41,7 +41,9 @@ def replace_metadata(made: dict[str, Any], **described: object) -> dict[str, obj
 def test_registration_is_open_closed_or_needs_the_initial_token(
     latchkey: TestApp, setting: str, authorization: str, may: bool
 ) -> None:
-    """The operator can open or close registration, or require a token, which has up to a thousand ASCII characters."""
+    """The operator can open or close registration, or require an initial access token of at most a
+    thousand characters.
+    """
     kept = setting if setting in ("open", "closed") else secrets.digest(setting)
     with settings.override(replace(settings.current(), registration=kept)):
         if may:
@@ -244,6 +246,6 @@ def test_client_uri_is_http_or_https(uri: str) -> None:
     "uri", ["https://a.b:99999/", "https://a.b:x/", "https://a@b/", "https://a.b/ c", "https://a.b/é\u202e"]
 )
 def test_invalid_client_uri_has_an_error(uri: str) -> None:
-    """Each way in which a client_uri can be invalid has an error."""
+    """Each kind of invalid client_uri raises an error."""
     with pytest.raises(OAuthError, match="client_uri must be an http or https URL"):
         client_metadata.parse({"client_uri": uri}, offered=(CODE,), by_default=(CODE,), auth_method="none")

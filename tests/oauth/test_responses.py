@@ -120,7 +120,9 @@ def test_client_has_its_own_limit_at_every_address(latchkey: TestApp, app: App) 
 
 
 def test_client_limit_is_not_used_by_impersonators(latchkey: TestApp, app: App, spa: App) -> None:
-    """Requests with a wrong secret, or with a public client's id, count against the limit of their address."""
+    """Requests with a wrong secret, or with a public client's id, count against the limit of their address, not the
+    client's.
+    """
     latchkey.set_counters(f"client_{app.id}", tiers.CLIENT, used=10)
     for credentials in ({"client_id": app.id, "client_secret": "x"}, {"client_id": app.id}, {"client_id": spa.id}):
         post(latchkey, "/oauth/token", {"grant_type": CLIENT, **credentials}, ip="192.0.2.66")

@@ -29,7 +29,7 @@ INACTIVE = {"active": False}
 def test_revoking_an_access_token_keeps_its_grant(
     latchkey: TestApp, ada: User, request: pytest.FixtureRequest, kind: str
 ) -> None:
-    """Revoking an access token leaves its grant active; repeating it changes nothing (RFC 7009 §2.2)."""
+    """Revoking an access token leaves its grant active. Revoking it again changes nothing (RFC 7009 §2.2)."""
     app: App = request.getfixturevalue(kind)
     token, refresh = ada.grant(app)
     assert is_accepted(latchkey, token)
@@ -63,7 +63,7 @@ def test_rotated_refresh_token_can_be_revoked(latchkey: TestApp, ada: User, app:
 
 
 def test_client_token_can_be_revoked(latchkey: TestApp, app: App) -> None:
-    """A client token, which has no grant, can be revoked."""
+    """A client token can be revoked, although it has no grant."""
     token = app.ask(CLIENT).json()["access_token"]
     assert is_accepted(latchkey, token)
     assert app.post("/oauth/revoke", token=token).status == 200
@@ -72,7 +72,7 @@ def test_client_token_can_be_revoked(latchkey: TestApp, app: App) -> None:
 
 @pytest.mark.parametrize("hint", ["access_token", "refresh_token", "nonsense", ""])
 def test_wrong_token_type_hint_is_ignored(latchkey: TestApp, ada: User, app: App, hint: str) -> None:
-    """The token's own type counts, and not the hint (RFC 7009 §2.1, RFC 7662 §2.1)."""
+    """A wrong token_type_hint is ignored, because the token's type is known (RFC 7009 §2.1, RFC 7662 §2.1)."""
     token, refresh = ada.grant(app)
     assert introspect(app, token, token_type_hint=hint)["active"] is True
     assert introspect(app, refresh, token_type_hint=hint)["active"] is True

@@ -92,7 +92,7 @@ def test_commands_do_what_the_guide_says(reader: Reader) -> None:
 
 
 def test_error_is_as_the_guide_shows_it(reader: Reader) -> None:
-    """The server's error body is the documented one."""
+    """The body of the server's error equals the one in the guide."""
     asked = {"grant_type": "client_credentials", "client_id": reader.exported["CLIENT_ID"], "client_secret": "wrong"}
     response = requests.post(f"{reader.user.issuer}/oauth/token", data=asked, timeout=30)
     assert response.text + "\n" == next(block.code for block in BLOCKS if block.heading == "Errors")

@@ -35,8 +35,8 @@ End = Callable[[TestApp, App], None]
 
 @ENDS
 def test_tokens_of_a_deactivated_client_are_invalid_at_the_next_request(latchkey: TestApp, end: End) -> None:
-    """After the deletion or suspension of a client, its own tokens and those of its users are rejected at the next
-    request, despite cached policies.
+    """If a client's account is suspended or deleted, tokens of the client are rejected at the next request, despite
+    cached policies.
     """
     app, ada = register_client(latchkey), new_user(latchkey)
     token, _ = ada.grant(app)
@@ -45,7 +45,7 @@ def test_tokens_of_a_deactivated_client_are_invalid_at_the_next_request(latchkey
     assert is_accepted(latchkey, own)
     end(latchkey, app)
     assert not is_accepted(latchkey, token)
-    # The client's own token still counts against its suspended account.
+    # `_delete` first moves the client to another account, so the cached policy of the client's own token stays valid.
     assert not is_accepted(latchkey, own) or end is _delete
 
 
@@ -124,8 +124,8 @@ def _grant(app: App, count: int, latchkey: TestApp) -> list[Grant]:
 
 @pytest.mark.parametrize("what", ["suspension", "end"])
 def test_termination_of_a_client_with_many_users_is_bounded_and_resumed(latchkey: TestApp, what: str) -> None:
-    """The request invalidates the cached policies of one batch of the client's users. The function that runs every
-    minute invalidates the rest.
+    """If a client has many users, the request invalidates the cached policies of one batch of them. The function that
+    runs every minute invalidates the rest.
     """
     app = register_client(latchkey)
     given = _grant(app, SLICE + 3, latchkey)
@@ -232,8 +232,8 @@ def test_deletion_of_an_unknown_client_is_not_found(latchkey: TestApp) -> None:
 
 
 def test_deletion_of_a_client_is_recorded_once_for_its_account(latchkey: TestApp) -> None:
-    """The deletion of a client records one event with actor and reason for the client's account, even if it is
-    repeated.
+    """The deletion of a client records one event for the client's account, with actor and reason, even if the deletion
+    is repeated.
     """
     app = register_client(latchkey)
     for _ in range(2):

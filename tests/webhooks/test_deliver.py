@@ -1,4 +1,4 @@
-"""Delivery of webhooks: once, in order, and again after a crash or by a manual resend."""
+"""Delivery of webhooks: each event once and in order, and again after a crash or for a manual resend."""
 
 import socket
 import threading
@@ -117,7 +117,7 @@ def test_delivery_is_sent_again_after_crash_before_result(local: TestApp, receiv
 
 
 def test_event_lost_by_stream_is_delivered_within_an_hour(local: TestApp, receiver: Receiver) -> None:
-    """The hourly run compares events with deliveries and sends those that the stream lost."""
+    """The hourly run compares events with deliveries, and sends the events that the stream lost."""
     ada = local.account()
     endpoint_of(ada, receiver)
     event_ids = [happens(local, ada, f"Ada {number}") for number in range(3)]
@@ -160,7 +160,7 @@ def test_unreachable_endpoint_is_tried_with_oldest_delivery_only(local: TestApp,
 
 
 def test_resend_repeats_delivery_in_any_state(local: TestApp, receiver: Receiver) -> None:
-    """A resend is sent immediately with the same id, whatever the state of the delivery."""
+    """A delivery can be resent in any state. It is sent immediately and keeps its id."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
     event_id = happens(local, ada)

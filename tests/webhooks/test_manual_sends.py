@@ -38,7 +38,7 @@ def deadlines(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture
 def killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make every attempt raise an exception that stops the code like a killed function."""
+    """Let every attempt raise an exception that stops the code as if the function were killed."""
 
     def send(*_: Any, **__: Any) -> Outcome:
         raise LookupError("killed")
@@ -57,7 +57,9 @@ def store_delivery(endpoint: Endpoint, **fields: Any) -> Delivery:
 
 
 def test_test_message_is_claimed_for_a_minute(endpoint: Endpoint, killed: None) -> None:
-    """A test message is claimed for a minute, so that after a crash it is due again; the lock is released."""
+    """A test message is claimed for a minute, so that it is due again if the function crashes. An exception releases
+    the lock.
+    """
     with pytest.raises(LookupError):
         deliver.send_test(endpoint)
     (found,) = Delivery.query(endpoint.id)

@@ -58,8 +58,8 @@ def test_failed_mark_is_retried_by_stream(latchkey: TestApp) -> None:
 
 
 def test_unreadable_event_is_skipped_and_counted(latchkey: TestApp) -> None:
-    """An unreadable event is skipped and counted, and the remaining events are processed; other items aren't
-    counted.
+    """An unreadable event is skipped and counted, and the remaining events are processed. An item that isn't an event
+    isn't counted.
     """
     ada = latchkey.account()
     image = record_event(ada, kinds.STANDING_CHANGED, tier="pro")

@@ -177,7 +177,7 @@ def test_endpoint_is_slow_after_response_over_two_seconds(endpoint: Endpoint, to
 
 
 def test_410_disables_endpoint_without_failure(endpoint: Endpoint) -> None:
-    """A 410 disables the endpoint with its reason, and doesn't count as a failure."""
+    """A 410 disables the endpoint with a reason, and doesn't count as a failure."""
     current = record_new_outcome(endpoint, 410)
     assert (current.status, current.disabled_because, current.failures) == (DISABLED, states.GONE, 0)
 

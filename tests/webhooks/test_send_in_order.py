@@ -118,7 +118,9 @@ def test_deliveries_are_sent_in_order_of_ids(endpoint: Endpoint, sent: Sent) -> 
 def test_unreachable_endpoint_is_backlogged_only_with_untried_deliveries(
     endpoint: Endpoint, sent: Sent, number: int, is_behind: bool
 ) -> None:
-    """Sending ends with the first failed attempt, and remaining deliveries are marked as a backlog."""
+    """After a failed attempt nothing more is sent to an endpoint. If untried deliveries remain, it is marked as
+    backlogged.
+    """
     pending = [queue_delivery(endpoint) for _ in range(number)]
     sent.status = None
     send_all(endpoint, *pending)

@@ -108,7 +108,7 @@ def test_client_is_not_ended_without_a_reason(latchkey: TestApp, reason: str) ->
 
 
 def test_client_pages_do_not_exist_for_others(latchkey: TestApp) -> None:
-    """Other users can neither find nor delete a client on admin pages, not even their own."""
+    """Users who aren't admins can't find or delete a client on admin pages, even if they own it."""
     ada = new_user(latchkey)
     app = register_client(latchkey, owner=ada.account)
     csrf = ada.open("/settings/account").value("/settings/account/name", "csrf")

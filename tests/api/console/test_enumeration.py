@@ -1,4 +1,6 @@
-"""For an address with an account, each response has the same bytes as for one without. It doesn't reveal accounts."""
+"""Each response has the same bytes for an address with an account as for one without, so no response reveals an
+account.
+"""
 
 from dataclasses import replace
 

@@ -89,7 +89,7 @@ def test_link_offers_every_item_and_selects_connected_apps_only(latchkey: TestAp
 
 
 def test_selected_items_stop_and_others_keep_working(latchkey: TestApp) -> None:
-    """Selected keys, applications and webhooks stop, and unselected ones continue to work."""
+    """Selected keys, applications and webhooks stop working, and unselected ones continue to work."""
     items = account_with_items(latchkey)
     account, chosen = items.ada.account, [items.keys[0].key.id, items.apps[0].id, items.webhooks[0].id]
     assert all(

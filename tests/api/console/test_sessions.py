@@ -53,7 +53,7 @@ def test_list_has_pages(latchkey: TestApp) -> None:
 
 
 def test_one_session_is_ended(latchkey: TestApp) -> None:
-    """A session that is ended stops with its next request; the others stay active, and Activity has the event."""
+    """A session that is ended is rejected at its next request. The others stay active, and Activity shows the event."""
     account = new_account()
     console, other = log_in_as(latchkey, account), log_in_as(latchkey, account)
     ended = f"{PLACE}/{other.session_id}/end"

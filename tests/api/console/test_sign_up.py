@@ -48,7 +48,9 @@ def test_browser_that_signed_up_is_logged_in_and_redirected(latchkey: TestApp, b
 def test_path_after_sign_up_is_kept_completely_or_not_at_all(
     latchkey: TestApp, box: Mailbox, length: int, kept: bool
 ) -> None:
-    """A long authorization request continues after sign-up completely, or isn't kept."""
+    """After sign-up, a long authorization request continues completely. If it is too long to keep, it isn't continued
+    at all.
+    """
     begins, ends = "/oauth/authorize?client_id=app_1&state=", "&code_challenge=abc"
     after = begins + "s" * (length - len(begins) - len(ends)) + ends
     console = sign_up(latchkey, next=after)
@@ -106,7 +108,7 @@ def test_second_link_reports_that_the_address_has_an_account(latchkey: TestApp, 
 
 
 def test_sign_up_while_logged_in_ends_the_other_session(latchkey: TestApp, box: Mailbox) -> None:
-    """Signing up while logged in replaces the session by that of the new account."""
+    """Signing up while logged in to another account ends its session and starts one for the new account."""
     console = log_in_as(latchkey, new_account())
     before = console.session
     console.submit("/signup", email=ADA, name="Ada", password=PASSWORD)
@@ -288,7 +290,7 @@ def test_no_page_claims_that_email_is_sent_where_none_is(latchkey: TestApp) -> N
 
 
 def test_sign_up_without_email_reads_the_same_for_known_and_new(latchkey: TestApp) -> None:
-    """If no email is configured, a sign-up with a known address reads like one with a new address."""
+    """If no email is configured, a sign-up gets the same response for a known address as for a new one."""
     new_account(email="known@example.com")
     texts = set()
     for email in ("known@example.com", "other@example.com"):

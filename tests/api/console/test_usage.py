@@ -120,7 +120,7 @@ def test_deleted_keys_are_counted_together(latchkey: TestApp) -> None:
 
 
 def test_unused_account_is_shown_how_to_start(latchkey: TestApp) -> None:
-    """The page of an unused account explains how to start instead of an empty chart."""
+    """The page of an account without requests explains how to start instead of showing an empty chart."""
     page = log_in_as(latchkey, new_account()).open("/settings/usage")
     assert "No requests in the last 30 days" in page.text
     assert "This hour 0 of 1,000" in page.text
