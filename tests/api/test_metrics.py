@@ -159,7 +159,7 @@ def test_cold_start_of_the_authorizer_is_counted_once(
 
 
 def test_issued_tokens_are_counted(latchkey: TestApp, lines: Lines) -> None:
-    """A request that issues tokens is counted. Errors and replayed refreshes aren't."""
+    """The metric TokensIssued counts requests that issue tokens, but neither errors nor replayed refreshes."""
     ada, app = new_user(latchkey), register_client(latchkey)
     code = ada.code(app)
     lines()

@@ -32,8 +32,8 @@ def test_request_records_its_network_and_route(latchkey: TestApp) -> None:
 
 
 def test_insufficient_scope_is_recorded_as_a_failure(latchkey: TestApp) -> None:
-    """A 403 is recorded as a failure of the credential, not as a used route. The next admission of the account writes
-    it.
+    """A 403 is recorded as a failure of the credential, not as a used route. The account's next admission writes the
+    record.
     """
     account = latchkey.account()
     issued = latchkey.key(account, "read")
@@ -46,7 +46,9 @@ def test_insufficient_scope_is_recorded_as_a_failure(latchkey: TestApp) -> None:
 
 
 def test_key_that_expired_while_cached_is_recorded_as_a_failure(latchkey: TestApp) -> None:
-    """If a key expired while its policy was cached, its 401 is recorded by the next admission of the account."""
+    """If a key expired while its policy was cached, its 401 is recorded as a failure by the account's
+    next admission.
+    """
     account = latchkey.account()
     short, other = latchkey.key(account, expires_in_s=60), latchkey.key(account)
     latchkey.call("GET", "/v1/limits", short.secret)

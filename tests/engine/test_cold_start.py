@@ -1,5 +1,5 @@
-"""A cold start imports only the modules it needs. For the API these exclude the console, OAuth and
-botocore's client.
+"""A cold start imports only the modules it needs. An API request imports neither the console nor OAuth nor botocore's
+client.
 """
 
 import json

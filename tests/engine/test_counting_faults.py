@@ -61,7 +61,7 @@ def read_remaining(response: Response) -> int:
 def test_throttled_counter_is_a_429_for_one_second(
     latchkey: TestApp, proxy: FaultProxy, key: str, fault: Fault
 ) -> None:
-    """If its counter is throttled, a request is rejected without a retry and isn't counted. Retry-After
+    """If a counter is throttled, the request is rejected without a retry and isn't counted. Retry-After
     is one second.
     """
     with proxy.fail(is_admission, fault) as calls:

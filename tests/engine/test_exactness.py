@@ -142,7 +142,7 @@ def test_window_item_stays_within_one_write_unit(latchkey: TestApp, fleet: Fleet
 
 
 def test_each_rejection_is_counted_once_during_concurrent_admissions(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """A process adds the number of its rejections with one of its next eight concurrent writes, in total and for each
+    """A process adds the number of its rejections in exactly one of its eight concurrent writes, in total and for each
     key.
     """
     account = latchkey.account(tiers.FREE)

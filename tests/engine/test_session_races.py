@@ -19,8 +19,8 @@ from tests.support.harness import TestApp
 
 
 def test_log_in_during_email_verification_opens_no_valid_session(latchkey: TestApp, proxy: HoldingProxy) -> None:
-    """A log-in that is written after the first verification creates no valid session, because the verification replaces
-    the password.
+    """If the first verification replaces the password between the check and the write of a log-in, the session is
+    invalid.
     """
     squatted = new_account(verified=False)
     ticket = email_links.new_link(

@@ -68,7 +68,7 @@ class Traffic:
         return measure(lambda: self._asks(issued.secret))
 
     def many(self) -> Consumption:
-        """Measure the first request of a key, which is verified."""
+        """Measure the first request of a key, for which the authorizer reads the key and its account."""
         issued = self.latchkey.key(self.latchkey.account())
         return measure(lambda: self._asks(issued.secret))
 

@@ -85,8 +85,8 @@ def test_client_deleted_during_a_fetch_is_not_returned(latchkey: TestApp, intern
 
 
 def test_client_never_fetched_is_not_fresh(latchkey: TestApp, internet: Internet) -> None:
-    """The document of a stored client is fetched if it was never fetched before. The operator can delete a client
-    before its first use and restore it later, for example.
+    """A stored client whose document was never fetched isn't fresh, so the document is fetched. A client is in this
+    state if it was deleted before its first use and later restored.
     """
     client = Client(URL, name="x", grant_types={"x"}, scopes={"read"}, auth_method="none", registered_by="document")
     client.created_at = START_MS
@@ -152,8 +152,8 @@ def test_oldest_failure_is_dropped_beyond_the_maximum(latchkey: TestApp, monkeyp
 
 
 def test_concurrent_fetches_wait_for_the_first(latchkey: TestApp) -> None:
-    """If another thread is fetching the same document, a thread waits until that fetch ends, and may fetch it
-    afterwards.
+    """A thread that needs a document while another thread fetches it waits until that fetch ends, and may fetch it
+    then.
     """
     heard: list[bool] = []
 

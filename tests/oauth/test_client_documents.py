@@ -64,9 +64,7 @@ def test_client_has_the_metadata_of_its_document(latchkey: TestApp, internet: In
 
 
 def test_client_of_a_document_completes_the_flow(latchkey: TestApp, ada: User, internet: Internet) -> None:
-    """A document's client can use PKCE, refresh and revocation. The consent page shows the client's URL and marks the
-    client as unverified.
-    """
+    """A document's client can use PKCE, refresh and revocation. The consent page marks it as unverified."""
     app = fetch_client(latchkey, internet)
     page = ada.open_authorization(app)
     assert ("Unverified" in page.text, URL in page.text, "Editor" in page.text) == (True, True, True)
@@ -90,8 +88,8 @@ def test_document_with_a_new_redirect_uri_needs_new_consent(latchkey: TestApp, a
 
 
 def test_client_of_a_document_is_public_only(latchkey: TestApp, ada: User, internet: Internet) -> None:
-    """A document's client must use PKCE. It can't use a secret, client tokens, the device flow, introspection or client
-    management.
+    """A document's client must use PKCE, and can't use client credentials, the device flow,
+    introspection or a secret.
     """
     app = fetch_client(latchkey, internet)
     page = ada.open_authorization(app, code_challenge=None, code_challenge_method=None)
@@ -116,9 +114,7 @@ def test_document_is_fetched_once_a_day(latchkey: TestApp, internet: Internet) -
 
 
 def test_document_missing_after_a_day_is_no_client(latchkey: TestApp, ada: User, internet: Internet) -> None:
-    """A client whose document is missing after a day gets no more authorizations. Tokens that were issued before stay
-    valid.
-    """
+    """A client whose document is missing after a day gets no new authorizations. Its issued tokens stay valid."""
     app = fetch_client(latchkey, internet)
     access, refresh = ada.grant(app)
     publish(internet, b"", status="404 Not Found")

@@ -206,8 +206,8 @@ def test_withdrawn_consent_is_asked_again(ada: User, app: App) -> None:
 
 
 def test_consent_from_before_the_email_verification_is_asked_again(latchkey: TestApp, app: App) -> None:
-    """A consent before the email verification is invalid, because an attacker may have approved it. The next consent
-    replaces it.
+    """A consent that was approved before the email verification is invalid, because an attacker may have approved it.
+    The next consent replaces it.
     """
     ada = new_user(latchkey, verified=False)
     ada.allow(app, scope="read write")
@@ -271,7 +271,7 @@ def test_remembered_consent_is_listed_until_it_is_deleted(latchkey: TestApp, ada
 
 
 def test_consent_from_before_the_email_verification_is_not_listed(latchkey: TestApp, app: App) -> None:
-    """A consent before the email verification is invalid, so the app isn't listed."""
+    """A consent that was approved before the email verification is invalid, so the app isn't listed."""
     ada = new_user(latchkey, verified=False)
     ada.allow(app, scope="read write")
     latchkey.clock.forward(60)

@@ -86,8 +86,8 @@ def test_consents_of_an_account_are_read_consistently(latchkey: TestApp) -> None
 def test_consent_extends_a_valid_one_and_replaces_an_invalid_one(
     latchkey: TestApp, since_ms: int, allowed: set[str]
 ) -> None:
-    """A consent of the millisecond `credentials_since` or later is valid, and a new consent extends it. A new consent
-    replaces an earlier one.
+    """A new consent extends a consent from the millisecond `credentials_since` or later, and replaces any older
+    consent.
     """
     account = latchkey.account()
     consent.remember(account.id, APP, entries())
@@ -232,8 +232,8 @@ def test_withdrawals_of_two_clients_are_independent(latchkey: TestApp) -> None:
     ("later_ms", "looked_ms", "ended"), [(0, 0, True), (5, 0, True), (0, 60_000, True), (1, 60_000, False)]
 )
 def test_grants_from_after_a_withdrawal_are_kept(latchkey: TestApp, later_ms: int, looked_ms: int, ended: bool) -> None:
-    """Grants that are newer than the withdrawal are kept. The first run revokes them too, because another function's
-    fast clock may have dated an earlier grant later.
+    """Later runs keep grants that are newer than the withdrawal. The first run revokes all grants, because a function
+    with a fast clock may have dated an older grant too late.
     """
     account = latchkey.account()
     ending = pending_terminations.new_choice(pending_terminations.OF_CONSENT, account.id, {APP}, by="x")

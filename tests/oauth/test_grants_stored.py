@@ -52,8 +52,8 @@ def test_revocation_is_recorded_once_and_effective_at_the_next_request(latchkey:
 
 
 def test_revocation_returns_whether_caches_were_invalidated(latchkey: TestApp) -> None:
-    """A grant is revoked even if cached policies can't be invalidated, which the result tells. A missing grant counts
-    as revoked.
+    """A grant is revoked even if cached policies can't be invalidated, and the return value shows this. A missing grant
+    counts as revoked.
     """
     account = latchkey.account()
     grant = store_grant(account.id)

@@ -277,8 +277,8 @@ def test_denying_user_is_redirected_to_any_client(latchkey: TestApp, ada: User) 
 
 
 def test_form_for_an_invalid_request_is_not_redirected_to_unverified_clients(latchkey: TestApp, ada: User) -> None:
-    """If a client's change makes an open consent page's request invalid, a decision shows an error page instead of a
-    redirect.
+    """If a client changes while the consent page is open, so that the request becomes invalid, a decision shows an
+    error page instead of a redirect.
     """
     app = unverified_client(latchkey, "public")
     for decision in ("allow", "deny"):

@@ -46,8 +46,8 @@ def test_missing_or_unknown_grant_type_is_rejected(latchkey: TestApp, app: App) 
 
 
 def test_unregistered_grant_type_is_rejected_before_its_parameters(latchkey: TestApp) -> None:
-    """RFC 6749 §5.2: a client without the grant type gets unauthorized_client, except if its device code is missing,
-    which is reported first.
+    """RFC 6749 §5.2: a client without the grant type gets unauthorized_client. Only a missing device code is reported
+    first.
     """
     coder, machine = register_client(latchkey, grant_types=[CODE]), register_client(latchkey, grant_types=[CLIENT])
     wrong = {"scope": "nonsense", "resource": EVIL}

@@ -113,8 +113,8 @@ def test_each_lane_has_its_share_of_read_time(latchkey: TestApp, monkeypatch: py
 
 
 def test_lateness_counts_healthy_endpoints_only(latchkey: TestApp) -> None:
-    """Lateness is measured at the oldest due delivery in any lane, except deliveries to failing, slow or deleted
-    endpoints.
+    """Lateness is the delay of the oldest due delivery in any lane. Deliveries to failing, slow or deleted endpoints
+    don't count.
     """
     account = latchkey.account()
     now_ms = clock.now_ms()

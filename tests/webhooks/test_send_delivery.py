@@ -34,9 +34,7 @@ def create_delivery(latchkey: TestApp, receiver: Receiver) -> tuple[Endpoint, De
 def test_2xx_is_delivered_and_410_is_gone(
     status: int | None, is_delivered: bool, is_unreachable: bool, is_gone: bool
 ) -> None:
-    """A 2xx response delivers the message. A 410 means that the receiver is gone, no response that it is unreachable,
-    and any other status a failure.
-    """
+    """A 2xx response counts as delivered, a 410 as gone, no response as unreachable, and any other status as failed."""
     outcome = Outcome(5, 7, status, "text", "problem", 9)
     assert (outcome.is_delivered, outcome.is_unreachable, outcome.is_gone) == (is_delivered, is_unreachable, is_gone)
     kept = outcome.to_attempt()

@@ -75,8 +75,8 @@ def run_scheduled() -> None:
 
 @pytest.mark.parametrize("mailed", [True, False])
 def test_link_offers_every_item_and_selects_connected_apps_only(latchkey: TestApp, mailed: bool) -> None:
-    """A link to set a password lists all keys, applications and webhooks, even if an administrator created it. Only the
-    box that disconnects apps is selected at first.
+    """A link to set a password, even one from an administrator, lists all keys, applications and webhooks. Only the box
+    that disconnects apps is selected at first.
     """
     items = account_with_items(latchkey)
     page = ConsoleClient(latchkey).open(link(items.ada.account, mailed=mailed))

@@ -108,7 +108,7 @@ def test_second_link_reports_that_the_address_has_an_account(latchkey: TestApp, 
 
 
 def test_sign_up_while_logged_in_ends_the_other_session(latchkey: TestApp, box: Mailbox) -> None:
-    """Signing up while logged in to another account ends its session and starts one for the new account."""
+    """Signing up while logged in to another account ends that account's session and starts one for the new account."""
     console = log_in_as(latchkey, new_account())
     before = console.session
     console.submit("/signup", email=ADA, name="Ada", password=PASSWORD)
