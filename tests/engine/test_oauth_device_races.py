@@ -60,7 +60,7 @@ def test_device_code_polled_by_four_processes_is_exchanged_once(
 
 
 def test_concurrent_polls_of_a_pending_device_code_are_slowed_down(latchkey: TestApp) -> None:
-    """Of 20 concurrent polls one gets authorization_pending, and the others get slow_down."""
+    """Of 20 concurrent polls of a pending device code one gets authorization_pending, and the others get slow_down."""
     app = RegisteredClient(latchkey, "public")
     device_code, _ = app.device_code()
     responses = run_concurrently([partial(app.spend, app.poll(device_code))] * TWENTY)

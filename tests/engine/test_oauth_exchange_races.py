@@ -104,7 +104,9 @@ def test_refresh_token_used_by_four_processes_issues_one_pair(
 
 
 def test_concurrent_refreshes_after_the_grace_are_reuse(latchkey: TestApp, app: RegisteredClient) -> None:
-    """Twenty repeated refreshes after the grace period fail and revoke the grant."""
+    """If a consumed refresh token is used 20 times concurrently after the grace period, all requests fail and the grant
+    is revoked.
+    """
     account = new_account()
     tokens = app.tokens(account)
     successor = app.ask(app.refresh(tokens)).json()
@@ -115,7 +117,9 @@ def test_concurrent_refreshes_after_the_grace_are_reuse(latchkey: TestApp, app: 
 
 
 def test_concurrent_refreshes_after_use_of_the_successor_are_reuse(latchkey: TestApp, app: RegisteredClient) -> None:
-    """Twenty repeated refreshes after the successor was used fail and revoke the grant."""
+    """If a refresh token is used 20 times concurrently after its successor was used, all requests fail and the grant is
+    revoked.
+    """
     tokens = app.tokens(new_account())
     second = app.ask(app.refresh(tokens)).json()
     third = app.ask(app.refresh(second)).json()

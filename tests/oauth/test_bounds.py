@@ -1,4 +1,4 @@
-"""Bounds of fetching, caching and comparing client documents, each tested on both sides."""
+"""Limits for fetching, caching and comparing client documents, each tested just below and just above the limit."""
 
 import io
 import json

@@ -101,7 +101,9 @@ def test_request_without_a_client_is_invalid_client(latchkey: TestApp) -> None:
 
 
 def test_public_client_with_a_secret_is_invalid_client(latchkey: TestApp, spa: App) -> None:
-    """A secret sent by a public client is an error, because a secret that is sent must be checked."""
+    """A request of a public client with a secret is an error, because no secret may be ignored and this client has none
+    to compare.
+    """
     assert error_of(post(latchkey, "/oauth/token", {**spa.credentials, "client_secret": "x"})) == (
         401,
         "invalid_client",

@@ -70,7 +70,9 @@ def test_client_name_is_escaped(latchkey: TestApp, ada: User) -> None:
 
 @pytest.mark.parametrize("uri", [CALLBACK, "https://app.example.com:8443/cb?x", LOOPBACK, "http://[::1]/cb", PRIVATE])
 def test_form_action_is_open_on_the_way_to_a_client(latchkey: TestApp, uri: str) -> None:
-    """Pages on the way to a client don't set `form-action`, because Chrome applies it to the redirect to the client."""
+    """Pages from which a form can lead to a client don't set `form-action`, because Chrome also applies it to the
+    redirect to the client.
+    """
     app, ada = register_client(latchkey, uri, public=True), new_user(latchkey)
     target = app.authorization_path()
     next_path = f"?next={quote(target, safe='')}"

@@ -122,7 +122,9 @@ def test_applications_from_before_the_verification_are_deleted(latchkey: TestApp
 
 
 def test_document_url_can_be_blocked_before_its_first_use(latchkey: TestApp) -> None:
-    """The URL is stored as a deleted client with actor and reason; repeating the deletion changes nothing."""
+    """If a document is deleted before its first use, its URL is stored as a deleted client with actor and reason.
+    Repeating the deletion changes nothing.
+    """
     log = io.StringIO()
     telemetry.write_to(log)
     for reason in ("abuse", "again"):

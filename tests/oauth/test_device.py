@@ -170,7 +170,9 @@ def test_decision_counts_as_a_try(latchkey: TestApp, ada: User, app: App) -> Non
 
 
 def test_device_page_requires_login(latchkey: TestApp, app: App) -> None:
-    """The user code stays pending until a user has logged in."""
+    """An anonymous user who opens the device page is redirected to log-in, and from there back to the page with the
+    user code.
+    """
     _, user_code = start_device(app)
     anonymous = new_user(latchkey)
     anonymous.cookies.clear()

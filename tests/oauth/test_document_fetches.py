@@ -85,7 +85,7 @@ def test_request_without_a_fetch_does_not_count(latchkey: TestApp, ada: User, in
 
 
 def test_decision_is_limited_like_the_consent_page(latchkey: TestApp, ada: User, internet: Internet) -> None:
-    """A decision on a client with a stale document fetches the document within the same limit."""
+    """If a client's document is stale when the user decides, the document is fetched within the same limit."""
     app = fetch_client(latchkey, internet)
     page = ada.open_authorization(app)
     Client(URL).update(actions=[Client.fresh_until.set(latchkey.clock.now_ms)])
@@ -261,7 +261,9 @@ def test_closing_registration_keeps_tokens_valid(latchkey: TestApp, ada: User, i
 
 
 def test_client_of_a_document_without_approval_is_deleted_after_two_days(latchkey: TestApp, internet: Internet) -> None:
-    """A document's client without an approval is deleted after two days, because any caller can have it stored."""
+    """A document's client without an approval is deleted after two days, because any caller can cause it
+    to be stored.
+    """
     assert fetch_client(latchkey, internet).client.dies_at == latchkey.clock.now_ms // 1000 + 2 * DAY_S
 
 
