@@ -1,4 +1,4 @@
-"""Every route of the API with a credential: method, path with `{id}` for an id, and required scope."""
+"""Every route of the API that requires a credential: method, path with `{id}` for an id, and required scope."""
 
 from chalicelib.api.routing import route_of
 from infra.routes import of_latchkey

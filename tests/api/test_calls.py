@@ -50,7 +50,7 @@ def test_request_after_the_policy_cache_expired_is_verified_again(latchkey: Test
 
 
 def test_unknown_key_costs_one_read(latchkey: TestApp) -> None:
-    """An unknown key costs one read, because API Gateway caches the Deny, too."""
+    """An unknown key costs one read. Further requests with the key cost none, because API Gateway caches the Deny."""
     secret = secrets.mint("test")
     assert calls_of(latchkey, secret) == [READ_KEY]
     assert calls_of(latchkey, secret) == []

@@ -92,7 +92,7 @@ def test_rejected_change_is_no_event(latchkey: TestApp) -> None:
 
 
 def test_change_is_rolled_back_when_its_event_cannot_be_written(latchkey: TestApp) -> None:
-    """A change and its event are written both or not at all."""
+    """If the event of a change can't be written, the change isn't made either."""
     account = latchkey.account()
     maker = latchkey.key(account, "keys", "read")
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("events")})

@@ -31,7 +31,7 @@ from tests.support.malformed_input import MALFORMED, WRONG_TYPES
 
 KINDS = ("nothing", "no URL", "over-long", "over-long in bytes", "an id of many", "not ASCII", "nul")
 RUBBISH_HERE = {name: MALFORMED[name] for name in (*KINDS, "half a surrogate pair")}
-"""Values on which parsers, keys or encodings could fail, except those specific to names or URLs."""
+"""Malformed values for every parameter. Values that could fail only in names or URLs are left out."""
 GOOD = {
     "name": "Ada",
     "email": "new@example.com",
@@ -247,7 +247,7 @@ def test_malformed_parameter_is_no_5xx(sweep: Sweep, at: str) -> None:
     faults: list[str] = []
     for parameter in parameters_in(at):
         if parameter.route == "/login" and parameter.name != "email":
-            continue  # These are tested together (see `_in_form`), because each request hashes a password.
+            continue  # Requests that test the email also test these fields (see `_in_form`), because hashing is slow.
         for kind, value in RUBBISH_HERE.items():
             faults += check(sweep, parameter, kind, [value])
         faults += check(sweep, parameter, "twice", ["x", "y"]) if at != "path" else []
@@ -256,7 +256,7 @@ def test_malformed_parameter_is_no_5xx(sweep: Sweep, at: str) -> None:
         if parameter.route == "/settings/account/password":
             sweep.log_in()
     assert faults == []
-    # If a request had logged out, revoked or deleted the caller, the later ones would have tested nothing.
+    # If a request had logged out, revoked or deleted the caller, the requests after it would have tested nothing.
     assert [sweep.call("GET", path).status for path in ("/settings/keys", "/v1/users/me")] == [200, 200]
 
 

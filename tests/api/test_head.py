@@ -1,4 +1,4 @@
-"""HEAD is available wherever GET is, with the same headers, no body and no side effect of GET."""
+"""HEAD is available wherever GET is. It returns the headers of GET without a body, and has no side effects."""
 
 import io
 import json

@@ -77,7 +77,7 @@ def send_twice(latchkey: TestApp, secret: str, path: str, body: object) -> dict[
         first = latchkey.call("POST", path, secret, json_body=body, headers=headers)
     assert first.status in (200, 201), first.body
     claims = path.endswith(("/test", "/resend"))
-    # A record is one more write of the transaction, and no call; a claim is one write before and one after.
+    # A claim is a PutItem before the request and one after it. Without a claim, the record is part of the transaction.
     assert watched.made.count(("PutItem", "latchkey-test-tickets")) == (2 if claims else 0)
     assert_replayed(first, latchkey.call("POST", path, secret, json_body=body, headers=headers))
     made: dict[str, str] = first.json()
@@ -86,7 +86,7 @@ def send_twice(latchkey: TestApp, secret: str, path: str, body: object) -> dict[
 
 @pytest.mark.parametrize("body", [MAKING | {"name": "Other"}, MAKING | {"expires_in_s": 60}])
 def test_another_body_under_the_same_key_is_a_422(latchkey: TestApp, body: object) -> None:
-    """An Idempotency-Key that was used with another body is a 422."""
+    """If an Idempotency-Key was used before with another body, the response is a 422."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
     make(latchkey, secret)
@@ -216,7 +216,7 @@ def test_record_expires_after_a_day(latchkey: TestApp) -> None:
 
 
 def test_record_contains_neither_secret_nor_body(latchkey: TestApp) -> None:
-    """An idempotency record has the response encrypted, and only keyed hashes of Idempotency-Key and body."""
+    """An idempotency record contains the encrypted response, and only keyed hashes of Idempotency-Key and body."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
     made = make(latchkey, secret).json()
@@ -258,7 +258,7 @@ def calls(latchkey: TestApp, secret: str, headers: dict[str, str]) -> list[str]:
 
 
 def test_replay_is_counted(latchkey: TestApp) -> None:
-    """A replay counts against the quota, with current limit headers."""
+    """A replay counts against the quota, and its limit headers are current."""
     account = latchkey.account(tiers.FREE)
     secret = latchkey.key(account).secret
     left = [make(latchkey, secret).header("X-RateLimit-Remaining") for _ in range(3)]

@@ -109,7 +109,7 @@ def test_rejections_are_counted_by_limit(latchkey: TestApp, lines: Lines, spent:
 
 
 def test_unauthorized_is_counted_by_error(latchkey: TestApp, lines: Lines) -> None:
-    """The authorizer counts each invalid secret once by its error, because API Gateway caches the Deny."""
+    """The authorizer counts an invalid secret once by its error, because API Gateway then caches the Deny."""
     expired = latchkey.key(latchkey.account(), expires_in_s=-1).secret
     for secret in (secrets.mint("test"), "nonsense", "nonsense", expired):
         latchkey.call("GET", "/v1/limits", secret)
@@ -159,7 +159,7 @@ def test_cold_start_of_the_authorizer_is_counted_once(
 
 
 def test_issued_tokens_are_counted(latchkey: TestApp, lines: Lines) -> None:
-    """Each issued token is counted under its grant type, but not errors and replayed refreshes."""
+    """The metric TokensIssued counts requests that issue tokens, but neither errors nor replayed refreshes."""
     ada, app = new_user(latchkey), register_client(latchkey)
     code = ada.code(app)
     lines()

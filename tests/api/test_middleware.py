@@ -25,7 +25,7 @@ def target(path: str) -> str:
 
 
 def test_every_route_of_the_api_is_listed_here() -> None:
-    """The list `ROUTES`, which these tests use, has every route."""
+    """These tests cover every route, because the list `ROUTES` contains every route."""
     there = {
         (method, path)
         for path, methods in of_latchkey().items()
@@ -169,7 +169,7 @@ def test_exception_in_a_view_is_a_500_without_details(latchkey: TestApp) -> None
 
 
 def event(method: str, path: str, **more: Any) -> dict[str, Any]:
-    """Return a Lambda event as it would be for a request that API Gateway doesn't pass on."""
+    """Return the Lambda event of a request that API Gateway would have rejected itself."""
     context = {"resourcePath": path, "httpMethod": method, "requestId": "r-1", "identity": {"sourceIp": "203.0.113.7"}}
     return {
         "headers": {},

@@ -123,7 +123,7 @@ def test_every_error_code_is_documented() -> None:
         for response in WHOLE["components"]["responses"].values()
         for code in response["content"]["application/json"]["examples"]
     }
-    # API Gateway responds 404 before the app could respond 405, so no operation has it.
+    # No operation documents a 405, because API Gateway responds with a 404 before the app can respond with a 405.
     assert codes() - shown == {"method_not_allowed"}
 
 
@@ -270,7 +270,7 @@ def test_response_schemas_allow_additional_fields() -> None:
     ids=repr,
 )
 def test_generated_example_is_valid(field: Any) -> None:
-    """The generated example of any field is valid by its schema."""
+    """The example that is generated for a field is valid by the field's schema."""
     schema = field.schema()
     jsonschema_rs.Draft202012Validator(schema, validate_formats=True).validate(example_of(schema, {}))
 

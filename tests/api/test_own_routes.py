@@ -66,7 +66,7 @@ def test_own_route_with_get_accepts_head(shop: TestApp) -> None:
 
 
 def test_own_route_rejects_an_invalid_credential(shop: TestApp) -> None:
-    """An operator's route rejects a missing, invalid or expired key with its own error."""
+    """A missing, an invalid and an expired key each get a different error from an operator's route."""
     assert error_of(shop.call("GET", ORDERS)) == (401, "missing_api_key")
     assert error_of(shop.call("GET", ORDERS, "nonsense")) == (401, "invalid_api_key")
     assert error_of(shop.call("GET", ORDERS, shop.key(shop.account(), expires_in_s=-1).secret)) == (
@@ -177,7 +177,7 @@ def test_failed_own_route_may_be_retried(till: tuple[TestApp, list[str]], body: 
 
 
 def test_own_route_without_idempotency_ignores_the_header(till: tuple[TestApp, list[str]]) -> None:
-    """An operator's route without idempotency ignores Idempotency-Key and runs again."""
+    """An operator's route without idempotency ignores Idempotency-Key, so a repeated request runs again."""
     latchkey, charged = till
     secret = latchkey.key(latchkey.account(), "write").secret
     assert [charge(latchkey, secret, b"", "/v1/notes").json() for _ in range(2)] == [{"notes": 1}, {"notes": 2}]

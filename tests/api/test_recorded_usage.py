@@ -13,7 +13,7 @@ from tests.support.harness import TestApp
 
 
 def item_of(account_id: str) -> dict[str, Any]:
-    """Return the counter item of this hour."""
+    """Return the account's DynamoDB counter item for this hour."""
     key = counter_items.item_key(account_id, tiers.FREE, clock.hour_of(clock.now_s()))
     item: dict[str, Any] = dynamodb.call("GetItem", {"TableName": settings.current().table("windows"), "Key": key})[
         "Item"
@@ -32,7 +32,9 @@ def test_request_records_its_network_and_route(latchkey: TestApp) -> None:
 
 
 def test_insufficient_scope_is_recorded_as_a_failure(latchkey: TestApp) -> None:
-    """A 403 is recorded as a failure of the credential with its next admission, and not as a used route."""
+    """A 403 is recorded as a failure of the credential, not as a used route. The account's next admission writes the
+    record.
+    """
     account = latchkey.account()
     issued = latchkey.key(account, "read")
     for _ in range(3):
@@ -44,7 +46,9 @@ def test_insufficient_scope_is_recorded_as_a_failure(latchkey: TestApp) -> None:
 
 
 def test_key_that_expired_while_cached_is_recorded_as_a_failure(latchkey: TestApp) -> None:
-    """A 401 for a key that expired while its policy was cached is recorded with the account's next admission."""
+    """If a key expired while its policy was cached, its 401 is recorded as a failure by the account's
+    next admission.
+    """
     account = latchkey.account()
     short, other = latchkey.key(account, expires_in_s=60), latchkey.key(account)
     latchkey.call("GET", "/v1/limits", short.secret)

@@ -74,13 +74,15 @@ def test_unsigned_report_is_a_400(latchkey: TestApp) -> None:
 
 
 def test_signature_is_checked_before_the_body_is_read(latchkey: TestApp, tmp_path: Path) -> None:
-    """The signature covers the exact bytes, and each type of sender needs its own signature."""
+    """The signature must match the exact bytes of the body. GitHub can't be impersonated with another sender's
+    signature.
+    """
     signer, body = Signer("one"), json.dumps([GOOD]).encode()
     with trust_signers(tmp_path, signer):
         headers = signer.headers(body)
         assert latchkey.call("POST", "/v1/leaks", body=body, headers=headers).status == 200
         assert latchkey.call("POST", "/v1/leaks", body=body + b" ", headers=headers).status == 400
-        # A sender with the other secret can't impersonate GitHub.
+        # The secret that signs this report belongs to another sender.
         mixed = sign_with_shared_secret(body) | {
             "Github-Public-Key-Signature": "AAAA",
             "Github-Public-Key-Identifier": "one",

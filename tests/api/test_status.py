@@ -21,7 +21,7 @@ def test_health_is_a_503_when_the_database_is_unavailable(latchkey: TestApp) -> 
 
 
 def test_health_reads_once(latchkey: TestApp) -> None:
-    """A call of /health makes one read and one count."""
+    """A request to /health costs one write, which counts the request, and one read."""
     latchkey.call("GET", "/health")
     with telemetry.record_calls() as calls:
         latchkey.call("GET", "/health")

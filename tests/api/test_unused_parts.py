@@ -96,7 +96,7 @@ def test_media_type_parameters_are_ignored(latchkey: TestApp, media_type: str) -
     "media_type", ["application/x-www-form-urlencoded", "text/plain", "application/jsonp", "nonsense"]
 )
 def test_media_type_of_a_used_body_must_be_json(latchkey: TestApp, media_type: str) -> None:
-    """A body with a media type other than JSON is a 415 on a route that reads it."""
+    """A route that reads a JSON body rejects any other media type with a 415."""
     secret = latchkey.key(latchkey.account()).secret
     response = latchkey.call(
         "PATCH", "/v1/users/me", secret, body=b'{"name":"x"}', headers={"Content-Type": media_type}

@@ -1,4 +1,4 @@
-"""Fixtures of the tests on a real database engine: dynoxide in memory, a fleet of processes, and a fault proxy."""
+"""Fixtures of the tests on a DynamoDB emulator (dynoxide in memory), with a fleet of processes and a fault proxy."""
 
 import io
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ _seconds = count(1)
 
 @pytest.fixture(scope="session")
 def url() -> Iterator[str]:
-    """The URL of an engine with empty tables, which all tests of the session share."""
+    """The URL of a DynamoDB emulator with empty tables, which all tests of the session share."""
     running = engine.start(None, say=False)
     with pytest.MonkeyPatch.context() as environment, settings.override(settings.Settings(stage=STAGE)):
         environment.setenv("AWS_ENDPOINT_URL", running.url)
@@ -44,7 +44,7 @@ def fleet() -> Iterator[Fleet]:
 
 @pytest.fixture
 def proxy(url: str) -> Iterator[HoldingProxy]:
-    """The proxy between the app and the engine, which can hold and fail calls."""
+    """The proxy between the app and the DynamoDB emulator. A test can have it hold calls or make them fail."""
     running = HoldingProxy(url)
     yield running
     running.close()
@@ -58,10 +58,10 @@ def logged() -> io.StringIO:
 
 @pytest.fixture
 def answers_within_s(request: pytest.FixtureRequest) -> int:
-    """The app's read timeout: short only if the test withholds a response.
+    """The app's read timeout, which is short only if the test withholds a response.
 
-    In other tests it is long, because a call is retried after a timeout: a counted request would count twice, and a
-    held call would be sent twice.
+    In other tests it is long, because the app retries a call after a timeout. A retry would count a request twice, or
+    send a held call twice.
     """
     callspec = getattr(request.node, "callspec", None)
     fault = callspec.params.get("fault") if callspec else None
@@ -72,7 +72,7 @@ def answers_within_s(request: pytest.FixtureRequest) -> int:
 def latchkey(
     proxy: HoldingProxy, logged: io.StringIO, answers_within_s: int, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[TestApp]:
-    """An app behind the proxy, with a test clock. Its randomness is real, since the tests share the engine."""
+    """An app behind the proxy, with a test clock. Its randomness is real, because all tests share the emulator."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
     monkeypatch.setattr(dynamodb, "READ_TIMEOUT_S", answers_within_s)
     dynamodb.reset_connections()

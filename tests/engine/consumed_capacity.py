@@ -1,4 +1,4 @@
-"""Consumed capacity of DynamoDB calls, as the engine reports it, and item sizes, by DynamoDB's rules."""
+"""Consumed capacity of calls, as the DynamoDB emulator reports it, and item sizes, computed by DynamoDB's rules."""
 
 import io
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Reads and writes of an account's counters in the engine, without the cache of any process."""
+"""Read and write an account's counters directly in the DynamoDB emulator, without the cache of any process."""
 
 from chalicelib.accounts.tables import Account
 from chalicelib.core import settings
@@ -8,7 +8,7 @@ from tests.support.harness import START_MS
 
 
 def read_item(account: Account) -> dynamodb.Json:
-    """Return an account's counter item of the hour in which all tests start."""
+    """Return an account's DynamoDB counter item for the hour in which all tests start."""
     found: dynamodb.Json = dynamodb.call("GetItem", _where(account) | {"ConsistentRead": True})["Item"]
     return found
 

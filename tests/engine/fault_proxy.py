@@ -1,7 +1,7 @@
-"""A proxy before the engine that injects faults of DynamoDB which no emulator produces.
+"""A proxy in front of the DynamoDB emulator, to inject faults that DynamoDB can have but no emulator produces.
 
-A fault is an error response, a broken connection, or no response. After a fault whose name ends in `_AFTER` the engine
-has processed the call, and only the response is lost.
+A fault is an error response, a broken connection, or no response. After a fault whose name ends in `_AFTER` the
+emulator has processed the call, and only the response is lost.
 """
 
 import http.client
@@ -23,7 +23,7 @@ _NAMESPACE = "com.amazonaws.dynamodb.v20120810#"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call to the engine."""
+    """One call to the DynamoDB emulator."""
 
     operation: str
     body: dict[str, Any]
@@ -36,7 +36,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class ErrorResponse:
-    """An error response that is sent in place of calling the engine."""
+    """An error response that the proxy sends instead of forwarding the call."""
 
     status: int
     code: str
@@ -47,13 +47,13 @@ class ConnectionFault(Enum):
     """A connection that ends without a response."""
 
     DROPPED = auto()
-    """The connection is closed before the engine gets the call."""
+    """The connection is closed before the emulator gets the call."""
     DROPPED_AFTER = auto()
-    """The connection is closed after the engine has processed the call."""
+    """The connection is closed after the emulator has processed the call."""
     SILENT = auto()
-    """The engine doesn't get the call, and nothing is sent until the client disconnects."""
+    """The emulator doesn't get the call, and nothing is sent until the client disconnects."""
     SILENT_AFTER = auto()
-    """The engine has processed the call, and nothing is sent until the client disconnects."""
+    """The emulator has processed the call, and nothing is sent until the client disconnects."""
 
 
 Fault = ErrorResponse | ConnectionFault
@@ -87,7 +87,7 @@ def is_admission(call: Call) -> bool:
 
 
 def is_stale_mark(call: Call) -> bool:
-    """Return whether a call sets a stale mark."""
+    """Return whether a call sets an invalidation mark."""
     return call.table == "windows" and "stale_at" in call.body.get("UpdateExpression", "")
 
 
@@ -102,10 +102,12 @@ def is_get_item(call: Call) -> bool:
 
 
 class FaultProxy:
-    """A proxy before the engine. `seen` has every call in the order of arrival, failed ones included."""
+    """A proxy in front of the DynamoDB emulator. `seen` lists all calls in the order of arrival,
+    including failed ones.
+    """
 
     def __init__(self, engine_url: str) -> None:
-        """Listen on a free port, for the engine at `engine_url`."""
+        """Listen on a free port, and forward calls to the emulator at `engine_url`."""
         self.engine = urlsplit(engine_url).netloc
         self.seen: list[Call] = []
         self._decide: Callable[[Call], Fault | None] = lambda _: None
@@ -126,9 +128,9 @@ class FaultProxy:
 
     @contextmanager
     def fail(self, rule: Rule, fault: Fault, *, times: int | None = None) -> Iterator[list[Call]]:
-        """Fail at most `times` calls that `rule` matches (None: all) during a `with` block.
+        """Fail calls that `rule` matches during a `with` block: the first `times` calls, or by default all of them.
 
-        Yields the list of matched calls, including matched calls beyond `times`, which are forwarded.
+        Yields the list of matched calls, including those beyond `times`, which are forwarded.
         """
         picked: list[Call] = []
 
@@ -143,9 +145,7 @@ class FaultProxy:
 
     @contextmanager
     def fail_by(self, decide: Callable[[Call], Fault | None]) -> Iterator[None]:
-        """Fail calls during a `with` block with the faults that `decide` returns; it is called for one call at
-        a time.
-        """
+        """Fail calls during a `with` block with the faults that `decide` returns. `decide` never runs concurrently."""
         self._decide, before = decide, self._decide
         try:
             yield

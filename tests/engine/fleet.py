@@ -1,7 +1,7 @@
 """Four processes with eight threads each, which act like four Lambda functions.
 
-Each process has its own app, gateway cache, other caches and clock. A thread sends one request at a time, and waits
-before each until all threads are ready, so 32 requests are in flight at the same time on any machine.
+Each process has its own app, gateway cache, other caches and clock. A thread sends one request at a time. Before each
+request it waits until all threads are ready, so 32 requests are in flight at the same time on any machine.
 """
 
 import multiprocessing
@@ -25,7 +25,7 @@ STAGE = "engine"
 PUBLIC_URL = "https://api.example.com"
 READY_WITHIN_S = 60
 CLOCKS_AGREE: tuple[int, ...] = (0,) * PROCESSES
-"""The clock skew of each process in seconds, when all clocks agree."""
+"""The clock skew of each process, in seconds, if all clocks agree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class FleetError(Exception):
 
 @dataclass
 class Fleet:
-    """The running processes, which share only the engine."""
+    """The running processes, which share only the DynamoDB emulator."""
 
     processes: list[BaseProcess] = field(default_factory=list)
     pipes: list[Connection] = field(default_factory=list)
@@ -83,7 +83,9 @@ class Fleet:
     def send(
         self, url: str, requests: Iterable[Request], clocks_off_s: Sequence[int] = CLOCKS_AGREE
     ) -> list[list[Reply]]:
-        """Send `requests` to the engine at `url`, 32 at a time, and return the replies of each process."""
+        """Send `requests` to apps that use the DynamoDB emulator at `url`, 32 at a time; return the replies of each
+        process.
+        """
         dealt = list(requests)
         for number, pipe in enumerate(self.pipes):
             lanes = [dealt[number + PROCESSES * thread :: AT_ONCE] for thread in range(THREADS)]

@@ -1,5 +1,5 @@
-"""A proxy that holds calls to the engine until they are released, so that a test decides which of two writers
-is first.
+"""A proxy that holds calls to the DynamoDB emulator until a test releases them, so that the test decides which of two
+writers is first.
 """
 
 import json
@@ -50,7 +50,7 @@ class HoldingProxy(FaultProxy):
 
     @contextmanager
     def hold(self, rule: Rule) -> Iterator[HeldCalls]:
-        """Hold the calls that `rule` matches, until released or until the `with` block ends."""
+        """Hold the calls that `rule` matches, until the test releases them or the `with` block ends."""
         held = self._held = HeldCalls(rule)
         try:
             yield held
@@ -79,7 +79,7 @@ def run_concurrently(deeds: Sequence[Callable[[], Result]]) -> list[Result]:
 
 
 def release_together(proxy: HoldingProxy, rule: Rule, deeds: Sequence[Callable[[], Result]]) -> list[Result]:
-    """Run all functions up to their first call that `rule` matches, then release all at the same time."""
+    """Run all functions up to their first call that `rule` matches, then release these calls at the same time."""
     with proxy.hold(rule) as held, ThreadPoolExecutor(len(deeds)) as threads:
         under_way = [threads.submit(deed) for deed in deeds]
         held.wait_for(len(deeds))

@@ -22,7 +22,7 @@ from tests.support.mailbox import Mailbox
 
 
 def test_form_submitted_20_times_concurrently_creates_one_key(latchkey: TestApp, proxy: HoldingProxy) -> None:
-    """A form submitted repeatedly creates one key, and one response shows its secret."""
+    """A form that is submitted 20 times concurrently creates one key, and only one response shows the key's secret."""
     account = new_account()
     console = log_in_as(latchkey, account)
     form = console.fill(console.open("/settings/keys/new"), "/settings/keys/new", {"name": "CI"})
@@ -49,7 +49,9 @@ def test_concurrent_sign_ups_never_exceed_the_limit(latchkey: TestApp, box: Mail
 def test_account_created_during_its_predecessors_deletion_keeps_the_usage(
     latchkey: TestApp, proxy: HoldingProxy
 ) -> None:
-    """The new account with the same address continues with the quota that the old one has used."""
+    """If an account is created while another with the same address is being deleted, the new account starts with the
+    usage of the deleted one.
+    """
     account = new_account()
     latchkey.set_counters(account.id, tiers.FREE, used=600)
     leaving = log_in_as(latchkey, account)
@@ -86,7 +88,7 @@ def test_address_claimed_by_two_accounts_concurrently_is_given_to_one(latchkey: 
 
 
 def test_key_created_during_account_deletion_is_not_stored(latchkey: TestApp, proxy: HoldingProxy) -> None:
-    """Creating a key fails if it was checked before the account's deletion and is written after it."""
+    """If an account is deleted between the check and the write of a key's creation, the creation fails."""
     account = new_account()
     maker = latchkey.key(account)
     console, leaving = log_in_as(latchkey, account), log_in_as(latchkey, account)
@@ -121,7 +123,7 @@ def test_concurrent_deletion_and_key_creations_leave_no_valid_key(latchkey: Test
 
 @pytest.mark.parametrize("by", ["api", "page"])
 def test_key_created_during_email_verification_is_never_valid(latchkey: TestApp, proxy: HoldingProxy, by: str) -> None:
-    """A squatter's new key fails if it is written after the verification of the address."""
+    """If an account's address is verified between the check and the write of a key's creation, the creation fails."""
     squatted = new_account(verified=False)
     old = latchkey.key(squatted)
     squatter = log_in_as(latchkey, squatted)

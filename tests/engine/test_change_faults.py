@@ -156,7 +156,9 @@ CHANGES: dict[str, tuple[Callable[[Person], Response], Callable[[Person], int], 
 def test_change_without_its_stale_mark_is_503_and_repeatable(
     person: Person, proxy: FaultProxy, fault: Fault, change: str
 ) -> None:
-    """A change without its stale mark is stored and gets a 503; repeating it makes it take effect."""
+    """If the invalidation mark of a change can't be set, the response is a 503. The change is stored, and repeating it
+    sets the mark.
+    """
     make, look, done, refused = CHANGES[change]
     with proxy.fail(is_stale_mark, fault):
         lost = make(person)
@@ -167,7 +169,9 @@ def test_change_without_its_stale_mark_is_503_and_repeatable(
 
 @pytest.mark.parametrize("fault", [SERVER_ERROR, ConnectionFault.DROPPED], ids=fault_id)
 def test_deletion_without_its_stale_mark_is_503_and_stored(latchkey: TestApp, proxy: FaultProxy, fault: Fault) -> None:
-    """The account is deleted, and the page says that its keys may be accepted for five more minutes."""
+    """If the invalidation mark of an account's deletion can't be set, the account is deleted, and the page says that
+    its keys may be accepted for five more minutes.
+    """
     account = console_client.new_account()
     key, ada = latchkey.key(account), console_client.log_in_as(latchkey, account)
     assert latchkey.call("GET", "/v1/limits", key.secret).status == 200
@@ -184,7 +188,7 @@ def test_deletion_without_its_stale_mark_is_503_and_stored(latchkey: TestApp, pr
 
 
 def test_partly_marked_revocation_is_503_and_repeatable(person: Person, proxy: FaultProxy) -> None:
-    """A revocation gets a 503 until the stale mark is set on the counters of all windows."""
+    """A revocation gets a 503 until the invalidation mark is set on all counter items that an admission may check."""
     with proxy.fail(is_stale_mark, SERVER_ERROR) as tried:
         person.revoke()
     tries_a_mark = len(tried)
@@ -205,7 +209,7 @@ def test_partly_marked_revocation_is_503_and_repeatable(person: Person, proxy: F
 
 @pytest.mark.parametrize("fault", [THROTTLED, CONFLICT], ids=fault_id)
 def test_throttled_stale_mark_is_retried(person: Person, proxy: FaultProxy, fault: Fault) -> None:
-    """Writes of stale marks are retried after throttling and conflicts."""
+    """A throttled or conflicting write of an invalidation mark is retried."""
     with proxy.fail(is_stale_mark, fault, times=3):
         assert person.revoke().status == 204
     assert person.read(person.key).status == 401
@@ -224,7 +228,7 @@ def test_no_transaction_touches_the_counters(person: Person, proxy: FaultProxy) 
 
 @pytest.mark.parametrize("fault", [SERVER_ERROR, THROTTLED, ConnectionFault.DROPPED], ids=fault_id)
 def test_stale_caller_that_cannot_be_verified_is_not_admitted(person: Person, proxy: FaultProxy, fault: Fault) -> None:
-    """A revoked key whose record can't be read gets a 5xx, and a 401 as soon as its record can be read."""
+    """A request with a revoked key gets a 5xx while the key's record can't be read, and a 401 afterwards."""
     assert person.revoke().status == 204
     with proxy.fail(is_get_item, fault):
         assert person.read(person.key).status >= 500

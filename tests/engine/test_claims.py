@@ -20,7 +20,7 @@ def send_at_once(fleet: Fleet, url: str, count: int, request: Request) -> list[R
 
 
 def warm_up(fleet: Fleet, url: str, secret: str) -> None:
-    """Verify a key in every process, so that later only the claim itself takes time."""
+    """Verify a key in every process, so that later requests only spend time on the claim itself."""
     fleet.everywhere(url, Request("GET", "/v1/limits", secret, START_MS - 2_000))
 
 

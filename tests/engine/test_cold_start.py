@@ -1,4 +1,6 @@
-"""A cold start imports only the modules it needs: for the API, nothing of the console, OAuth or botocore's client."""
+"""A cold start imports only the modules it needs. An API request imports neither the console nor OAuth nor botocore's
+client.
+"""
 
 import json
 import os
@@ -76,7 +78,9 @@ def test_request_that_reads_nothing_loads_no_model(latchkey: TestApp, url: str) 
 
 
 def test_cold_start_creates_no_unused_body_class(latchkey: TestApp, url: str) -> None:
-    """A body or query class is created only when the first request of its view imports the view's module."""
+    """The first request to a view imports its module and creates its body and query classes, so other views' classes
+    don't exist yet.
+    """
     program = FUNCTION + (
         "\nfrom chalicelib.api.schema.body import Body, Query"
         "\nprint(sorted(kind.__name__ for base in (Body, Query) for kind in base.__subclasses__()))"

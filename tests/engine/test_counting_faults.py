@@ -1,4 +1,4 @@
-"""Admissions during DynamoDB faults, which a proxy before the engine produces."""
+"""Admissions during DynamoDB faults, which a proxy in front of the DynamoDB emulator injects."""
 
 import io
 import socket
@@ -61,7 +61,9 @@ def read_remaining(response: Response) -> int:
 def test_throttled_counter_is_a_429_for_one_second(
     latchkey: TestApp, proxy: FaultProxy, key: str, fault: Fault
 ) -> None:
-    """A throttled counter rejects requests immediately, for a second, and counts nothing."""
+    """If a counter is throttled, the request is rejected without a retry and isn't counted. Retry-After
+    is one second.
+    """
     with proxy.fail(is_admission, fault) as calls:
         refused = send_request(latchkey, key)
     assert (refused.status, refused.header("Retry-After")) == (429, "1")
@@ -84,7 +86,9 @@ def test_conflict_is_retried(latchkey: TestApp, proxy: FaultProxy, key: str) -> 
 def test_unavailable_counter_fails_open(
     latchkey: TestApp, proxy: FaultProxy, key: str, logged: io.StringIO, fault: Fault
 ) -> None:
-    """The request is admitted; other requests are admitted for a second without a call, and a metric counts them."""
+    """If the counter is unavailable, the request is admitted and a metric counts the outage once. For a second, further
+    requests are admitted without a call.
+    """
 
     def decide(call: Call) -> Fault | None:
         if not is_admission(call):
@@ -132,8 +136,8 @@ def test_counter_that_fails_once_counts_once(latchkey: TestApp, proxy: FaultProx
 def test_call_with_an_expired_signature_is_signed_again(
     latchkey: TestApp, proxy: FaultProxy, key: str, rule: Rule, fault: Fault
 ) -> None:
-    """A call whose signature expired during a freeze is signed again with current time and credentials, and counts
-    once.
+    """If the signature of a call has expired, for example while Lambda had frozen the process, the call is signed again
+    and counts once.
     """
     secret = latchkey.key(latchkey.account(tiers.FREE)).secret
     with proxy.fail(rule, fault, times=1) as calls:
@@ -181,7 +185,7 @@ def test_lost_responses_never_exceed_the_burst(latchkey: TestApp, proxy: FaultPr
 def test_burst_is_exact_though_every_other_write_fails(
     latchkey: TestApp, fleet: Fleet, proxy: FaultProxy, fault: Fault
 ) -> None:
-    """Of 32 threads whose first writes all fail, exactly the burst of their account is admitted."""
+    """Exactly the burst of each account is admitted, although the first write of each of 32 threads fails."""
     accounts, requests = build_crowd(latchkey)
     with proxy.fail_by(fail_every_other(fault)):
         replies = flatten(fleet.send(proxy.url, requests))
@@ -193,7 +197,7 @@ def test_burst_is_exact_though_every_other_write_fails(
 def test_burst_is_never_exceeded_with_every_other_response_lost(
     latchkey: TestApp, fleet: Fleet, proxy: FaultProxy
 ) -> None:
-    """Of 32 threads with every other response lost, at most the burst of their account is admitted."""
+    """No more than the burst of each account is admitted, although every other response to 32 threads is lost."""
     accounts, requests = build_crowd(latchkey)
     with proxy.fail_by(fail_every_other(ConnectionFault.DROPPED_AFTER)):
         replies = flatten(fleet.send(proxy.url, requests))

@@ -24,8 +24,8 @@ from tests.support.mailbox import Mailbox
 def test_verification_link_used_20_times_concurrently_works_once(
     latchkey: TestApp, proxy: HoldingProxy, verified: bool
 ) -> None:
-    """Of 20 concurrent uses of a link one verifies the address, even if it was verified before; the others get
-    a 410.
+    """Of 20 concurrent uses of a link one verifies the address, even if it is already verified. The
+    others get a 410.
     """
     account = new_account(verified=verified)
     ticket = email_links.new_link(
@@ -42,7 +42,7 @@ def test_verification_link_used_20_times_concurrently_works_once(
 
 
 def test_email_change_confirmed_20_times_concurrently_happens_once(latchkey: TestApp, proxy: HoldingProxy) -> None:
-    """Of 20 concurrent uses of a link one changes the address; the others get a 410, not a 409."""
+    """Of 20 concurrent uses of a link one changes the address. The others get a 410 and not a 409."""
     account = new_account()
     wanted = f"{randomness.base62(8).lower()}@example.com"
     ticket = email_links.new_link(account.id, email_links.CHANGE_EMAIL, email=wanted, epoch=account.session_epoch)
@@ -110,7 +110,7 @@ def test_concurrent_sign_up_links_for_one_address_create_one_account(
 def test_sign_up_link_used_20_times_concurrently_creates_one_account(
     latchkey: TestApp, proxy: HoldingProxy, box: Mailbox
 ) -> None:
-    """One of the requests creates the account and a session; the others get a 410."""
+    """Of 20 concurrent uses of a sign-up link one creates the account and a session; the others get a 410."""
     email = f"ada.{randomness.base62(8).lower()}@example.com"
     console = ConsoleClient(latchkey)
     console.submit("/signup", email=email, name="Ada", password=PASSWORD)
@@ -124,7 +124,7 @@ def test_sign_up_link_used_20_times_concurrently_creates_one_account(
 
 
 def test_concurrent_reset_links_revoke_only_the_winners_selection(latchkey: TestApp, proxy: HoldingProxy) -> None:
-    """The losing reset sets no password and revokes no key."""
+    """Of two concurrent password resets one succeeds. The other sets no password and revokes no key."""
     account = new_account()
     keys = [latchkey.key(account) for _ in OTHER_PASSWORDS]
     deeds = []

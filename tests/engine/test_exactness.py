@@ -15,7 +15,7 @@ pytestmark = pytest.mark.xdist_group("fleet")
 
 
 def requests(secrets: list[str], count: int, *, second_of: int | None = None) -> list[Request]:
-    """Return `count` requests that alternate between keys, 32 in each second, or all in the second `second_of`."""
+    """Return `count` requests that use the keys in turn, 32 in each second or, with `second_of`, all in that second."""
     keys = cycle(secrets)
     seconds = (at // AT_ONCE if second_of is None else second_of for at in range(count))
     return [Request("GET", "/v1/limits", next(keys), START_MS + second * 1000) for second in seconds]
@@ -142,7 +142,9 @@ def test_window_item_stays_within_one_write_unit(latchkey: TestApp, fleet: Fleet
 
 
 def test_each_rejection_is_counted_once_during_concurrent_admissions(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """One of a process's eight concurrent writes adds its rejection count, in total and for each key."""
+    """A process adds the number of its rejections in exactly one of its eight concurrent writes, in total and for each
+    key.
+    """
     account = latchkey.account(tiers.FREE)
     key = latchkey.key(account)
     replies = flatten(fleet.send(url, requests([key.secret], 4 * AT_ONCE, second_of=0)))

@@ -35,7 +35,9 @@ def count_events(account: Account, kind: str) -> int:
 
 
 def test_one_request_sent_20_times_concurrently_creates_one_key(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """All responses have the same id and secret, or are a 409 while the request is in progress."""
+    """Of 20 concurrent requests with one Idempotency-Key one creates a key. The others get the same response, or a 409
+    while the request is in progress.
+    """
     account = latchkey.account(tiers.ENTERPRISE)
     key = latchkey.key(account)
     replies = send_all(fleet, url, "/v1/keys", key.secret, [body_of("CI")] * MANY)
@@ -50,7 +52,9 @@ def test_one_request_sent_20_times_concurrently_creates_one_key(latchkey: TestAp
 
 
 def test_different_bodies_with_one_key_create_one_key(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """One request is executed; those with another body get an error that the Idempotency-Key was reused."""
+    """Of 20 concurrent requests with one Idempotency-Key and several bodies one is executed. Requests with another body
+    get an error that the Idempotency-Key was reused.
+    """
     account = latchkey.account(tiers.ENTERPRISE)
     key = latchkey.key(account)
     replies = send_all(fleet, url, "/v1/keys", key.secret, [body_of(f"CI {number % 4}") for number in range(MANY)])
@@ -62,7 +66,7 @@ def test_different_bodies_with_one_key_create_one_key(latchkey: TestApp, fleet: 
 
 
 def test_rotation_sent_20_times_concurrently_creates_one_successor(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """All responses are the same, because the idempotency record holds the response of the one rotation."""
+    """Of 20 concurrent rotations with one Idempotency-Key one creates a successor, and all get the same response."""
     account = latchkey.account(tiers.ENTERPRISE)
     keeper, key = latchkey.key(account), latchkey.key(account)
     replies = send_all(fleet, url, f"/v1/keys/{key.key.id}/rotate", keeper.secret, [b""] * MANY)
@@ -74,7 +78,9 @@ def test_rotation_sent_20_times_concurrently_creates_one_successor(latchkey: Tes
 
 
 def test_test_message_requested_20_times_concurrently_is_sent_once(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """A test message is sent once, because its key is claimed before it is sent; others get the response or a 409."""
+    """Of 20 concurrent requests for a test message with one Idempotency-Key one sends it. The others get the same
+    response, or a 409 while the request is in progress.
+    """
     account = latchkey.account(tiers.ENTERPRISE)
     secret = latchkey.key(account, "webhooks", "read").secret
     hook = {"url": "https://hooks.invalid/", "name": "Ledger"}

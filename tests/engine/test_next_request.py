@@ -167,7 +167,7 @@ def test_changes_in_one_millisecond_all_take_effect(latchkey: TestApp, fleet: Fl
 def test_upgraded_account_with_exhausted_quota_is_admitted_within_10_s(
     latchkey: TestApp, fleet: Fleet, url: str
 ) -> None:
-    """A process that rejects requests from its local cache reads the quota again within ten seconds."""
+    """After an upgrade, a process that rejects requests from its local cache admits them within ten seconds."""
     account = latchkey.account(tiers.FREE)
     key = latchkey.key(account)
     counters.set_used(account, 1_000)

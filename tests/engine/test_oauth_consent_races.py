@@ -73,7 +73,7 @@ def test_concurrent_consents_add_up(latchkey: TestApp, proxy: HoldingProxy) -> N
 
 
 def test_concurrent_consents_replace_an_invalid_one(latchkey: TestApp, proxy: HoldingProxy) -> None:
-    """Twenty concurrent consents replace one from before the verification of the address."""
+    """Twenty concurrent consents together replace a consent that is older than the verification of the address."""
     app, account = RegisteredClient(latchkey, "confidential"), new_account()
     app.approved(account, app.authorization(scope="write", resource=f"{PUBLIC_URL}/v1/of-a-squatter"))
     latchkey.clock.forward(1)
@@ -84,7 +84,7 @@ def test_concurrent_consents_replace_an_invalid_one(latchkey: TestApp, proxy: Ho
 
 
 def test_client_deleted_during_code_exchanges_leaves_no_valid_token(latchkey: TestApp, proxy: HoldingProxy) -> None:
-    """A token that is issued before the client's deletion and stored after it is invalid."""
+    """If a client is deleted between the check and the write of a code exchange, the issued token is invalid."""
     app = RegisteredClient(latchkey, "confidential")
     asked = [app.redemption(app.code(new_account())) for _ in range(4)]
     with proxy.hold(is_spending) as held, ThreadPoolExecutor(4) as threads:
@@ -117,7 +117,7 @@ def test_concurrent_client_deletion_and_code_exchanges_leave_no_valid_token(
 def test_consent_withdrawal_during_an_exchange_leaves_no_valid_token(
     latchkey: TestApp, proxy: HoldingProxy, app: RegisteredClient, exchange: str
 ) -> None:
-    """A code exchange that is written after the withdrawal fails."""
+    """If consent is withdrawn between the check and the write of a code exchange or refresh, the request fails."""
     account = new_account()
     tokens = app.tokens(account)
     asked = app.refresh(tokens) if exchange == "refresh" else app.redemption(app.code(account))
@@ -150,7 +150,9 @@ def test_concurrent_consent_withdrawal_and_refreshes_leave_no_valid_token(
 def test_silent_authorization_during_consent_withdrawal_asks_for_consent(
     latchkey: TestApp, proxy: HoldingProxy, app: RegisteredClient
 ) -> None:
-    """An authorization without a page that is written after the withdrawal shows the consent page."""
+    """If consent is withdrawn between the check and the write of an authorization without a page, the consent page is
+    shown.
+    """
     account = new_account()
     app.code(account)
     console = log_in_as(latchkey, account)

@@ -41,7 +41,7 @@ def match_first_of(rule: Rule) -> Rule:
 def test_device_code_polled_20_times_concurrently_is_exchanged_once(
     latchkey: TestApp, proxy: HoldingProxy, app: RegisteredClient
 ) -> None:
-    """One poll gets tokens, and the others get invalid_grant."""
+    """Of 20 concurrent polls of an approved device code one gets tokens, and the others get invalid_grant."""
     device_code, user_code = app.device_code()
     device.approve(device.find_pending(user_code), new_account().id)
     responses = release_together(proxy, is_spending, [partial(app.spend, app.poll(device_code))] * TWENTY)
@@ -60,7 +60,7 @@ def test_device_code_polled_by_four_processes_is_exchanged_once(
 
 
 def test_concurrent_polls_of_a_pending_device_code_are_slowed_down(latchkey: TestApp) -> None:
-    """Of 20 concurrent polls one gets authorization_pending, and the others get slow_down."""
+    """Of 20 concurrent polls of a pending device code one gets authorization_pending, and the others get slow_down."""
     app = RegisteredClient(latchkey, "public")
     device_code, _ = app.device_code()
     responses = run_concurrently([partial(app.spend, app.poll(device_code))] * TWENTY)
@@ -73,7 +73,7 @@ def test_concurrent_polls_of_a_pending_device_code_are_slowed_down(latchkey: Tes
 def test_device_code_decided_by_20_users_concurrently_is_decided_once(
     latchkey: TestApp, proxy: HoldingProxy, app: RegisteredClient
 ) -> None:
-    """Of ten approvals and ten denials one takes effect, and the others get a 404."""
+    """Of ten approvals and ten denials that are sent concurrently one takes effect, and the others get a 404."""
     device_code, user_code = app.device_code()
     decisions = []
     for decision in ("allow", "deny") * (TWENTY // 2):

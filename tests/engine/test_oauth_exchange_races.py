@@ -63,7 +63,9 @@ def assert_one_pair(app: RegisteredClient, account: Account, responses: list[dic
 def test_code_exchanged_20_times_concurrently_succeeds_once(
     latchkey: TestApp, proxy: HoldingProxy, app: RegisteredClient
 ) -> None:
-    """One request gets tokens, the others get invalid_grant, and the reuse revokes the issued tokens."""
+    """Of 20 concurrent exchanges of one code one gets tokens. The others get invalid_grant, and revoke the issued
+    tokens as reuse.
+    """
     asked = app.redemption(app.code(new_account()))
     responses = release_together(proxy, is_spending, [partial(app.spend, asked)] * TWENTY)
     assert Counter(map(status_and_error, responses)) == ONE_OF_TWENTY
@@ -83,7 +85,9 @@ def test_code_exchanged_by_four_processes_succeeds_once(
 def test_refresh_token_used_20_times_concurrently_issues_one_pair(
     latchkey: TestApp, proxy: HoldingProxy, app: RegisteredClient
 ) -> None:
-    """All requests get the same access and refresh token, both tokens are valid, and the grant stays active."""
+    """Twenty concurrent refreshes with one refresh token get the same two tokens. Both are valid, and the grant stays
+    active.
+    """
     account = new_account()
     responses = release_together(proxy, is_spending, [partial(app.spend, app.refresh(app.tokens(account)))] * TWENTY)
     assert_one_pair(app, account, collect_tokens(responses))
@@ -100,7 +104,9 @@ def test_refresh_token_used_by_four_processes_issues_one_pair(
 
 
 def test_concurrent_refreshes_after_the_grace_are_reuse(latchkey: TestApp, app: RegisteredClient) -> None:
-    """Twenty repeated refreshes after the grace period fail and revoke the grant."""
+    """If a consumed refresh token is used 20 times concurrently after the grace period, all requests fail and the grant
+    is revoked.
+    """
     account = new_account()
     tokens = app.tokens(account)
     successor = app.ask(app.refresh(tokens)).json()
@@ -111,7 +117,9 @@ def test_concurrent_refreshes_after_the_grace_are_reuse(latchkey: TestApp, app: 
 
 
 def test_concurrent_refreshes_after_use_of_the_successor_are_reuse(latchkey: TestApp, app: RegisteredClient) -> None:
-    """Twenty repeated refreshes after the successor was used fail and revoke the grant."""
+    """If a refresh token is used 20 times concurrently after its successor was used, all requests fail and the grant is
+    revoked.
+    """
     tokens = app.tokens(new_account())
     second = app.ask(app.refresh(tokens)).json()
     third = app.ask(app.refresh(second)).json()
@@ -123,7 +131,7 @@ def test_concurrent_refreshes_after_use_of_the_successor_are_reuse(latchkey: Tes
 def test_revocation_during_a_refresh_leaves_no_valid_token(
     latchkey: TestApp, proxy: HoldingProxy, app: RegisteredClient
 ) -> None:
-    """A refresh that is written after the revocation fails."""
+    """If a grant is revoked between the check and the write of a refresh, the refresh fails."""
     tokens = app.tokens(new_account())
     with proxy.hold(is_spending) as held, ThreadPoolExecutor(1) as thread:
         refresh = thread.submit(app.spend, app.refresh(tokens))

@@ -19,7 +19,9 @@ from tests.support.harness import TestApp
 
 
 def test_log_in_during_email_verification_opens_no_valid_session(latchkey: TestApp, proxy: HoldingProxy) -> None:
-    """The first verification replaces the password, so sessions of log-ins that are written after it are invalid."""
+    """If the first verification replaces the password between the check and the write of a log-in, the session is
+    invalid.
+    """
     squatted = new_account(verified=False)
     ticket = email_links.new_link(
         squatted.id, email_links.VERIFY_EMAIL, email=squatted.email, epoch=squatted.session_epoch
@@ -58,7 +60,7 @@ def test_concurrent_password_changes_one_succeeds(latchkey: TestApp, proxy: Hold
 
 
 def test_log_out_during_a_page_view_ends_the_session(latchkey: TestApp, proxy: HoldingProxy) -> None:
-    """A page view that records its time after the log-out doesn't restore the session."""
+    """A page view that updates the session's last use after a log-out doesn't restore the session."""
     console = log_in_as(latchkey, new_account())
     other_tab = ConsoleClient(latchkey, cookies=dict(console.cookies))
     form = console.fill(console.open("/settings/usage"), "/logout", {})
@@ -90,7 +92,9 @@ def test_concurrent_page_views_and_log_out_leave_no_session(latchkey: TestApp) -
 
 
 def test_concurrent_log_outs_everywhere_leave_no_session(latchkey: TestApp) -> None:
-    """In any order of log-outs and page views, which record their time, no session is left."""
+    """In any order of log-outs and page views, no session is left, although page views update the
+    sessions' last use.
+    """
     account = new_account()
     consoles = [log_in_as(latchkey, account) for _ in range(TWENTY)]
     clicks: list[Callable[[], Page]] = []

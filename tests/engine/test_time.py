@@ -1,12 +1,12 @@
 """Response times don't reveal whether an address has an account (no user enumeration by timing).
 
-Requests with known and unknown addresses alternate, at least 120 in all, with a real database and a fake SES on a
-socket. Both must make the same database calls. The difference of their medians must be at most half a millisecond, or
-at most the difference between random halves of the requests of one type. Reading an existing item takes about 0.1 ms
-longer than a missing one, too little to measure over a network within the rate limits.
+Requests with known and unknown addresses alternate, at least 120 in all, with the DynamoDB emulator and a fake SES on a
+socket. Both types of requests must make the same database calls. Their median durations may differ by half a
+millisecond, or by as much as random halves of the requests of one type differ. Reading an existing item takes about 0.1
+ms longer than a missing one, too little to measure over a network within the rate limits.
 
-argon2 takes most of the time and its variation would hide other differences, so it isn't run: both must call it equally
-often and with the same cost.
+argon2 takes most of the time and its variation would hide other differences, so it isn't run. Both types of requests
+must call it equally often and with the same cost.
 """
 
 import gc
@@ -41,7 +41,7 @@ _addresses = count(int(ip_address("10.0.0.1")))
 
 @pytest.fixture
 def proxy(url: str) -> Any:
-    """The URL of the engine in place of the proxy, which would add its own time."""
+    """The URL of the DynamoDB emulator. The proxy itself isn't used, because it would add its own time."""
     return SimpleNamespace(url=url)
 
 
@@ -101,7 +101,7 @@ def measure_noise(series: list[int], dice: random.Random) -> float:
 
 
 def looks_alike(one: list[int], other: list[int], *, at_least: float = LEAST_NS) -> bool:
-    """Return whether the medians differ by no more than `at_least` or than those of random halves of either series."""
+    """Return whether the medians differ by at most `at_least`, or by as much as random halves of one series differ."""
     dice = random.Random(1)  # noqa: S311 - no secret
     return compare_medians(one, other) <= max(measure_noise(one, dice), measure_noise(other, dice), at_least)
 
@@ -109,8 +109,7 @@ def looks_alike(one: list[int], other: list[int], *, at_least: float = LEAST_NS)
 def measure_times(
     latchkey: TestApp, hashes: list[str], one: Callable[[], None], other: Callable[[], None], tries: int
 ) -> tuple[list[int], list[int]]:
-    """Return the durations of both functions in nanoseconds; they are called alternately, and each is first equally
-    often.
+    """Return the durations of both functions in nanoseconds. Each round calls both, in alternating order.
 
     Both must make the same database calls, and equally many password hashes of the same cost.
     """

@@ -1,4 +1,6 @@
-"""The capacity in docs/costs.md equals the capacity that the engine reports for each type of request, run and item."""
+"""The capacity in docs/costs.md equals what the DynamoDB emulator reports for each type of request, scheduled run and
+stored record.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -27,7 +29,7 @@ pytestmark = pytest.mark.xdist_group("units")
 
 @pytest.fixture(scope="module")
 def alone() -> Iterator[str]:
-    """The URL of an engine that only these tests use."""
+    """The URL of a DynamoDB emulator that only these tests use."""
     running = engine.start(None, say=False)
     yield running.url
     running.stop()
@@ -35,7 +37,7 @@ def alone() -> Iterator[str]:
 
 @pytest.fixture
 def latchkey(alone: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestApp]:
-    """An app on that engine, with empty tables for each test."""
+    """An app on the emulator `alone`, with empty tables for each test."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", alone)
     dynamodb.reset_connections()
     with run_app(stage=STAGE) as made:
@@ -66,7 +68,7 @@ class Traffic:
         return measure(lambda: self._asks(issued.secret))
 
     def many(self) -> Consumption:
-        """Measure the first request of a key."""
+        """Measure the first request of a key, for which the authorizer reads the key and its account."""
         issued = self.latchkey.key(self.latchkey.account())
         return measure(lambda: self._asks(issued.secret))
 
@@ -126,8 +128,8 @@ class Traffic:
 
 @pytest.mark.parametrize("name", requests.SHAPES)
 def test_request_consumes_the_units_of_the_page(latchkey: TestApp, receiver: Receiver, name: str) -> None:
-    """Units are exact. Sizes of log lines and responses are within 10 %, because their ids and numbers vary in
-    length.
+    """The capacity units equal those of the page. Sizes of log lines and responses may differ by 10 %, because ids and
+    numbers vary in length.
     """
     shape = requests.SHAPES[name]
     act: Callable[[], Consumption] = getattr(Traffic(latchkey, receiver), name)
@@ -228,7 +230,9 @@ class Kept:
 
 @pytest.mark.parametrize("name", storage.STORED)
 def test_stored_record_has_the_size_of_the_page(latchkey: TestApp, receiver: Receiver, name: str) -> None:
-    """The size in tables and indexes is within 10 %, because names vary in length."""
+    """The sizes of a record in tables and indexes differ from those of the page by at most 10 %, because names vary in
+    length.
+    """
     kept = storage.STORED[name]
     with settings.override(replace(settings.current(), public_url=PUBLIC_URL if name == "delivery" else ISSUER)):
         act: Callable[[], object] = getattr(Kept(latchkey, receiver), f"of_{name}")()

@@ -191,7 +191,7 @@ def test_every_event_is_delivered_when_processes_are_killed(url: str, receivers:
         gone = endpoints.find_owned(receivers.account.id, receivers.endpoints["gone"].id)
         assert (gone.status, gone.disabled_because) == (DISABLED, states.GONE)
         assert set(receivers.gone.ids) <= happened
-        # Deliveries to failing receivers are kept with their errors. An attempt at the silent receiver lasts until its
+        # Deliveries to these two receivers fail, but stay listed. An attempt at the silent receiver lasts until its
         # timeout of 15 s, longer than the rest of the test.
         assert untried == set()
         for name in ("redirecting", "silent"):
@@ -257,7 +257,7 @@ def run_at_once(
 ) -> list[object]:
     """Run a function several times concurrently, and return the result or Conflict of each call.
 
-    The event is set as soon as only one call is still running.
+    `until_one_is_left` is set as soon as only one call is still running.
     """
     together = threading.Barrier(times)
 
@@ -278,7 +278,7 @@ def run_at_once(
 
 
 def test_of_concurrent_test_messages_one_is_sent(latchkey: TestApp, receivers: Receivers) -> None:
-    """One test message is sent; the other requests get a conflict and store nothing."""
+    """Of 12 concurrent requests for a test message one sends it; the others get a conflict and store nothing."""
     receivers.good.may_respond.clear()
     came = run_at_once(12, lambda: deliver.send_test(receivers.endpoints["good"]), receivers.good.may_respond)
     sent = [each.id for each in came if isinstance(each, Delivery)]
@@ -287,7 +287,9 @@ def test_of_concurrent_test_messages_one_is_sent(latchkey: TestApp, receivers: R
 
 
 def test_form_submitted_concurrently_adds_one_webhook(latchkey: TestApp, receivers: Receivers) -> None:
-    """One webhook is added; the other requests get a conflict that the form was already submitted."""
+    """Of 12 concurrent submissions of one form one adds a webhook; the others get a conflict that the form was already
+    submitted.
+    """
     account = latchkey.account(name="Bob")
     came = run_at_once(
         12, lambda: endpoints.create(account.id, url=receivers.good.url, name="Ledger", types=None, form="the same")

@@ -56,6 +56,6 @@ def manage(latchkey: TestApp, method: str, client_id: str, token: str | None, bo
 
 @contextmanager
 def configure_registration(registration: str) -> Iterator[None]:
-    """Configure who may register: the value of the setting `registration`."""
+    """Set who may register, by overriding the setting `registration` during a `with` block."""
     with settings.override(replace(settings.current(), registration=registration)):
         yield

@@ -168,7 +168,9 @@ class User(ConsoleClient):
         return self._exchange("POST", form.action, headers | dict(sent or {}), urlencode(filled).encode())
 
     def allow(self, app: App, **changed: str | Iterable[str] | None) -> str:
-        """Approve a request, unless consent is remembered, and return the redirect location."""
+        """Open a client's authorization request, approve it if the consent page is shown, and return the redirect
+        location.
+        """
         page = self.open_authorization(app, **changed)
         page = self.decide(page) if page.status == 200 else page
         assert page.status == 303, page.text

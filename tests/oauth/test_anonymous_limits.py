@@ -1,4 +1,4 @@
-"""Rate limits for anonymous callers of the authorization server, and deletion of clients and codes never approved."""
+"""Rate limits for anonymous callers of the authorization server, and deletion of unused clients and device codes."""
 
 from collections.abc import Callable
 
@@ -24,8 +24,8 @@ def register_confidential(latchkey: TestApp) -> App:
 
 
 def test_self_registered_client_is_limited_by_network(latchkey: TestApp) -> None:
-    """Self-registered clients share their network's limit, however many a caller registers and whether they have a
-    secret.
+    """All self-registered clients share the limit of their network, however many there are and even if they have
+    secrets.
     """
     first, second = register_confidential(latchkey), register_confidential(latchkey)
     before = latchkey.counters(f"ip_{IP}", tiers.ANONYMOUS)["used"]
@@ -75,7 +75,7 @@ def send_registration(latchkey: TestApp, ip: str) -> Response:
 def test_ipv6_site_is_one_network(
     latchkey: TestApp, start: Callable[[TestApp, str], Response], tier: tiers.Tier
 ) -> None:
-    """A /48 network has four times the limit of one of its /64 networks, for all of them together."""
+    """All /64 networks of a /48 together have four times the limit of a single /64."""
     latchkey.set_counters(f"{tier.name}_2001:db8:1::/48", tier, used=4 * (tier.quota or 0) - 1)
     assert start(latchkey, NEIGHBOURS[0]).status < 300
     assert [start(latchkey, ip).status for ip in NEIGHBOURS] == [429, 429]
@@ -91,7 +91,7 @@ def test_device_code_not_approved_expires_after_ten_minutes(latchkey: TestApp, n
 
 
 def test_device_code_denied_expires_after_ten_minutes(latchkey: TestApp, ada: User, native: App) -> None:
-    """A denied device code is deleted after ten minutes, because it can't be reused."""
+    """A denied device code is deleted after ten minutes. It has no grant, so it needn't be kept to detect reuse."""
     assert decide(ada, start_device(native)[1], "deny") == 200
     assert {each.dies_at for each in OneTimeToken.scan()} == {latchkey.clock.now_ms // 1000 + 600}
 
@@ -106,7 +106,7 @@ def test_device_code_approved_is_kept_as_long_as_its_grant(latchkey: TestApp, ad
 
 
 def test_client_without_approval_is_deleted_after_a_week(latchkey: TestApp) -> None:
-    """A self-registered client is stored with its time of deletion, a week after registration."""
+    """A new self-registered client is stored with a time of deletion, which is a week after the registration."""
     assert register_confidential(latchkey).client.dies_at == latchkey.clock.now_ms // 1000 + 7 * DAY_S
 
 
@@ -119,7 +119,7 @@ def test_client_with_approval_is_kept(latchkey: TestApp, ada: User) -> None:
 
 
 def test_client_with_denied_request_is_not_kept(latchkey: TestApp, ada: User) -> None:
-    """A denied request doesn't count as use, so the client is still deleted after a week."""
+    """A denied request doesn't count as an approval, so the client is still deleted after a week."""
     app = register_confidential(latchkey)
     ada.decide(ada.open_authorization(app), "deny")
     decide(ada, start_device(app)[1], "deny")

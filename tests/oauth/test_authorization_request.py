@@ -66,7 +66,7 @@ def test_decision_is_bound_to_the_content_of_the_page(changed: dict[str, Any]) -
 
 
 def test_error_redirect_logs_nothing_of_the_request() -> None:
-    """The string of the redirect exception, which is logged, contains neither the state nor the location."""
+    """`str` of the redirect exception is logged, so it contains neither the state nor the location."""
     redirect = authorize.build_error_redirect(ASKING, ISSUER, invalid_request("No."))
     assert str(redirect) == "the error is redirected to the client"
     assert "xyz" not in repr(redirect)
@@ -83,7 +83,7 @@ def test_error_redirect_logs_nothing_of_the_request() -> None:
     [("none", True), ("none login", True), ("login none", True), ("", False), ("login", False), ("nones", False)],
 )
 def test_prompt_none_is_detected_in_invalid_requests(sent: str, asks_nobody: bool) -> None:
-    """A prompt with `none` forbids showing a page, even when an additional value makes the request invalid."""
+    """A `prompt` that contains `none` forbids showing a page, even if a second value makes the request invalid."""
     assert prompt.forbids_page(parameters.parse_query({"prompt": [sent]})) == asks_nobody
 
 
@@ -135,7 +135,7 @@ def test_request_is_parsed_completely(latchkey: TestApp) -> None:
 
 
 def test_code_and_grant_are_stored_completely(latchkey: TestApp, ada: User, app: App) -> None:
-    """A code expires after a minute and is kept as long as its grant; the grant is recorded as an event."""
+    """A code expires after a minute, but is stored as long as its grant. The new grant is recorded as an event."""
     latchkey.clock.forward(1)
     with settings.override(replace(settings.current(), resources=FILES)), record_calls() as calls:
         location = authorize.approve(parse(app, scope="write", resource=FILES, **PKCE), ada.account.id, ISSUER)
@@ -177,7 +177,7 @@ def test_code_without_resources_or_challenge_has_none(latchkey: TestApp, ada: Us
 
 
 def test_consent_withdrawn_concurrently_issues_no_code(latchkey: TestApp, ada: User, app: App) -> None:
-    """If a remembered consent is withdrawn after it was read, no code is issued."""
+    """If a remembered consent is withdrawn between the check and the write of an approval, no code is issued."""
     request = parse(app)
     authorize.approve(request, ada.account.id, ISSUER)
     assert "code" in query_of(authorize.approve_remembered(request, ada.account.id, ISSUER))
@@ -201,7 +201,7 @@ def test_database_error_is_not_taken_for_a_failed_condition(
 
 
 def test_consent_page_is_shown_when_required_or_nothing_is_remembered(latchkey: TestApp, ada: User, app: App) -> None:
-    """The consent page is skipped only if the same recipient was allowed everything before."""
+    """The consent page is skipped only if an earlier consent to the same recipient covers the whole request."""
     request = parse(app)
     assert request.needs_consent(ada.account)
     consent.remember(ada.account.id, app.id, request.consent_entries)

@@ -118,7 +118,9 @@ def test_invalid_request_is_redirected_to_the_client(
 
 
 def test_malformed_state_is_invalid_and_returned_unchanged(ada: User, app: App) -> None:
-    """RFC 6749 appendix A.5: a state outside VSCHAR is an error, whose redirect has the state exactly as received."""
+    """RFC 6749 appendix A.5: a state outside VSCHAR is an error. The error redirect contains the state exactly as
+    received.
+    """
     for state in ("été", "a\tb", "a\r\nb", "🗝", "\x7f"):
         page = ada.open_authorization(app, state=state)
         assert page.location.startswith(f"{CALLBACK}?error=invalid_request&"), state
@@ -126,7 +128,9 @@ def test_malformed_state_is_invalid_and_returned_unchanged(ada: User, app: App) 
 
 
 def test_repeated_state_is_invalid_and_not_returned(ada: User, app: App) -> None:
-    """The error redirect has no state, because it is ambiguous which of the two values the client expects."""
+    """If a request has two states, the error redirect has none, because it is ambiguous which of them the client
+    expects.
+    """
     page = ada.open_authorization(app, state=["xyz", "abc"])
     assert page.location.startswith(f"{CALLBACK}?error=invalid_request&")
     assert query_of(page.location).keys() == {"error", "error_description", "iss"}
@@ -150,7 +154,7 @@ def test_prompt_requiring_a_page_asks_again(ada: User, app: App, prompt: str) ->
 
 
 def test_response_mode_is_query_only(ada: User, app: App) -> None:
-    """The response is in the query, whether the request has response_mode=query or none."""
+    """The response is in the query, whether the request has response_mode=query or no response_mode."""
     for mode in ("query", "", None):
         assert query_of(ada.allow(app, response_mode=mode)).keys() == {"code", "state", "iss"}
 
@@ -185,7 +189,7 @@ def test_self_registered_client_must_use_pkce(latchkey: TestApp, ada: User, meth
 
 
 def test_account_can_require_pkce_of_a_confidential_client(latchkey: TestApp, ada: User) -> None:
-    """The published flow without PKCE works until the account requires PKCE on the application's page."""
+    """A confidential client may omit PKCE, as in the published documentation, until its account requires PKCE."""
     owner = new_user(latchkey, "Owner")
     app = register_client(latchkey, owner=owner.account)
     path = f"/settings/applications/{app.id}"
@@ -228,8 +232,8 @@ def test_client_without_the_code_grant_is_unauthorized(latchkey: TestApp, ada: U
 
 
 def test_scope_defaults_to_read_and_is_limited_to_the_client(latchkey: TestApp, ada: User) -> None:
-    """RFC 6749 §3.3: the granted scope is `read` by default, is limited to the client's, and is in the token
-    response.
+    """RFC 6749 §3.3: the granted scope is `read` by default, and limited to the client's scopes. The token response
+    contains it.
     """
     app, reader = register_client(latchkey), register_client(latchkey, scopes=["read"])
     granted = [
@@ -243,7 +247,7 @@ def test_scope_defaults_to_read_and_is_limited_to_the_client(latchkey: TestApp, 
 
 
 def test_consent_of_an_admin_grants_no_admin_scopes(latchkey: TestApp) -> None:
-    """No token has the scopes `keys` or `admin`, so none can create a key that outlives the consent, nor administer."""
+    """A token of an admin has neither the scope `keys` nor `admin`, so it can't create keys or call admin routes."""
     root, app = new_user(latchkey, "Root", admin=True), register_client(latchkey)
     for scope in ("admin", "keys", "verify", "read admin"):
         assert query_of(root.open_authorization(app, scope=scope).location)["error"] == "invalid_scope"
@@ -273,8 +277,8 @@ def test_prompt_none_succeeds_with_remembered_consent(ada: User, app: App) -> No
 
 
 def test_each_approval_creates_its_own_grant(latchkey: TestApp, ada: User, app: App) -> None:
-    """Each approval, with or without remembered consent, creates a grant, so reuse on one device revokes only its
-    grant.
+    """Each approval, with or without remembered consent, creates its own grant. Reuse of one device's tokens therefore
+    doesn't revoke the grants of other devices.
     """
     ada.allow(app)
     ada.allow(app)

@@ -68,8 +68,8 @@ def test_first_error_of_an_authorization_request_is_returned(latchkey: TestApp, 
 
 
 def test_client_without_the_code_grant_is_rejected_first(latchkey: TestApp, ada: User) -> None:
-    """RFC 6749 §4.1.2.1: a client without the code grant gets unauthorized_client, whatever other errors the request
-    has.
+    """RFC 6749 §4.1.2.1: a client without the code grant gets unauthorized_client, even if the request has other
+    errors.
     """
     machine = register_client(latchkey, CALLBACK, grant_types=[CLIENT])
     for changed in ({}, {"response_type": "token", "scope": "nonsense"}):

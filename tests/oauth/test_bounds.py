@@ -1,4 +1,4 @@
-"""Bounds of fetching, caching and comparing client documents, each tested on both sides."""
+"""Limits for fetching, caching and comparing client documents, each tested just below and just above the limit."""
 
 import io
 import json
@@ -33,7 +33,9 @@ def internet() -> Iterator[Internet]:
 
 @pytest.mark.parametrize(("more", "fits"), [(0, True), (1, False)])
 def test_document_of_64_kilobytes_is_the_largest(latchkey: TestApp, internet: Internet, more: int, fits: bool) -> None:
-    """A document of exactly 65,536 bytes is accepted and a larger one rejected; the timeout is the documented one."""
+    """A document of exactly 65,536 bytes is accepted, and a larger one is rejected. The guide states this limit and the
+    timeout.
+    """
     body = json.dumps(DOCUMENT | {"x": ""}).encode()
     body = body[:-2] + b"x" * (64 * 1024 + more - len(body)) + body[-2:]
     publish(internet, body)
@@ -75,7 +77,7 @@ def test_unusable_document_is_logged_with_host_and_reason(latchkey: TestApp, int
 
 
 def test_client_deleted_during_a_fetch_is_not_returned(latchkey: TestApp, internet: Internet) -> None:
-    """A client that is deleted while its document is fetched stays deleted with its reason, and isn't returned."""
+    """A client that is deleted while its document is fetched stays deleted, and isn't returned."""
     publish(internet, DOCUMENT)
     with run_before("UpdateItem", lambda: Client(URL).update(actions=[Client.deleted_at.set(START_MS)])):
         assert found(internet) is None
@@ -83,8 +85,8 @@ def test_client_deleted_during_a_fetch_is_not_returned(latchkey: TestApp, intern
 
 
 def test_client_never_fetched_is_not_fresh(latchkey: TestApp, internet: Internet) -> None:
-    """A document's client without a time of fetching isn't fresh: it was deleted before its first use and later
-    restored.
+    """A stored client whose document was never fetched isn't fresh, so the document is fetched. A client is in this
+    state if it was deleted before its first use and later restored.
     """
     client = Client(URL, name="x", grant_types={"x"}, scopes={"read"}, auth_method="none", registered_by="document")
     client.created_at = START_MS
@@ -97,7 +99,7 @@ def test_client_never_fetched_is_not_fresh(latchkey: TestApp, internet: Internet
 
 @pytest.mark.parametrize("registration", ["open", "closed"])
 def test_stored_client_is_found_without_a_fetch(latchkey: TestApp, internet: Internet, registration: str) -> None:
-    """A stored client is found while registration is closed, too, unless it has a metadata document."""
+    """While registration is closed, a stored client is still found, except a client with a metadata document."""
     publish(internet, DOCUMENT)
     assert found(internet) is not None
     own = clients.register(
@@ -120,7 +122,7 @@ def test_stored_client_is_found_without_a_fetch(latchkey: TestApp, internet: Int
 
 
 def test_registration_with_an_initial_token_is_advertised(latchkey: TestApp) -> None:
-    """The metadata names the registration endpoint, so that holders of an initial access token find it."""
+    """If registration needs an initial access token, the metadata still names the endpoint, for holders of a token."""
     with settings.override(replace(settings.current(), registration="a" * 64)):
         assert discovery.server_metadata(ISSUER)["registration_endpoint"] == f"{ISSUER}/oauth/register"
 
@@ -142,7 +144,7 @@ def test_failure_is_cached_for_five_minutes(latchkey: TestApp) -> None:
 
 
 def test_oldest_failure_is_dropped_beyond_the_maximum(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the cache is full the oldest failure is dropped; a client that failed again isn't the oldest."""
+    """When the cache is full, the oldest failure is dropped. A repeated failure counts as a new one."""
     monkeypatch.setattr(document_fetches._failed_until, "size", 2)
     for name in ("first", "second", "first", "third"):
         document_fetches.record_failure(name)
@@ -150,7 +152,9 @@ def test_oldest_failure_is_dropped_beyond_the_maximum(latchkey: TestApp, monkeyp
 
 
 def test_concurrent_fetches_wait_for_the_first(latchkey: TestApp) -> None:
-    """A thread waits until another thread's fetch of the same document ends; then it may fetch the document."""
+    """A thread that needs a document while another thread fetches it waits until that fetch ends, and may fetch it
+    then.
+    """
     heard: list[bool] = []
 
     def wait() -> None:

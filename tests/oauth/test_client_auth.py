@@ -1,4 +1,4 @@
-"""Client authentication at the OAuth endpoints: its methods, and the error of a failed one."""
+"""Client authentication at the OAuth endpoints: the supported methods, and the errors of failed attempts."""
 
 import base64
 import re
@@ -61,7 +61,7 @@ def test_malformed_authorization_header_is_invalid_client(latchkey: TestApp, hea
 
 
 def test_two_authentication_methods_are_invalid(latchkey: TestApp, app: App) -> None:
-    """A secret in the header and one in the body are an error, even if both are correct."""
+    """A request with a secret in the header and another in the body is an error, even if both are correct."""
     assert app.secret
     for endpoint in ENDPOINTS:
         response = post(latchkey, endpoint, {**OURS, **app.credentials}, headers=basic(app.id, app.secret))
@@ -101,7 +101,9 @@ def test_request_without_a_client_is_invalid_client(latchkey: TestApp) -> None:
 
 
 def test_public_client_with_a_secret_is_invalid_client(latchkey: TestApp, spa: App) -> None:
-    """A secret sent by a public client is an error, because a secret that is sent must be checked."""
+    """A request of a public client with a secret is an error, because no secret may be ignored and this client has none
+    to compare.
+    """
     assert error_of(post(latchkey, "/oauth/token", {**spa.credentials, "client_secret": "x"})) == (
         401,
         "invalid_client",

@@ -26,8 +26,8 @@ from tests.support.interleaving import record_calls
     ],
 )
 def test_confidential_client_of_an_account_has_its_own_limit(client: dict[str, Any], subject: str | None) -> None:
-    """Only a confidential client of an account has its own limit: anyone can use a public client's id or register a
-    client.
+    """Only a confidential client of an account has its own limit, because anyone can send a public client's id or
+    register a client.
     """
     assert AuthenticatedClient(Client("app_1", **client), None).subject == subject
 
@@ -45,14 +45,14 @@ def test_one_time_token_is_a_presented_code_or_refresh_token() -> None:
     [(CODE, "code"), (REFRESH, "refresh_token"), (DEVICE, "device_code"), (CLIENT, ""), ("", "")],
 )
 def test_presented_secret_is_the_one_of_the_grant_type(grant_type: str, name: str) -> None:
-    """The presented code or token is the parameter that belongs to the grant type; other parameters are ignored."""
+    """The presented code or token is read from the one parameter that belongs to the grant type."""
     presented = {each: [f"the {each}"] for each in ("code", "refresh_token", "device_code")}
     read = parameters.parse_query(presented | {"grant_type": [grant_type]})
     assert read_presented_secret(read) == (f"the {name}" if name else "")
 
 
 def test_client_and_token_are_read_in_one_call(latchkey: TestApp, app: App) -> None:
-    """Client and presented token are read in one DynamoDB call, except malformed values, which aren't looked up."""
+    """Client and presented token are read in one DynamoDB call. Malformed values aren't looked up."""
     code, token = secrets.mint("ac"), app.ask(CLIENT).json()["access_token"]
     OneTimeToken(secrets.digest(code), kind="ac", client_id=app.id, expires_at=START_MS).save()
     credentials = ClientCredentials(app.id, app.secret)

@@ -108,8 +108,8 @@ def test_failed_authentication_does_not_reveal_the_reason(latchkey: TestApp, app
 
 
 def test_client_uses_one_authentication_method(latchkey: TestApp, app: App, spa: App) -> None:
-    """RFC 6749 §2.3: credentials in both header and body are an error without a challenge, even if one of them is
-    wrong.
+    """RFC 6749 §2.3: credentials in both header and body get an error without a WWW-Authenticate header, even if one of
+    them is wrong.
     """
     secret = str(app.secret)
     header = build_basic_header(f"{app.id}:{secret}")

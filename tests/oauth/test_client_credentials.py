@@ -31,7 +31,7 @@ def test_client_token_scope_defaults_to_read(latchkey: TestApp) -> None:
 
 
 def test_client_token_scope_excludes_keys_and_admin(latchkey: TestApp) -> None:
-    """A client token never has the scope `keys` or `admin`, whatever account registered the client."""
+    """A client token never has the scope `keys` or `admin`, even if an admin's account registered the client."""
     app = register_client(latchkey, owner=latchkey.account(admin=True))
     for scope in ("keys", "admin", "verify", "events", "webhooks", "read keys", "openid keys", 'read"', "READ"):
         assert error_of(app.ask(CLIENT, scope=scope)) == (400, "invalid_scope"), scope
@@ -61,7 +61,9 @@ def test_client_token_may_name_its_resource(latchkey: TestApp, app: App) -> None
 
 
 def test_client_token_is_invalid_when_the_account_is_suspended(latchkey: TestApp) -> None:
-    """A client token is invalid from the next request on, even if API Gateway has cached the policy."""
+    """After the suspension of its account, a client token is rejected from the next request on, despite the cached
+    policy.
+    """
     owner = new_user(latchkey)
     token = register_client(latchkey, owner=owner.account).ask(CLIENT).json()["access_token"]
     assert is_accepted(latchkey, token)
@@ -78,7 +80,7 @@ def test_client_token_is_invalid_when_the_client_is_deleted(latchkey: TestApp, a
 
 
 def test_client_token_is_not_revoked_by_disconnecting(latchkey: TestApp, ada: User, app: App) -> None:
-    """A user who disconnects an app revokes only the access to their own account."""
+    """When a user disconnects an app, the app's token for its own account stays valid."""
     own, granted = app.ask(CLIENT).json()["access_token"], ada.grant(app)[0]
     ada.submit("/settings/connected", client_id=app.id)
     assert (is_accepted(latchkey, own), is_accepted(latchkey, granted)) == (True, False)

@@ -1,4 +1,4 @@
-"""Clients by metadata document: which documents are accepted, and which are rejected."""
+"""Clients whose id is the URL of a metadata document: which documents are accepted, and which are rejected."""
 
 import io
 import json
@@ -64,9 +64,7 @@ def test_client_has_the_metadata_of_its_document(latchkey: TestApp, internet: In
 
 
 def test_client_of_a_document_completes_the_flow(latchkey: TestApp, ada: User, internet: Internet) -> None:
-    """A document's client can use PKCE, refresh and revocation; the consent page shows its URL and that it is
-    unverified.
-    """
+    """A document's client can use PKCE, refresh and revocation. The consent page marks it as unverified."""
     app = fetch_client(latchkey, internet)
     page = ada.open_authorization(app)
     assert ("Unverified" in page.text, URL in page.text, "Editor" in page.text) == (True, True, True)
@@ -90,7 +88,9 @@ def test_document_with_a_new_redirect_uri_needs_new_consent(latchkey: TestApp, a
 
 
 def test_client_of_a_document_is_public_only(latchkey: TestApp, ada: User, internet: Internet) -> None:
-    """A document's client must use PKCE, and has no secret, client token, device flow, introspection or management."""
+    """A document's client must use PKCE, and can't use client credentials, the device flow,
+    introspection or a secret.
+    """
     app = fetch_client(latchkey, internet)
     page = ada.open_authorization(app, code_challenge=None, code_challenge_method=None)
     assert (page.status, "PKCE" in page.text) == (400, True)
@@ -114,7 +114,7 @@ def test_document_is_fetched_once_a_day(latchkey: TestApp, internet: Internet) -
 
 
 def test_document_missing_after_a_day_is_no_client(latchkey: TestApp, ada: User, internet: Internet) -> None:
-    """A client whose document is missing after a day gets no more authorizations; its issued tokens stay valid."""
+    """A client whose document is missing after a day gets no new authorizations. Its issued tokens stay valid."""
     app = fetch_client(latchkey, internet)
     access, refresh = ada.grant(app)
     publish(internet, b"", status="404 Not Found")
@@ -179,7 +179,9 @@ def test_unusable_document_is_no_client(latchkey: TestApp, internet: Internet, d
 
 
 def test_unusable_response_is_no_client(latchkey: TestApp, internet: Internet) -> None:
-    """An error, a redirect, a private address or a timeout is rejected, and only the operator can read the reason."""
+    """A response with an error or redirect, a private address and a timeout give no client. Only the log has the
+    reason.
+    """
     log = io.StringIO()
     telemetry.write_to(log)
     for status in ("404 Not Found", "500 Oops", "201 Created", "204 No Content", "302 Found"):
@@ -266,7 +268,7 @@ def test_null_in_a_document_is_absent(latchkey: TestApp, internet: Internet) -> 
 
 
 def test_document_is_limited_to_supported_values(latchkey: TestApp, internet: Internet) -> None:
-    """Unsupported values in a document are dropped, and it is rejected if none remains, as in a registration."""
+    """Unsupported values in a document are dropped, as in a registration."""
     requested = ["authorization_code", "urn:ietf:params:oauth:grant-type:jwt-bearer", "client_credentials"]
     publish(
         internet,
@@ -323,7 +325,7 @@ def test_longest_client_id_url_completes_the_flow(latchkey: TestApp, ada: User, 
 
 @pytest.mark.parametrize("name", [None, "", "  ", 7, ["Editor"], "two\nlines", "turned \u202e round", "x" * 101])
 def test_invalid_name_is_replaced_by_the_host(latchkey: TestApp, internet: Internet, name: object) -> None:
-    """An invalid name is replaced by the host, so that the consent page shows something true."""
+    """An invalid name is replaced by the host, so that the consent page shows a name that the service has checked."""
     publish(internet, DOCUMENT | {"client_name": name})
     client = found(internet)
     assert client

@@ -77,7 +77,9 @@ def test_client_id_url_with_a_bad_path_is_rejected(path: str, why: str) -> None:
     [("https:///c", HOST), (f"https://{NAME}/c%00", ENCODING), (f"https://{NAME}/", PLAIN), (f"https://{NAME}/c", "")],
 )
 def test_error_page_shows_why_a_client_id_is_invalid(latchkey: TestApp, ada: User, client_id: str, why: str) -> None:
-    """The page shows the reason, which the user can report to the developer; a missing document shows none."""
+    """The error page shows why a client id is invalid, so that the user can report it to the developer. If the document
+    can't be fetched, the page only says that the client is unknown.
+    """
     document_fetches.record_failure(client_id)
     page = ada.open(App(latchkey, Client(client_id), None, CALLBACK).authorization_path())
     assert f"Contact its developer ({why or 'unknown client_id'})." in page.text

@@ -51,7 +51,7 @@ def test_public_application_is_registered_in_the_console(latchkey: TestApp, ada:
 
 
 def test_invalid_application_form_shows_the_error(latchkey: TestApp, ada: User) -> None:
-    """A redirect URI, a name, a client type and a scope are required."""
+    """A form without a valid redirect URI, name, client type or scope gets an error and registers no application."""
     good = {"name": "Mine", "redirect_uris": CALLBACK, "kind": "public"}
     for wrong in ({"redirect_uris": ""}, {"name": " "}, {"kind": "secret"}, {"redirect_uris": "x"}):
         page = ada.submit(NEW, **{**good, **wrong}, scopes=["read"])

@@ -51,7 +51,9 @@ def test_client_is_stored_completely(latchkey: TestApp) -> None:
 
 
 def test_client_with_minimal_metadata_has_defaults(latchkey: TestApp) -> None:
-    """A client with minimal metadata gets both scopes and, if public, no secret; absent fields aren't stored."""
+    """A client with minimal metadata gets both scopes. If it is public, it gets no secret. Absent fields
+    aren't stored.
+    """
     new = register(auth_method="none", registered_by="self", registration_digest="d", dies_at=NOON_S + 9)
     client = Client.get(new.client.client_id)
     assert new.secret is None
@@ -93,7 +95,7 @@ def test_client_has_up_to_ten_redirect_uris(latchkey: TestApp) -> None:
 
 
 def test_bad_redirect_uri_names_its_field() -> None:
-    """The exception for a bad redirect URI has the name of the field and its own type."""
+    """The exception for a bad redirect URI names the field, and has a type of its own."""
     with pytest.raises(BadRedirectURI) as raised:
         clients.check_has_redirect_uri({CODE}, [])
     assert raised.value.field == "redirect_uris"
@@ -103,7 +105,7 @@ def test_bad_redirect_uri_names_its_field() -> None:
 
 
 def test_limit_of_50_applications_is_distinct_from_a_reused_form(latchkey: TestApp) -> None:
-    """A form submitted twice, the limit of 50 applications and a database error are three different errors."""
+    """A form that is submitted twice, the limit of 50 applications and a database error raise different errors."""
     owner = latchkey.account()
     register(account_id=owner.id, form="form 1")
     with pytest.raises(errors.Conflict, match="Its application is in the list"):
@@ -151,7 +153,9 @@ def test_self_registered_client_is_kept_once_it_is_used(latchkey: TestApp) -> No
 def test_client_of_a_document_is_kept_longer_than_a_grant(
     latchkey: TestApp, kept_until: int | None, writes: int
 ) -> None:
-    """A document's client is kept for 120 days, extended when fewer than the 90 days of a grant are left."""
+    """An approval keeps a document's client for 120 days, unless the client is kept for at least 90 more days already.
+    A grant is valid for 90 days.
+    """
     until = None if kept_until is None else NOON_S + kept_until
     client = register(registered_by="document", dies_at=NOON_S + 2 * DAY_S).client
     if until is not None:
@@ -177,7 +181,7 @@ def test_missing_client_is_not_recreated_by_an_approval(latchkey: TestApp) -> No
 
 
 def test_rotation_replaces_the_secret(latchkey: TestApp) -> None:
-    """Rotation replaces the stored secret and the secret in the object that was passed."""
+    """Rotation replaces the secret in the table and in the client object that was passed in."""
     owner = latchkey.account()
     new = register(account_id=owner.id)
     latchkey.clock.forward(1)
@@ -232,7 +236,9 @@ def test_account_reads_only_its_own_clients(latchkey: TestApp) -> None:
 
 
 def test_client_is_verified_while_its_account_is_active(latchkey: TestApp) -> None:
-    """A client of an active account is verified; a self-registered one never is, whatever its attributes."""
+    """A client is verified if it belongs to an active account. A self-registered client never is, even with an
+    account's id.
+    """
     owner = latchkey.account()
     mine, alone = register(account_id=owner.id).client, register(registered_by="self").client
     posing = replace_in(alone, account_id=owner.id)

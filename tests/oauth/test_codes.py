@@ -167,7 +167,7 @@ def test_code_with_another_redirect_uri_is_invalid_and_not_consumed(ada: User, a
 
 
 def test_code_is_bound_to_the_requested_redirect_uri(latchkey: TestApp, ada: User) -> None:
-    """A code isn't exchanged with another of the client's redirect URIs, nor with another port of a loopback one."""
+    """A code can't be exchanged with another redirect URI of its client, or with another port of a loopback URI."""
     app = register_client(latchkey, CALLBACK, "https://app.example.com/second")
     assert error_of(app.redeem(ada.code(app), redirect_uri="https://app.example.com/second")) == USED
     native = register_client(latchkey, LOOPBACK, public=True)
@@ -178,7 +178,9 @@ def test_code_is_bound_to_the_requested_redirect_uri(latchkey: TestApp, ada: Use
 
 @pytest.mark.parametrize("kind", ["app", "spa"])
 def test_code_with_pkce_needs_no_redirect_uri(ada: User, request: pytest.FixtureRequest, kind: str) -> None:
-    """OAuth 2.1 §10.2: redirect_uri is optional because the verifier binds the code, but must match if sent."""
+    """OAuth 2.1 §10.2: with PKCE redirect_uri is optional, because the verifier binds the code. If it is sent, it must
+    match.
+    """
     app: App = request.getfixturevalue(kind)
     app.proof = PKCE
     code = ada.code(app)
@@ -190,7 +192,9 @@ def test_code_with_pkce_needs_no_redirect_uri(ada: User, request: pytest.Fixture
 
 
 def test_client_with_one_redirect_uri_may_omit_it(ada: User, app: App) -> None:
-    """If the authorization request had no redirect_uri, the token request needs none; if sent, it must match."""
+    """If the authorization request had no redirect_uri, the token request needs none. If it is sent anyway, it must
+    match.
+    """
     code = ada.code(app, redirect_uri=None)
     assert error_of(app.redeem(code, redirect_uri="https://evil.example/cb")) == USED
     assert app.redeem(code, redirect_uri=None).status == 200
@@ -233,7 +237,9 @@ def test_verifier_of_any_allowed_length_is_accepted(ada: User, spa: App) -> None
 
 
 def test_verifier_without_a_challenge_is_rejected(ada: User, app: App) -> None:
-    """RFC 9700 §4.8.2: a verifier without a stored challenge is an error, which prevents a PKCE downgrade."""
+    """RFC 9700 §4.8.2: a verifier without a stored challenge is an error, because it could be a PKCE
+    downgrade attack.
+    """
     code = ada.code(app)
     assert error_of(app.redeem(code, code_verifier=VERIFIER)) == (400, "invalid_request")
 

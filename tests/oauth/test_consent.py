@@ -55,7 +55,7 @@ def test_denial_is_not_remembered(ada: User, app: App) -> None:
 
 
 def test_consent_is_asked_again_for_more_scopes(ada: User, app: App) -> None:
-    """A request for more scopes shows the consent page; an approval adds them to the remembered consent."""
+    """A request for more scopes shows the consent page, and an approval adds the scopes to the remembered consent."""
     ada.allow(app, scope="read")
     assert shows_consent_page(ada, app, scope="write")
     assert shows_consent_page(ada, app, scope="read write")
@@ -81,7 +81,9 @@ def test_consent_is_asked_again_with_prompt_consent(ada: User, app: App) -> None
 
 @pytest.mark.parametrize("uri", [LOOPBACK, "http://localhost/cb", PRIVATE])
 def test_consent_is_always_asked_on_shared_redirect_uris(latchkey: TestApp, ada: User, uri: str) -> None:
-    """RFC 8252 §8.6: a redirect URI that any app on the device could claim always needs consent; prompt=none fails."""
+    """RFC 8252 §8.6: a redirect URI that any app on the device could claim always needs consent, so prompt=none is an
+    error.
+    """
     app = register_client(latchkey, uri, public=True)
     ada.allow(app)
     assert shows_consent_page(ada, app)
@@ -150,8 +152,8 @@ def test_consents_are_not_combined(latchkey: TestApp, ada: User) -> None:
 
 
 def test_consent_for_a_resource_excludes_tokens_without_resource(ada: User, app: App) -> None:
-    """Tokens without a resource are valid for the whole API, so consent for one resource doesn't cover them, nor the
-    reverse.
+    """Tokens without a resource are valid for the whole API, so consent for one resource doesn't cover them. Consent
+    for the whole API doesn't cover a single resource, either.
     """
     ada.allow(app, resource=BOTH[0])
     assert shows_consent_page(ada, app)
@@ -161,9 +163,7 @@ def test_consent_for_a_resource_excludes_tokens_without_resource(ada: User, app:
 
 
 def test_consent_on_a_device_covers_no_redirect_uri(ada: User, app: App) -> None:
-    """Consent on the device page covers no redirect URI, so later codes and errors need a decision before a
-    redirect.
-    """
+    """Consent on the device page covers no redirect URI, so a later authorization request shows the consent page."""
     user_code = app.post("/oauth/device_authorization", scope="read").json()["user_code"]
     assert ada.submit("/device", on=f"/device?user_code={user_code}", decision="allow").status == 200
     assert shows_consent_page(ada, app)
@@ -206,8 +206,8 @@ def test_withdrawn_consent_is_asked_again(ada: User, app: App) -> None:
 
 
 def test_consent_from_before_the_email_verification_is_asked_again(latchkey: TestApp, app: App) -> None:
-    """A consent from before the email verification isn't valid, since an attacker may have given it; a new one replaces
-    it.
+    """A consent that was approved before the email verification is invalid, because an attacker may have approved it.
+    The next consent replaces it.
     """
     ada = new_user(latchkey, verified=False)
     ada.allow(app, scope="read write")
@@ -255,7 +255,7 @@ def test_connected_apps_list_their_permissions(latchkey: TestApp, ada: User) -> 
 
 
 def test_remembered_consent_is_listed_until_it_is_deleted(latchkey: TestApp, ada: User, app: App) -> None:
-    """A remembered consent stays listed after the app revoked its tokens, because the app can get new ones without
+    """An app with a remembered consent stays listed after it revoked its tokens, because it can get new ones without
     asking.
     """
     app.post("/oauth/revoke", token=ada.grant(app, scope="read")[1])
@@ -271,7 +271,7 @@ def test_remembered_consent_is_listed_until_it_is_deleted(latchkey: TestApp, ada
 
 
 def test_consent_from_before_the_email_verification_is_not_listed(latchkey: TestApp, app: App) -> None:
-    """A consent from before the email verification is invalid, so the app isn't listed."""
+    """A consent that was approved before the email verification is invalid, so the app isn't listed."""
     ada = new_user(latchkey, verified=False)
     ada.allow(app, scope="read write")
     latchkey.clock.forward(60)
@@ -288,9 +288,7 @@ def test_connected_apps_list_remembered_permissions(ada: User, app: App) -> None
 
 
 def test_app_of_a_suspended_account_can_be_disconnected(latchkey: TestApp, ada: User) -> None:
-    """An app of a suspended account can be disconnected, because it would regain access when the account is
-    reinstated.
-    """
+    """An app whose account is suspended can be disconnected, because a reinstatement would restore its access."""
     owner = new_user(latchkey, "Owner")
     app = register_client(latchkey, owner=owner.account)
     token, _ = ada.grant(app)

@@ -70,7 +70,9 @@ def test_client_name_is_escaped(latchkey: TestApp, ada: User) -> None:
 
 @pytest.mark.parametrize("uri", [CALLBACK, "https://app.example.com:8443/cb?x", LOOPBACK, "http://[::1]/cb", PRIVATE])
 def test_form_action_is_open_on_the_way_to_a_client(latchkey: TestApp, uri: str) -> None:
-    """Pages on the way to a client don't set `form-action`, because Chrome applies it to the redirect to the client."""
+    """Pages from which a form can lead to a client don't set `form-action`, because Chrome also applies it to the
+    redirect to the client.
+    """
     app, ada = register_client(latchkey, uri, public=True), new_user(latchkey)
     target = app.authorization_path()
     next_path = f"?next={quote(target, safe='')}"
@@ -147,7 +149,7 @@ def test_decision_uses_the_request_not_the_form(ada: User, app: App) -> None:
     ids=["redirect", "scopes", "name"],
 )
 def test_decision_is_valid_for_the_shown_content_only(latchkey: TestApp, ada: User, change: Action) -> None:
-    """If the client changes while the page is open the page is shown again, and no code is sent."""
+    """If the client changes while the consent page is open, a decision shows the page again, and no code is issued."""
     app = register_client(latchkey, scopes=["read"])
     page = ada.open_authorization(app, redirect_uri=None, scope="read write")
     app.client.update(actions=[change])

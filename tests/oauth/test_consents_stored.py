@@ -41,7 +41,9 @@ def find(account: Account, client_id: str = APP) -> Consent | None:
 def test_consent_has_an_entry_per_scope_resource_and_recipient(
     uri: str, scopes: list[str], resources: list[str], remembered: set[str]
 ) -> None:
-    """A consent has an entry per scope, resource and recipient; a request without a resource has an entry, too."""
+    """A consent has an entry for each combination of scope, resource and recipient. Without a resource, the resource in
+    the entry is empty.
+    """
     assert consent.entries(uri, scopes, resources) == remembered
 
 
@@ -84,7 +86,9 @@ def test_consents_of_an_account_are_read_consistently(latchkey: TestApp) -> None
 def test_consent_extends_a_valid_one_and_replaces_an_invalid_one(
     latchkey: TestApp, since_ms: int, allowed: set[str]
 ) -> None:
-    """A consent from exactly `credentials_since` or later is valid and extended; an earlier one is replaced."""
+    """A new consent extends a consent from the millisecond `credentials_since` or later, and replaces any older
+    consent.
+    """
     account = latchkey.account()
     consent.remember(account.id, APP, entries())
     account.update(actions=[Account.credentials_since.set(START_MS + since_ms)])
@@ -102,12 +106,12 @@ def test_consent_extends_a_valid_one_and_replaces_an_invalid_one(
 
 
 def test_concurrent_replacements_are_merged(latchkey: TestApp) -> None:
-    """Of two concurrent replacements of an invalid consent, the second adds to the valid one that it finds."""
+    """Of two concurrent calls that replace an invalid consent, the second adds its scopes to those of the first."""
     account = latchkey.account()
     consent.remember(account.id, APP, entries("keys"))
     account.update(actions=[Account.credentials_since.set(START_MS + 1)])
     latchkey.clock.forward(1)
-    # The first call failed on the invalid consent; the second call replaces that consent before the first one does.
+    # `run_after` runs the second call when the first has found the invalid consent, and before the first replaces it.
     with run_after("TransactWriteItems", lambda: consent.remember(account.id, APP, entries("write"))):
         consent.remember(account.id, APP, entries())
     stored = find(account)
@@ -140,7 +144,7 @@ def _store_consent(latchkey: TestApp, account: Account) -> str:
     [(entries(), True), (entries("read", "write"), True), (entries("keys"), False), (set(), True)],
 )
 def test_transaction_can_require_a_consent(latchkey: TestApp, allowed: set[str], stands: bool) -> None:
-    """A transaction can require all entries of a consent or that it exists, and its failure is recognised as a
+    """A transaction can require that a consent exists and has certain entries. If this fails, it is recognised as a
     withdrawal.
     """
     account = latchkey.account()
@@ -183,7 +187,9 @@ def are_active(*stored_grants: Grant) -> list[bool]:
 
 
 def test_withdrawal_revokes_the_grants_of_the_client_only(latchkey: TestApp) -> None:
-    """A withdrawal records one event and creates a pending termination for grants that are missing in the index."""
+    """A withdrawal revokes only the account's grants to this client and records one event. A pending termination is
+    stored, because the index may not contain the newest grants yet.
+    """
     account, other = latchkey.account(), latchkey.account(name="Bea")
     consent.remember(account.id, APP, entries())
     mine, others, elsewhere = grant(account), grant(account, OTHER), grant(other)
@@ -226,8 +232,8 @@ def test_withdrawals_of_two_clients_are_independent(latchkey: TestApp) -> None:
     ("later_ms", "looked_ms", "ended"), [(0, 0, True), (5, 0, True), (0, 60_000, True), (1, 60_000, False)]
 )
 def test_grants_from_after_a_withdrawal_are_kept(latchkey: TestApp, later_ms: int, looked_ms: int, ended: bool) -> None:
-    """Later grants are kept, except in the first run, where a function with a fast clock may have created one just
-    before.
+    """Later runs keep grants that are newer than the withdrawal. The first run revokes all grants, because a function
+    with a fast clock may have dated an older grant too late.
     """
     account = latchkey.account()
     ending = pending_terminations.new_choice(pending_terminations.OF_CONSENT, account.id, {APP}, by="x")
@@ -239,7 +245,7 @@ def test_grants_from_after_a_withdrawal_are_kept(latchkey: TestApp, later_ms: in
 
 
 def test_withdrawal_is_finished_when_a_slice_is_not_full(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A withdrawal is finished when a slice isn't full and all cached policies are invalidated."""
+    """A withdrawal is finished when a batch isn't full and all cached policies are invalidated."""
     monkeypatch.setattr(consent, "SLICE", 2)
     account = latchkey.account()
     stored_grants = [grant(account) for _ in range(3)]
@@ -253,7 +259,7 @@ def test_withdrawal_is_finished_when_a_slice_is_not_full(latchkey: TestApp, monk
 
 
 def test_consents_are_deleted_up_to_a_time_in_slices(latchkey: TestApp) -> None:
-    """Consents given at the time or before are deleted, and an event is recorded for each."""
+    """`delete_until` deletes the consents up to a time, at most `most` in a call, and records an event for each."""
     account = latchkey.account()
     for number in range(3):
         Consent(account.id, f"app_{number}", allowed=entries(), given_at=START_MS + number).save()

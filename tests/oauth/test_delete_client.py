@@ -23,8 +23,8 @@ DOCUMENT = "https://client.example/client.json"
 
 
 def test_client_is_deleted_once_and_kept_for_30_days(latchkey: TestApp) -> None:
-    """A deletion decrements the client count, invalidates cached policies and records an event with actor and reason,
-    once.
+    """The first deletion decrements the client count, invalidates cached policies and records an event with actor and
+    reason. A second deletion changes nothing.
     """
     owner = latchkey.account()
     client = register(account_id=owner.id).client
@@ -43,8 +43,8 @@ def test_client_is_deleted_once_and_kept_for_30_days(latchkey: TestApp) -> None:
 
 
 def test_client_deleted_by_its_account_has_no_actor_or_reason(latchkey: TestApp) -> None:
-    """The event has no actor or reason. A document's client is kept forever, because its document could be fetched
-    again.
+    """A client that its account deletes is stored without an actor and a reason. If the client has a document, it is
+    kept forever, because the document could otherwise be fetched again.
     """
     own = register(account_id=latchkey.account().id).client
     document = register(registered_by="document", dies_at=NOON_S + 9).client
@@ -79,7 +79,9 @@ def are_revoked(grant_ids: list[str]) -> list[bool]:
 
 
 def test_grants_of_a_deleted_client_are_revoked_in_slices(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each slice continues after the last item: first all grants, then all consents, until a slice isn't full."""
+    """A deletion revokes all grants and then deletes all consents, in batches. Each batch continues where the last one
+    ended.
+    """
     monkeypatch.setattr(delete_client, "SLICE", 3)
     client = register(registered_by="self").client
     grant_ids = store_grants(client.client_id, 6)
@@ -103,7 +105,9 @@ def test_grants_of_a_deleted_client_are_revoked_in_slices(latchkey: TestApp, mon
 
 
 def test_applications_from_before_the_verification_are_deleted(latchkey: TestApp) -> None:
-    """Applications of the same millisecond as the email verification, or of a later one, aren't deleted."""
+    """Applications that were registered before the email verification are deleted. Those of the same millisecond or
+    later stay.
+    """
     owner = latchkey.account()
     early = register(account_id=owner.id).client
     latchkey.clock.now_ms += 1
@@ -118,7 +122,9 @@ def test_applications_from_before_the_verification_are_deleted(latchkey: TestApp
 
 
 def test_document_url_can_be_blocked_before_its_first_use(latchkey: TestApp) -> None:
-    """The URL is stored as a deleted client with actor and reason; repeating the deletion changes nothing."""
+    """If a document is deleted before its first use, its URL is stored as a deleted client with actor and reason.
+    Repeating the deletion changes nothing.
+    """
     log = io.StringIO()
     telemetry.write_to(log)
     for reason in ("abuse", "again"):
@@ -146,7 +152,9 @@ def test_unknown_or_invalid_client_id_cannot_be_deleted(latchkey: TestApp) -> No
 
 
 def test_unfetched_document_is_named_by_its_whole_host(latchkey: TestApp) -> None:
-    """The name of an unfetched document's client is its whole host, whose end identifies the operator of the host."""
+    """A client whose document was never fetched is named by its whole host, because the end identifies the host's
+    operator.
+    """
     host = ".".join(["x" * 60, "y" * 60, "example"])
     assert delete_any_client.delete(f"https://{host}/a", actor="acc_admin").name == host
 

@@ -64,7 +64,7 @@ def test_device_gets_tokens_after_the_approval(
 
 
 def test_device_polling_too_fast_must_slow_down(latchkey: TestApp, app: App) -> None:
-    """Each slow_down increases the interval by 5 s (RFC 8628 §3.5)."""
+    """A device that polls too fast gets slow_down, which increases the interval by 5 s each time (RFC 8628 §3.5)."""
     device_code, _ = start_device(app)
     errors = []
     for after_s in (0, 4.999, 9.999, 15, 14.999, 20):
@@ -136,7 +136,7 @@ def test_user_code_is_accepted_in_any_format(ada: User, app: App, typed: str) ->
 
 
 def test_unknown_user_code_is_not_found(ada: User, app: App) -> None:
-    """For a wrong, malformed or already decided code the page says to enter the code that the device shows now."""
+    """If a code is wrong, malformed or already decided, the page asks for the code that the device shows now."""
     device_code, user_code = start_device(app)
     for wrong in ("BBBB-BBBB", "AEIO-UYAE", "%00", "x" * 500, device_code):
         page = ada.open(f"/device?user_code={wrong}")
@@ -147,7 +147,7 @@ def test_unknown_user_code_is_not_found(ada: User, app: App) -> None:
 
 
 def test_user_codes_can_be_tried_30_times_an_hour(latchkey: TestApp, ada: User, app: App) -> None:
-    """RFC 8628 §5.1: tries are counted by account, so changing the IP address doesn't allow more guesses."""
+    """RFC 8628 §5.1: an account can try 30 user codes an hour, and another IP address doesn't allow more."""
     _, user_code = start_device(app)
     latchkey.set_counters(f"device-codes_{ada.account.id}", DEVICE_TRIES, used=28)
     for ip in ("192.0.2.1", "192.0.2.2"):
@@ -162,7 +162,7 @@ def test_user_codes_can_be_tried_30_times_an_hour(latchkey: TestApp, ada: User, 
 
 
 def test_decision_counts_as_a_try(latchkey: TestApp, ada: User, app: App) -> None:
-    """A user code in a submitted form counts as a try, so that guesses there can't bypass the limit."""
+    """A user code in a submitted form counts as a try, too, so that forms don't allow more guesses."""
     page = ada.open(f"/device?user_code={start_device(app)[1]}")
     fields = ada.fill(page, "/device", {"decision": "allow", "user_code": "BBBB-BBBB"})
     latchkey.set_counters(f"device-codes_{ada.account.id}", DEVICE_TRIES, used=29)
@@ -170,7 +170,9 @@ def test_decision_counts_as_a_try(latchkey: TestApp, ada: User, app: App) -> Non
 
 
 def test_device_page_requires_login(latchkey: TestApp, app: App) -> None:
-    """The user code stays pending until a user has logged in."""
+    """An anonymous user who opens the device page is redirected to log-in, and from there back to the page with the
+    user code.
+    """
     _, user_code = start_device(app)
     anonymous = new_user(latchkey)
     anonymous.cookies.clear()
@@ -225,7 +227,7 @@ def test_client_without_the_device_grant_is_unauthorized(latchkey: TestApp) -> N
 
 
 def test_resource_of_a_device_is_kept(latchkey: TestApp, ada: User, app: App) -> None:
-    """RFC 8707 §2: the resource requested at the start is in the tokens; an unknown resource is an error."""
+    """RFC 8707 §2: a resource that is requested at the start is in the tokens. An unknown resource is an error."""
     assert error_of(app.post("/oauth/device_authorization", resource="https://evil.example")) == (400, "invalid_target")
     device_code, user_code = start_device(app, resource=f"{ISSUER}/v1")
     decide(ada, user_code)
@@ -261,7 +263,9 @@ def test_user_code_in_use_is_drawn_again(latchkey: TestApp, ada: User, app: App)
 def test_device_code_is_kept_until_expiry_or_as_long_as_its_grant(
     latchkey: TestApp, ada: User, app: App, decision: str | None
 ) -> None:
-    """An approved device code is kept as long as its grant, so that reuse is detected; any other for ten minutes."""
+    """An approved device code is kept as long as its grant, to detect reuse. Any other device code is kept for ten
+    minutes.
+    """
     device_code, user_code = start_device(app)
     if decision is not None:
         decide(ada, user_code, decision)

@@ -69,7 +69,7 @@ def test_database_error_does_not_draw_another_code(latchkey: TestApp, app: App) 
 
 @pytest.mark.parametrize(("before_it", "found"), [(0, True), (92, True), (93, False)])
 def test_entered_code_is_read_up_to_a_length(latchkey: TestApp, app: App, before_it: int, found: bool) -> None:
-    """An entered user code is read up to a hundred characters."""
+    """Only the first hundred characters of an entered user code are read."""
     letters = start(app)["user_code"].replace("-", "")
     typed = "-" * before_it + letters.lower()
     if found:
@@ -81,7 +81,7 @@ def test_entered_code_is_read_up_to_a_length(latchkey: TestApp, app: App, before
 
 @pytest.mark.parametrize("letter", ["ſ", "ⅽ", "A", "1"])
 def test_letters_outside_the_alphabet_are_ignored(latchkey: TestApp, app: App, letter: str) -> None:
-    """Letters that aren't in the alphabet are ignored, even if their upper-case form is."""
+    """Letters outside the alphabet are ignored, even if their upper-case form is in it."""
     response = start(app)
     assert device.find_pending(f"{letter}{response['user_code']}{letter}").user_code == response["user_code"]
 
@@ -161,7 +161,7 @@ def test_device_is_decided_once_and_before_it_expires(latchkey: TestApp, app: Ap
 
 
 def test_device_of_a_deleted_client_is_not_found(latchkey: TestApp, app: App) -> None:
-    """If its client is deleted, a device code counts as expired."""
+    """A device code counts as expired after its client is deleted."""
     code = start(app)["user_code"]
     delete_client.delete(app.client)
     with pytest.raises(errors.NotFound, match="already used or has expired"):

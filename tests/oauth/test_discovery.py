@@ -74,8 +74,8 @@ def test_protected_resource_names_its_issuer(latchkey: TestApp, path: str, resou
 
 
 def test_other_paths_have_no_metadata(latchkey: TestApp) -> None:
-    """Any other path is not found, because a client must reject metadata whose issuer or resource doesn't match its
-    URL.
+    """Any other metadata path is not found, because a client must reject metadata whose issuer or resource doesn't
+    match the URL.
     """
     for path in (f"{SERVER}/api", f"{SERVER}/api.example.com", f"{RESOURCE}/v2", f"{RESOURCE}/api.example.com"):
         response = latchkey.call("GET", path)
@@ -95,9 +95,7 @@ def test_issuer_with_a_path_is_found_in_both_forms(latchkey: TestApp) -> None:
 
 
 def test_issuer_does_not_depend_on_request_headers(latchkey: TestApp) -> None:
-    """Without a configured URL, the issuer is the domain of API Gateway, whatever Host or Forwarded headers are
-    sent.
-    """
+    """Without a configured URL, the issuer is API Gateway's domain. The headers Host and Forwarded can't change it."""
     lies = {
         "Host": "evil.example",
         "X-Forwarded-Host": "evil.example",

@@ -43,7 +43,7 @@ def open_authorization(latchkey: TestApp, client_id: str = BY_ADDRESS, ip: str =
 
 
 def use_up_fetches(latchkey: TestApp, network: str, times: int = 1) -> None:
-    """Use up the fetch limit of a network, or with `times` of 4 that of a /48 network."""
+    """Use up the fetch limit of a network. A /48 network has four times the limit (`times`) of a /64."""
     latchkey.set_counters(
         f"{DOCUMENT_FETCHES.name}_{network}", DOCUMENT_FETCHES, used=times * (DOCUMENT_FETCHES.quota or 0)
     )
@@ -85,7 +85,7 @@ def test_request_without_a_fetch_does_not_count(latchkey: TestApp, ada: User, in
 
 
 def test_decision_is_limited_like_the_consent_page(latchkey: TestApp, ada: User, internet: Internet) -> None:
-    """A decision on a client with a stale document fetches the document within the same limit."""
+    """If a client's document is stale when the user decides, the document is fetched within the same limit."""
     app = fetch_client(latchkey, internet)
     page = ada.open_authorization(app)
     Client(URL).update(actions=[Client.fresh_until.set(latchkey.clock.now_ms)])
@@ -215,7 +215,9 @@ def format_http_date(seconds: int) -> str:
     ],
 )
 def test_document_is_fresh_as_its_server_declares(latchkey: TestApp, headers: dict[str, str], seconds: int) -> None:
-    """A document is fresh for as long as its headers say, limited to 5 minutes to 24 hours (RFC 9111 §5.2, §5.3)."""
+    """A document is fresh for the time that its headers declare, but at least 5 minutes and at most 24 hours (RFC 9111
+    §5.2, §5.3).
+    """
     assert freshness_s(headers) == seconds
 
 
@@ -235,7 +237,9 @@ def test_stale_document_is_fetched_again(latchkey: TestApp, internet: Internet) 
 def test_documents_are_no_clients_unless_registration_is_open(
     latchkey: TestApp, ada: User, internet: Internet, registration: str
 ) -> None:
-    """If registration is closed or needs an initial access token, no document is fetched or advertised as supported."""
+    """If registration is closed or needs an initial access token, no document is fetched. The metadata says that client
+    metadata documents aren't supported.
+    """
     app = fetch_client(latchkey, internet)
     ada.allow(app)
     metadata = "/.well-known/oauth-authorization-server"
@@ -257,14 +261,18 @@ def test_closing_registration_keeps_tokens_valid(latchkey: TestApp, ada: User, i
 
 
 def test_client_of_a_document_without_approval_is_deleted_after_two_days(latchkey: TestApp, internet: Internet) -> None:
-    """A document's client without an approval is deleted after two days, because any caller can have it stored."""
+    """A document's client without an approval is deleted after two days, because any caller can cause it
+    to be stored.
+    """
     assert fetch_client(latchkey, internet).client.dies_at == latchkey.clock.now_ms // 1000 + 2 * DAY_S
 
 
 def test_client_of_a_document_with_approval_is_kept_as_long_as_its_grants(
     latchkey: TestApp, ada: User, internet: Internet
 ) -> None:
-    """A later fetch doesn't shorten the time for which an approved client is kept, and a later approval extends it."""
+    """A later fetch doesn't shorten the time for which an approved client is kept. A later approval
+    extends this time.
+    """
     app = fetch_client(latchkey, internet)
     ada.allow(app)
     kept = latchkey.clock.now_ms // 1000 + 120 * DAY_S

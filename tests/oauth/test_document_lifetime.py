@@ -34,5 +34,5 @@ DATE = "Mon, 20 Dec 2021 %s GMT"
     ],
 )
 def test_freshness_is_between_five_minutes_and_a_day(latchkey: TestApp, headers: dict[str, str], seconds: int) -> None:
-    """A malformed header value counts as zero and raises no error."""
+    """A document is fresh for 5 minutes to 24 hours, whatever its headers say. A malformed value counts as zero."""
     assert freshness_s(headers) == seconds

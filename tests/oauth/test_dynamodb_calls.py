@@ -24,7 +24,7 @@ def measure_cost(act: Callable[..., Response], *args: str, status: int = 200, **
 
 
 def test_code_exchange_costs_one_read_and_one_transaction(ada: User, app: App, spa: App) -> None:
-    """One call reads client and code, and one transaction does all writes."""
+    """A code exchange reads client and code in one call, and does all writes in one transaction."""
     for client in (app, spa):
         assert measure_cost(client.redeem, ada.code(client)) == [READ_BOTH, COUNT, TRANSACTION]
 
@@ -41,14 +41,14 @@ def test_client_credentials_cost_one_read_and_one_write(app: App) -> None:
 
 
 def test_introspection_costs_two_reads(ada: User, app: App) -> None:
-    """The first read gets client and token, the second account and grant."""
+    """Introspection reads client and token in one call, and account and grant in a second one."""
     for token in ada.grant(app):
         assert measure_cost(app.post, "/oauth/introspect", token=token) == [READ_BOTH, COUNT, READ_BOTH]
     assert measure_cost(app.post, "/oauth/introspect", token="rubbish") == [READ_BOTH, COUNT]
 
 
 def test_device_poll_costs_one_read_and_one_write(app: App) -> None:
-    """A pending poll costs one read of client and code and one write of the time."""
+    """A pending poll reads client and code in one call, and writes the time of the poll in another."""
     device_code = app.post("/oauth/device_authorization").json()["device_code"]
     calls = measure_cost(app.ask, DEVICE, device_code=device_code, status=400)
     assert calls == [READ_BOTH, COUNT, ("UpdateItem", "latchkey-test-tickets")]

@@ -130,7 +130,9 @@ def test_client_token_belongs_to_the_account_of_the_client(latchkey: TestApp, ap
 
 
 def test_refresh_consumes_its_token_and_seals_the_response(latchkey: TestApp, app: App) -> None:
-    """A retried refresh gets the same response with the remaining lifetime."""
+    """A refresh consumes its token and seals its response. A retry gets the same response with the
+    remaining lifetime.
+    """
     secret = secrets.mint("rt")
     one_time_token, grant = store_approval(latchkey, app, kind="rt", secret=secret)
     response = exchange.rotate(one_time_token, build_issuance(app, grant), secret)
@@ -142,7 +144,7 @@ def test_refresh_consumes_its_token_and_seals_the_response(latchkey: TestApp, ap
 
 
 def test_refresh_of_a_consumed_token_writes_nothing(latchkey: TestApp, app: App) -> None:
-    """A retry reads token and successor, and writes nothing, because the token is already consumed."""
+    """A refresh with a consumed token only reads the token and its successor, and writes nothing."""
     secret = secrets.mint("rt")
     one_time_token, grant = store_approval(latchkey, app, kind="rt", secret=secret)
     exchange.rotate(one_time_token, build_issuance(app, grant), secret)
@@ -200,8 +202,8 @@ def verify_email(one_time_token: OneTimeToken) -> None:
 @pytest.mark.parametrize("kind", ["ac", "rt"])
 @pytest.mark.parametrize("happens", [revoke_grant, expire_grant, expire_one_time_token, suspend_account, verify_email])
 def test_exchange_checks_conditions_in_its_transaction(latchkey: TestApp, app: App, kind: str, happens: Any) -> None:
-    """An exchange fails if its conditions changed after the token was read; nothing is consumed, stored or reported as
-    reuse.
+    """An exchange fails if the grant, token or account becomes invalid after the token was read. Nothing is consumed,
+    stored or recorded as reuse.
     """
     secret = secrets.mint("rt")
     one_time_token, grant = store_approval(latchkey, app, kind=kind, secret=secret)
@@ -218,9 +220,7 @@ def test_exchange_checks_conditions_in_its_transaction(latchkey: TestApp, app: A
 def test_exchange_of_an_approval_after_the_verification_succeeds(
     latchkey: TestApp, app: App, since_ms: int | None
 ) -> None:
-    """An approval isn't invalid if it is from the same millisecond as the verification, or the account has no
-    verification.
-    """
+    """An approval is valid if it has the same time as the email verification, or if there was no verification."""
     one_time_token, grant = store_approval(latchkey, app)
     since = Account.credentials_since
     Account(grant.account_id).update(actions=[since.remove() if since_ms is None else since.set(since_ms)])
@@ -270,7 +270,7 @@ def test_database_error_is_not_taken_for_a_failed_condition(latchkey: TestApp, a
 
 
 def test_issued_tokens_are_counted(latchkey: TestApp, app: App) -> None:
-    """The metric TokensIssued is 1 for a request that issues tokens."""
+    """The metric TokensIssued counts each request that issues tokens."""
     log = io.StringIO()
     telemetry.write_to(log)
     exchange.issue_to_client(build_issuance(app))

@@ -18,7 +18,7 @@ def cache_policies(latchkey: TestApp, *tokens: str) -> None:
 
 
 def test_disconnecting_revokes_all_grants_of_the_client(latchkey: TestApp, ada: User, app: App) -> None:
-    """Disconnecting revokes the client's grants on all devices with all tokens and codes; other clients keep theirs."""
+    """Disconnecting an app revokes its tokens and codes on all devices. Tokens of other apps stay valid."""
     other = register_client(latchkey)
     first, second, others = ada.grant(app), ada.grant(app), ada.grant(other)
     code = ada.code(app)

@@ -39,7 +39,7 @@ def test_grant_is_valid_for_90_days_and_kept_for_30_more(latchkey: TestApp, reso
 
 @pytest.mark.parametrize("kind", [None, kinds.REUSE_DETECTED])
 def test_revocation_is_recorded_once_and_effective_at_the_next_request(latchkey: TestApp, kind: str | None) -> None:
-    """Revoking a grant again records no second event."""
+    """A revocation invalidates cached policies at once. Revoking the grant again records no second event."""
     account = latchkey.account()
     grant = store_grant(account.id)
     for _ in range(2):
@@ -52,7 +52,9 @@ def test_revocation_is_recorded_once_and_effective_at_the_next_request(latchkey:
 
 
 def test_revocation_returns_whether_caches_were_invalidated(latchkey: TestApp) -> None:
-    """A grant is revoked even if cached policies couldn't be invalidated; a missing grant counts as revoked."""
+    """A grant is revoked even if cached policies can't be invalidated, and the return value shows this. A missing grant
+    counts as revoked.
+    """
     account = latchkey.account()
     grant = store_grant(account.id)
     with fail_marks():
@@ -71,7 +73,9 @@ def test_unknown_grant_is_not_revoked(latchkey: TestApp) -> None:
 
 
 def test_grants_are_listed_by_account_and_by_client(latchkey: TestApp) -> None:
-    """An account's active grants, and a client's grants that aren't revoked, are listed oldest first, after an id."""
+    """An account's active grants and a client's unrevoked grants are listed oldest first. A list can start after a
+    given id.
+    """
     new = []
     for number in range(3):
         new.append(store_grant(f"acc_{number % 2}").id)

@@ -88,7 +88,7 @@ def test_secrets_appear_only_in_responses(
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """No code, token or client secret is logged, wholly or by its random part, even at log level DEBUG."""
+    """No log line contains a code, token or client secret, or the random part of one, even at log level DEBUG."""
     caplog.set_level(logging.DEBUG)
     log = io.StringIO()
     telemetry.write_to(log)

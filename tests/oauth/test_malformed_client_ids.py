@@ -41,7 +41,7 @@ def count_requests(latchkey: TestApp) -> int:
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 @pytest.mark.parametrize("client_id", IDS.values(), ids=IDS)
 def test_malformed_client_id_is_rejected_and_counted(latchkey: TestApp, endpoint: str, client_id: str) -> None:
-    """A client id that is too long in characters or bytes, or malformed, is invalid_client, and the request counts
+    """A client id that is malformed, or too long in characters or bytes, gets invalid_client, and the request counts
     once.
     """
     assert authenticate_as(latchkey, endpoint, client_id) == (401, "invalid_client")

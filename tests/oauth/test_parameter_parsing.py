@@ -103,8 +103,8 @@ def test_body_of_64_kilobytes_and_form_of_100_parameters_are_the_largest(more: i
 
 
 def test_json_body_is_parsed_by_its_media_type() -> None:
-    """A JSON body has strings, and may have a list in `resource`; its media type may be upper case and have a
-    charset.
+    """The values in a JSON body are strings, and `resource` may also be a list. The media type may be in upper case and
+    have a charset.
     """
     body = json.dumps({"a": "1", "b": None, "c": "", "grant_type": None, "token": None, "resource": ["x", "y"], "d": 7})
     for media_type in (JSON, "Application/JSON; charset=utf-8"):
@@ -180,5 +180,5 @@ def test_scope_with_forbidden_characters_is_invalid(scope: str) -> None:
 
 
 def test_openid_connect_scopes_are_complete() -> None:
-    """The ignored scopes are those of OpenID Connect Core §5.4 and §11, and `openid`."""
+    """The ignored scopes are `openid` and the scopes that OpenID Connect Core defines in §5.4 and §11."""
     assert set(OPENID_SCOPES) == {"openid", "profile", "email", "address", "phone", "offline_access"}

@@ -252,7 +252,7 @@ def test_media_type_may_have_a_charset(latchkey: TestApp, app: App) -> None:
 
 
 def test_other_media_type_has_the_error_format_of_oauth(latchkey: TestApp) -> None:
-    """The response is a 415 that lists the supported types in `error_description`."""
+    """A request with an unsupported media type gets a 415 that lists the supported types in `error_description`."""
     for endpoint in (*REPEATED, "/oauth/register"):
         response = latchkey.call("POST", endpoint, body=b"<x/>", headers={"Content-Type": "text/xml"})
         assert error_of(response) == (415, "unsupported_media_type")
@@ -289,7 +289,7 @@ def test_unknown_grant_type_is_unsupported(app: App) -> None:
 
 
 def test_grant_types_have_one_spelling() -> None:
-    """The parameter table has the same grant types as client registration, and the names are written in one file."""
+    """Token requests and client registration support the same grant types, whose names are written in one file only."""
     assert set(parameters.GRANT_PARAMETERS) == set(clients.GRANT_TYPES)
     texts = {path.name: path.read_text() for path in Path(clients.__file__).parent.glob("*.py")}
     assert [name for name, text in texts.items() if "grant-type:" in text] == ["clients.py"]

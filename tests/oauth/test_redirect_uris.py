@@ -164,7 +164,9 @@ def test_invalid_redirect_uri_cannot_be_registered(uri: str) -> None:
 
 @pytest.mark.parametrize("uri", GOOD)
 def test_different_redirect_uris_do_not_match(uri: str) -> None:
-    """RFC 9700 §2.1: redirect URIs are compared exactly, so none of one list matches one of the other list."""
+    """RFC 9700 §2.1: redirect URIs are compared exactly, so no two URIs of these lists match, except loopback URIs that
+    differ only in the port.
+    """
     others = [other for other in (*GOOD, *BAD) if other != uri and redirect_uris.matches(other, uri)]
     loopback = {"http://127.0.0.1/cb", "http://127.0.0.1:49152/cb"}
     assert set(others) | {uri} == (loopback if uri in loopback else {uri})
@@ -241,7 +243,7 @@ def test_redirect_uri_is_compared_exactly(registered: str) -> None:
 
 @pytest.mark.parametrize("registered", LOOPBACK)
 def test_port_of_a_loopback_address_may_be_any_valid_one(registered: str) -> None:
-    """A request may use any port from 1 to 65535 or none, whatever port was registered."""
+    """A request may use any port from 1 to 65535 or no port, even if another port was registered."""
     host = registered.removeprefix("http://").partition("/")[0]
     for port in ("", ":1", ":8888", ":65535"):
         asked = registered.replace(host, host + port, 1)

@@ -103,7 +103,7 @@ UNREGISTERED = (
 
 
 def test_unregistered_redirect_uri_is_not_redirected(latchkey: TestApp, ada: User, app: App) -> None:
-    """A redirect URI with another path, query, port, case, encoding, slash or scheme isn't redirected to."""
+    """A request whose redirect URI has another path, query, port, case, encoding, slash or scheme gets no redirect."""
     # An additional error in the request changes nothing.
     others = cycle(({}, {"scope": "nonsense"}, {"prompt": "none"}))
     for redirect_uri in UNREGISTERED:
@@ -249,7 +249,9 @@ def test_unverified_client_gets_no_redirect_before_a_decision(latchkey: TestApp,
 def test_user_with_consent_at_this_redirect_uri_is_redirected_with_an_error(
     latchkey: TestApp, ada: User, kind: str
 ) -> None:
-    """A client with consent gets errors at the approved redirect URI, but not at one that it registered later."""
+    """If a user has consented, errors are redirected to the approved redirect URI, but not to one that the client
+    registered later.
+    """
     app = unverified_client(latchkey, kind)
     ada.allow(app)
     for changed in WRONG:
@@ -275,7 +277,9 @@ def test_denying_user_is_redirected_to_any_client(latchkey: TestApp, ada: User) 
 
 
 def test_form_for_an_invalid_request_is_not_redirected_to_unverified_clients(latchkey: TestApp, ada: User) -> None:
-    """If the client changes so that its request is invalid, a decision shows an error page instead of a redirect."""
+    """If a client changes while the consent page is open, so that the request becomes invalid, a decision shows an
+    error page instead of a redirect.
+    """
     app = unverified_client(latchkey, "public")
     for decision in ("allow", "deny"):
         page = ada.open_authorization(app)

@@ -58,7 +58,9 @@ def test_refresh_with_fewer_scopes_keeps_the_granted_ones(latchkey: TestApp, ada
 
 
 def test_refresh_with_more_scopes_is_invalid(ada: User, app: App) -> None:
-    """A scope that wasn't consented to is invalid_scope, even if the client may have it; the token isn't consumed."""
+    """A refresh for a scope without consent gets invalid_scope, even if the client may have the scope, and consumes
+    nothing.
+    """
     _, refresh = ada.grant(app, scope="read")
     for scope in ("read write", "write", "keys", "admin", "read nonsense", 're"ad'):
         assert error_of(app.refresh(refresh, scope=scope)) == (400, "invalid_scope"), scope
@@ -123,7 +125,7 @@ def test_refresh_retry_after_the_grace_period_revokes_the_grant(
 def test_refresh_retry_after_its_successor_was_used_revokes_the_grant(
     latchkey: TestApp, ada: User, request: pytest.FixtureRequest, kind: str
 ) -> None:
-    """If the new refresh token was used, the client had the response, so a retry with the old token is reuse."""
+    """If the new refresh token was used, the client must have received it, so a retry with the old token is reuse."""
     app: App = request.getfixturevalue(kind)
     _, first = ada.grant(app)
     second = app.refresh(first).json()["refresh_token"]
@@ -134,7 +136,7 @@ def test_refresh_retry_after_its_successor_was_used_revokes_the_grant(
 
 
 def test_different_refresh_within_the_grace_period_is_an_error(latchkey: TestApp, ada: User, app: App) -> None:
-    """A retry with other scopes is an error, but revokes nothing, because a client may send two requests
+    """A retry with another scope or resource is an error. It revokes nothing, because a client may send two requests
     concurrently.
     """
     _, refresh_token = ada.grant(app, scope="read write")

@@ -1,5 +1,5 @@
-"""The registration response has the stored metadata: each field is kept, rejected, or replaced as the response
-shows.
+"""The registration response contains the metadata as stored. Each requested value is stored, rejected, or replaced by
+the value in the response.
 """
 
 import json
@@ -56,7 +56,7 @@ def describe_stored(client: Client) -> dict[str, Any]:
 
 @pytest.mark.parametrize("what", ASKED)
 def test_response_contains_all_values_that_the_server_changed(latchkey: TestApp, what: str) -> None:
-    """RFC 7591 §3.2.1: the response contains the registered metadata, which may differ from the requested."""
+    """RFC 7591 §3.2.1: the response contains the registered metadata, which may differ from the requested metadata."""
     asked, changed = ASKED[what]
     body = registration.register(json.dumps({"redirect_uris": [CALLBACK], **asked}), ISSUER)
     for name, value in {**asked, **changed}.items():
@@ -81,7 +81,7 @@ def test_response_contains_all_values_that_the_server_changed(latchkey: TestApp,
     ids=str,
 )
 def test_unstorable_value_is_an_error(latchkey: TestApp, asked: dict[str, object]) -> None:
-    """A registration with a value that can't be stored is rejected; the value is neither cut nor dropped."""
+    """A registration with a value that can't be stored is rejected, instead of shortening or dropping the value."""
     with pytest.raises(OAuthError):
         registration.register(json.dumps({"redirect_uris": [CALLBACK], **asked}), ISSUER)
     assert list(Client.scan()) == []

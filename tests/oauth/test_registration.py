@@ -113,7 +113,9 @@ def test_registration_can_be_closed(latchkey: TestApp) -> None:
 
 
 def test_registration_can_require_an_initial_token(latchkey: TestApp) -> None:
-    """Registration can require an initial access token (RFC 7591 §3.1); the setting is its SHA-256 digest."""
+    """Registration can require an initial access token (RFC 7591 §3.1). The setting contains the token's SHA-256
+    digest.
+    """
     token = "an initial token of the owner's"
     wanted = {"redirect_uris": [CALLBACK]}
     with configure_registration(secrets.digest(token)):

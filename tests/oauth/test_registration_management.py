@@ -105,7 +105,9 @@ def test_client_is_deleted_by_the_token_holder(latchkey: TestApp, ada: User) -> 
 
 
 def test_registration_token_manages_only_its_client(latchkey: TestApp, app: App) -> None:
-    """Any other secret, and no secret, get the same error as an unknown client."""
+    """A management request with another secret or without one gets the same error as a request for an
+    unknown client.
+    """
     mine, other = register(latchkey), register(latchkey)
     key = latchkey.key(latchkey.account()).secret
     tokens = (None, "", "x", "é", other["registration_access_token"], mine["client_secret"], key, app.secret)

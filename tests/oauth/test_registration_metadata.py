@@ -188,7 +188,7 @@ def test_unknown_fields_are_ignored(latchkey: TestApp) -> None:
 
 
 def test_error_code_does_not_depend_on_the_message(latchkey: TestApp) -> None:
-    """The error code depends on the wrong field, even if its value mentions another field."""
+    """The error code depends on the field that is wrong, even if its value mentions another field."""
     assert (
         error_of(as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK], "client_name": "redirect URI\n"}))
         == BAD_METADATA

@@ -41,7 +41,9 @@ def replace_metadata(made: dict[str, Any], **described: object) -> dict[str, obj
 def test_registration_is_open_closed_or_needs_the_initial_token(
     latchkey: TestApp, setting: str, authorization: str, may: bool
 ) -> None:
-    """The operator can open or close registration, or require a token, which has up to a thousand ASCII characters."""
+    """The operator can open or close registration, or require an initial access token of at most a
+    thousand characters.
+    """
     kept = setting if setting in ("open", "closed") else secrets.digest(setting)
     with settings.override(replace(settings.current(), registration=kept)):
         if may:
@@ -178,7 +180,9 @@ def test_read_only_fields_are_those_of_the_rfc() -> None:
 
 
 def test_update_may_repeat_the_client_secret(latchkey: TestApp) -> None:
-    """RFC 7592 §2.2: an update may contain the client's own secret; a public client has none."""
+    """RFC 7592 §2.2: an update may contain the client's own secret. An update of a public client with a secret is
+    rejected.
+    """
     made = register_client()
     assert replace_metadata(made, client_secret=made["client_secret"])["client_id"] == made["client_id"]
     public = register_client(token_endpoint_auth_method="none")
@@ -217,7 +221,7 @@ def test_long_client_uri_is_dropped_and_long_name_rejected(length: int, kept: in
 
 
 def test_empty_metadata_has_the_defaults() -> None:
-    """Empty metadata gets the defaults that the caller passes, and all scopes that OAuth can grant."""
+    """Empty metadata gets the default values that are passed to `parse`, and all scopes that OAuth can grant."""
     read = client_metadata.parse({}, offered=(CODE, REFRESH), by_default=(REFRESH,), auth_method="client_secret_post")
     assert read == client_metadata.Metadata(
         name=None,
@@ -242,6 +246,6 @@ def test_client_uri_is_http_or_https(uri: str) -> None:
     "uri", ["https://a.b:99999/", "https://a.b:x/", "https://a@b/", "https://a.b/ c", "https://a.b/é\u202e"]
 )
 def test_invalid_client_uri_has_an_error(uri: str) -> None:
-    """Each way in which a client_uri can be invalid has an error."""
+    """Each kind of invalid client_uri raises an error."""
     with pytest.raises(OAuthError, match="client_uri must be an http or https URL"):
         client_metadata.parse({"client_uri": uri}, offered=(CODE,), by_default=(CODE,), auth_method="none")

@@ -35,7 +35,7 @@ def test_token_is_valid_here_if_it_names_this_api_or_nothing(named: list[str], s
 
 
 def test_unknown_resource_is_invalid_target(latchkey: TestApp) -> None:
-    """A list with one unknown resource gets invalid_target, even if the others are known."""
+    """A list that contains an unknown resource gets invalid_target, even if all other resources are known."""
     with settings.override(replace(settings.current(), resources=FILES)):
         assert resources.validate([FILES, f"{ISSUER}/v1", FILES], ISSUER) == {FILES, f"{ISSUER}/v1"}
         assert resources.validate([], ISSUER) == set()

@@ -27,7 +27,7 @@ def read_audience(app: App, token: str) -> object:
 
 
 def test_resource_may_be_repeated(latchkey: TestApp, ada: User, app: App) -> None:
-    """A token for this API and another is valid here, and names both."""
+    """A token for this API and another one is valid here, and its audience contains both."""
     token, _ = ada.grant(app, resource=[V1, USERS])
     assert read_audience(app, token) == [V1, USERS]
     assert is_accepted(latchkey, token)
@@ -62,7 +62,9 @@ def test_unknown_resource_is_rejected(ada: User, app: App) -> None:
 
 
 def test_code_exchange_may_request_fewer_resources(latchkey: TestApp, ada: User, app: App) -> None:
-    """RFC 8707 §2.2: fewer resources limit the access token, and the refresh token keeps all."""
+    """RFC 8707 §2.2: if an exchange requests fewer resources, this limits the access token only. The refresh token
+    stays valid for all.
+    """
     body = app.redeem(ada.code(app, resource=[V1, USERS]), resource=V1).json()
     assert read_audience(app, body["access_token"]) == [V1]
     assert read_audience(app, body["refresh_token"]) == [V1, USERS]
@@ -72,7 +74,9 @@ def test_code_exchange_may_request_fewer_resources(latchkey: TestApp, ada: User,
 
 
 def test_exchange_may_not_request_more_resources(latchkey: TestApp, ada: User, app: App) -> None:
-    """More resources than granted are invalid_target at the exchange and at each refresh, and nothing is consumed."""
+    """A request for more resources than granted gets invalid_target, at the exchange and at each refresh, and consumes
+    nothing.
+    """
     code = ada.code(app, resource=V1)
     assert error_of(app.redeem(code, resource=USERS)) == UNGRANTED
     assert error_of(app.redeem(code, resource=[V1, USERS])) == UNGRANTED

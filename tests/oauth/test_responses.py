@@ -92,7 +92,7 @@ def test_every_response_has_rate_limit_headers(latchkey: TestApp, ada: User, app
 
 
 def test_rate_limit_error_has_both_formats(latchkey: TestApp, app: App, spa: App) -> None:
-    """A 429 has the `message` of the API and the `error_description` of OAuth, also from the local cache."""
+    """Every 429, even one from the local cache, has the `message` of the API and the `error_description` of OAuth."""
     latchkey.set_counters(f"client_{app.id}", tiers.CLIENT, used=36_000)
     latchkey.set_counters(f"ip_{IP}", tiers.ANONYMOUS, used=3_600)
     reset = str(latchkey.clock.now_ms // 1000 + 3_600)
@@ -120,7 +120,9 @@ def test_client_has_its_own_limit_at_every_address(latchkey: TestApp, app: App) 
 
 
 def test_client_limit_is_not_used_by_impersonators(latchkey: TestApp, app: App, spa: App) -> None:
-    """Requests with a wrong secret, or with a public client's id, count against the limit of their address."""
+    """Requests with a wrong secret, or with a public client's id, count against the limit of their address, not the
+    client's.
+    """
     latchkey.set_counters(f"client_{app.id}", tiers.CLIENT, used=10)
     for credentials in ({"client_id": app.id, "client_secret": "x"}, {"client_id": app.id}, {"client_id": spa.id}):
         post(latchkey, "/oauth/token", {"grant_type": CLIENT, **credentials}, ip="192.0.2.66")
@@ -134,7 +136,9 @@ def test_client_limit_is_not_used_by_impersonators(latchkey: TestApp, app: App, 
 
 
 def test_token_request_counts_on_the_account_that_consented(latchkey: TestApp, ada: User, app: App) -> None:
-    """A token's requests count against the consenting account; two apps share its quota and have separate usage."""
+    """A request with a token counts against the quota of the account that consented. The usage of each app is counted
+    separately, too.
+    """
     other = register_client(latchkey)
     for client in (app, other, other):
         latchkey.call("GET", "/v1/limits", ada.grant(client)[0])

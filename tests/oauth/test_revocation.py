@@ -29,7 +29,7 @@ INACTIVE = {"active": False}
 def test_revoking_an_access_token_keeps_its_grant(
     latchkey: TestApp, ada: User, request: pytest.FixtureRequest, kind: str
 ) -> None:
-    """Revoking an access token leaves its grant active; repeating it changes nothing (RFC 7009 §2.2)."""
+    """Revoking an access token leaves its grant active. Revoking it again changes nothing (RFC 7009 §2.2)."""
     app: App = request.getfixturevalue(kind)
     token, refresh = ada.grant(app)
     assert is_accepted(latchkey, token)
@@ -63,7 +63,7 @@ def test_rotated_refresh_token_can_be_revoked(latchkey: TestApp, ada: User, app:
 
 
 def test_client_token_can_be_revoked(latchkey: TestApp, app: App) -> None:
-    """A client token, which has no grant, can be revoked."""
+    """A client token can be revoked, although it has no grant."""
     token = app.ask(CLIENT).json()["access_token"]
     assert is_accepted(latchkey, token)
     assert app.post("/oauth/revoke", token=token).status == 200
@@ -72,7 +72,7 @@ def test_client_token_can_be_revoked(latchkey: TestApp, app: App) -> None:
 
 @pytest.mark.parametrize("hint", ["access_token", "refresh_token", "nonsense", ""])
 def test_wrong_token_type_hint_is_ignored(latchkey: TestApp, ada: User, app: App, hint: str) -> None:
-    """The token's own type counts, and not the hint (RFC 7009 §2.1, RFC 7662 §2.1)."""
+    """A wrong token_type_hint is ignored, because the token's type is known (RFC 7009 §2.1, RFC 7662 §2.1)."""
     token, refresh = ada.grant(app)
     assert introspect(app, token, token_type_hint=hint)["active"] is True
     assert introspect(app, refresh, token_type_hint=hint)["active"] is True
@@ -162,7 +162,7 @@ def test_introspection_agrees_with_the_api_on_suspended_accounts(latchkey: TestA
 
 
 def test_introspection_agrees_with_the_api_on_unverified_emails(latchkey: TestApp, app: App) -> None:
-    """A token of a grant from before the email verification is inactive."""
+    """A token is inactive if its grant was approved before the email verification."""
     ada = new_user(latchkey, verified=False)
     tokens = ada.grant(app)
     latchkey.clock.forward(1)
@@ -180,7 +180,9 @@ def test_both_endpoints_accept_basic_authentication(latchkey: TestApp, ada: User
 
 
 def test_revocation_without_invalidated_caches_is_unavailable(latchkey: TestApp, ada: User, app: App) -> None:
-    """The response is a 503: the token is revoked, but cached policies may accept it for another 5 minutes."""
+    """If cached policies can't be invalidated, the response is a 503. The token is revoked, but cached policies may
+    accept it for another 5 minutes.
+    """
     for token in ada.grant(app):
         presented = authenticate(ClientCredentials(app.id, app.secret), token).presented
         dynamodb.call("DeleteTable", {"TableName": settings.current().table("windows")})

@@ -119,9 +119,7 @@ def test_client_token_depends_on_no_grant(latchkey: TestApp, app: App) -> None:
 
 
 def test_revocation_revokes_a_token_or_the_grant_of_a_refresh_token(latchkey: TestApp, app: App) -> None:
-    """RFC 7009 §2.1: revoking an access token revokes only this token; a refresh token's revocation revokes the
-    grant.
-    """
+    """RFC 7009 §2.1: revoking an access token revokes only this token. Revoking a refresh token revokes its grant."""
     access, refresh = issue_tokens(latchkey, app)
     for _ in range(2):
         revocation.revoke(app.client, access)
@@ -134,7 +132,9 @@ def test_revocation_revokes_a_token_or_the_grant_of_a_refresh_token(latchkey: Te
 
 
 def test_revocation_without_invalidated_caches_is_unavailable(latchkey: TestApp, app: App) -> None:
-    """Revoking a token of either type gets a 503, although the token is revoked."""
+    """If cached policies can't be invalidated, revoking either type of token is a 503, although the
+    token is revoked.
+    """
     for token in issue_tokens(latchkey, app):
         with fail_marks(), pytest.raises(OAuthError, match="Try again") as raised:
             revocation.revoke(app.client, token)

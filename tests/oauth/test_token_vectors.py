@@ -46,7 +46,9 @@ def test_missing_or_unknown_grant_type_is_rejected(latchkey: TestApp, app: App) 
 
 
 def test_unregistered_grant_type_is_rejected_before_its_parameters(latchkey: TestApp) -> None:
-    """RFC 6749 §5.2: the error is unauthorized_client, except that a missing device code is reported first."""
+    """RFC 6749 §5.2: a client without the grant type gets unauthorized_client. Only a missing device code is reported
+    first.
+    """
     coder, machine = register_client(latchkey, grant_types=[CODE]), register_client(latchkey, grant_types=[CLIENT])
     wrong = {"scope": "nonsense", "resource": EVIL}
     for app, grant_type in ((machine, CODE), (machine, REFRESH), (coder, CLIENT)):
@@ -78,7 +80,9 @@ def test_first_error_of_a_code_exchange_is_returned(
 
 
 def test_code_without_a_redirect_uri_accepts_only_a_registered_one(ada: User, app: App) -> None:
-    """Stricter than RFC 6749 §4.1.3: if no redirect_uri is needed, a sent one must still be the registered one."""
+    """Stricter than RFC 6749 §4.1.3: even where redirect_uri may be omitted, it must be the registered one if it is
+    sent.
+    """
     for named in ("https://evil.example/", f"{CALLBACK}/", "x"):
         assert error_response(app.redeem(ada.code(app, redirect_uri=None), redirect_uri=named)) == vectors.WRONG_CODE
     for right in (None, "", CALLBACK):
@@ -135,8 +139,8 @@ def test_foreign_or_expired_refresh_token_is_an_invalid_one(latchkey: TestApp, a
 
 
 def test_first_error_of_client_credentials_is_returned(latchkey: TestApp) -> None:
-    """RFC 6749 §4.4: the order is a scope that OAuth never grants, a scope that the client may not have, the
-    resource.
+    """RFC 6749 §4.4: a scope that OAuth never grants is reported first, then a scope that the client may not have, then
+    the resource.
     """
     reader = register_client(latchkey, scopes=["read"])
 

@@ -24,7 +24,9 @@ def error_response(response: Response) -> ErrorResponse:
 def find_differing(
     vectors: Vectors, ask: Callable[..., Response]
 ) -> list[tuple[Parameters, ErrorResponse, ErrorResponse]]:
-    """Return the vectors whose response isn't the expected one: the request, the expected and the actual response."""
+    """Return the request, expected response and actual response of each vector whose response isn't the
+    expected one.
+    """
     responses = [(sent, right, error_response(ask(**sent))) for sent, right in vectors]
     return [each for each in responses if each[1] != each[2]]
 
@@ -91,7 +93,7 @@ GRANT_TYPES: Vectors = (
     ({"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer"}, UNKNOWN_GRANT_TYPE),
     ({"grant_type": f" {CLIENT}"}, UNKNOWN_GRANT_TYPE),
     ({"grant_type": CLIENT.upper()}, UNKNOWN_GRANT_TYPE),
-    # For an unknown grant type, parameters other than the client's aren't checked.
+    # For an unknown grant type, only the client's parameters are checked.
     ({"grant_type": "password", "scope": "é", "code": ["a", "b"]}, UNKNOWN_GRANT_TYPE),
     ({"grant_type": None, "scope": "é", "resource": EVIL}, NO_GRANT_TYPE),
 )
@@ -134,7 +136,7 @@ WITH_PKCE: Vectors = (
     ({"code_verifier": "a" * 43}, WRONG_VERIFIER),
     ({"code_verifier": "-._~" * 32}, WRONG_VERIFIER),
     ({"code_verifier": OTHER_VERIFIER}, WRONG_VERIFIER),
-    # The challenge itself as verifier would be valid with the method `plain`, which isn't supported.
+    # A challenge is a valid verifier of itself with the method `plain`, which isn't supported.
     ({"code_verifier": CHALLENGE}, WRONG_VERIFIER),
     ({"redirect_uri": f"{CALLBACK}/"}, WRONG_REDIRECT),
     ({"redirect_uri": f"{CALLBACK}/", "code_verifier": None}, WRONG_REDIRECT),

@@ -11,7 +11,7 @@ from tests.oauth_clients.browser_user import BrowserUser
 
 @pytest.fixture(scope="session")
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
-    """A running server with a database engine that no other test uses."""
+    """A running server with a DynamoDB emulator that no other test uses."""
     with served(tmp_path_factory.mktemp("oauth")) as running:
         yield running
 

@@ -24,7 +24,7 @@ Results = dict[str, Any]
 
 
 def run(program: str, user: BrowserUser, folder: Path, application: Application | None = None, **more: str) -> Results:
-    """Run a program in `folder` with a registered client, or let the program register itself if there is none."""
+    """Run a program in `folder` with a registered client. Without `application` the program registers itself."""
     shutil.copytree(HERE / "programs", folder / "programs")
     (folder / "node_modules").symlink_to(pinned.node_modules(HERE, "oauth-clients"))
     given = {

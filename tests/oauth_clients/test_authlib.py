@@ -21,7 +21,7 @@ DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
     [(OAuth2Session, method) for method in AT_CLIENT_METHODS] + [(OAuth2Client, "client_secret_basic")],
 )
 def test_code_flow(user: BrowserUser, kind: Any, method: str) -> None:
-    """With each authentication method, discovery, code with PKCE, API request, refresh and revocation work."""
+    """The code flow with PKCE, an API request, a refresh and a revocation work with each authentication method."""
     metadata = _discovered(user)
     application = user.register_client(method)
     with _client(kind, application, method) as client:

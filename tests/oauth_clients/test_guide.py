@@ -23,7 +23,7 @@ BLOCKS = blocks_of(GUIDE)
 
 @dataclass
 class Reader:
-    """A reader of the guide with a terminal, which records the commands that were run."""
+    """A reader of the guide who runs its commands in a terminal. `read` contains the commands that were run."""
 
     user: BrowserUser
     exported: dict[str, str] = field(default_factory=dict)
@@ -92,7 +92,7 @@ def test_commands_do_what_the_guide_says(reader: Reader) -> None:
 
 
 def test_error_is_as_the_guide_shows_it(reader: Reader) -> None:
-    """The server's error body is the documented one."""
+    """The body of the server's error equals the one in the guide."""
     asked = {"grant_type": "client_credentials", "client_id": reader.exported["CLIENT_ID"], "client_secret": "wrong"}
     response = requests.post(f"{reader.user.issuer}/oauth/token", data=asked, timeout=30)
     assert response.text + "\n" == next(block.code for block in BLOCKS if block.heading == "Errors")

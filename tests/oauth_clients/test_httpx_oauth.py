@@ -1,5 +1,5 @@
-"""Tests of the client httpx-oauth, which supports confidential clients only and has its caller create the PKCE
-verifier.
+"""Tests of the client httpx-oauth. It supports only confidential clients, and its caller must create the
+PKCE verifier.
 """
 
 import base64

@@ -30,8 +30,8 @@ def run(user: BrowserUser, tmp_path: Path) -> Run:
 
 @pytest.mark.parametrize("method", AT_CLIENT_METHODS)
 def test_openid_client(user: BrowserUser, run: Run, method: str) -> None:
-    """All flows work: code with PKCE, resource and `iss`, refresh, introspection, revocation, device, client
-    credentials.
+    """All flows of openid-client work: code with PKCE, resource and `iss`, device flow, client credentials, refresh,
+    introspection and revocation.
     """
     application = user.register_client(method)
     results = run("openid-client", application, method=method)

@@ -1,6 +1,7 @@
 """Client code that generators create from /openapi.json can be imported, compiles strictly, and calls the server.
 
-requirements-dev.txt has the version of the Python generator, and `generators/` those of the TypeScript generators.
+The version of the Python generator is in requirements-dev.txt, and those of the TypeScript generators are in
+`generators/`.
 """
 
 import json
@@ -58,7 +59,7 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
-    """A server of the API with a database engine that no other module uses."""
+    """A server of the API with a DynamoDB emulator that no other module uses."""
     with served(tmp_path_factory.mktemp("api")) as running:
         yield running
 

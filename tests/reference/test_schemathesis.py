@@ -27,14 +27,14 @@ EVERY_PHASE = "examples,coverage,fuzzing,stateful"
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
-    """A server of the API with a database engine that no other module uses."""
+    """A server of the API with a DynamoDB emulator that no other module uses."""
     with served(tmp_path_factory.mktemp("api")) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def player(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Player]:
-    """A schemathesis process that all callers share."""
+    """A process that runs schemathesis for all tests of this module, one caller after the other."""
     with run_player(tmp_path_factory.mktemp("player")) as running:
         yield running
 

@@ -25,7 +25,7 @@ class Served:
     admin_key: str
 
     def run(self, *, url: str = "", **more: Any) -> Run:
-        """Return a smoke run against the server, or against `url`; it may use the tables unless a `stage` is passed."""
+        """Return a smoke run against the server or `url`. The run may use the tables unless a `stage` is passed."""
         chosen = {"stage": LOCAL, "settings": self.settings, **more}
         return Run(Target(url or self.url, **chosen), Outcomes(Redaction(), lambda _line: None))
 

@@ -26,7 +26,9 @@ Made = Callable[..., Run]
 
 @pytest.fixture
 def cloud() -> Iterator[None]:
-    """An AWS account without alarms, topics and logs. moto keeps those of earlier tests, so they are reset."""
+    """An AWS account without alarms, topics and logs. moto keeps the resources of earlier tests, so they
+    are deleted.
+    """
     with mock_aws():
         for service in ("cloudwatch", "logs", "sns"):
             get_backend(service)[DEFAULT_ACCOUNT_ID]["us-east-1"].reset()
@@ -108,7 +110,7 @@ def test_log_is_searched_for_a_request_of_the_run(cloud: None, quiet_run: Made, 
 
 
 def test_stage_without_a_sender_is_neither_ok_nor_different(quiet_run: Made) -> None:
-    """A stage that sends no email is reported as such, neither ok nor different, and SES isn't called."""
+    """A stage without a sender is reported as one that sends no email. This is neither a success nor a difference."""
     run = quiet_run()
     mail.check(run)
     assert find_states(run, mail.CHECK) == [SEEN]
@@ -146,8 +148,8 @@ def test_unverified_sender_is_reported(quiet_run: Made, identity: str, state: st
     ],
 )
 def test_check_without_its_permission_is_left_out(quiet_run: Made, error: Exception, state: str) -> None:
-    """If permission for a call is missing, the check is left out with the call's name; any other AWS error is a
-    difference.
+    """If the permission for a call is missing, the check is left out and the report names the call. Any other AWS error
+    is a difference.
     """
     run = quiet_run()
     with run.record_errors("a check"):
@@ -232,15 +234,15 @@ def test_log_is_not_searched_when_no_request_reached_the_function(quiet_run: Mad
 
 @pytest.mark.parametrize(("moment_s", "apart_s"), [(9.0, -1.0), (10.0, 0.0), (14.0, 0.0), (15.0, 0.0), (19.0, 4.0)])
 def test_slow_response_is_no_clock_skew(moment_s: float, apart_s: float) -> None:
-    """A time within the duration of the request counts as equal to the local clock, and only the rest is a
-    difference.
+    """A remote time has no skew if it is between the start and the end of the request. Otherwise its distance from this
+    period is the skew.
     """
     assert clocks.outside(moment_s, 10, 15) == apart_s
 
 
 @pytest.mark.parametrize(("apart_s", "state"), [(0.4, OK), (-3.9, OK), (6.0, DIFFERS), (-6.0, DIFFERS)])
 def test_clock_skew_is_reported(quiet_run: Made, apart_s: float, state: str) -> None:
-    """A clock may differ by three seconds and the rounding of the Date header."""
+    """A clock may differ by three seconds, plus an allowance for the rounding of the Date header."""
     run = quiet_run()
     clocks.judge(run, {"the function": apart_s})
     assert find_states(run, f"{clocks.CHECK}: the function") == [state]

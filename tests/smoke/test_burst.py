@@ -1,4 +1,4 @@
-"""The result of a concurrent volley of requests depends on how many functions the account can run concurrently."""
+"""The expected responses to concurrent requests depend on how many functions the account can run concurrently."""
 
 from collections.abc import Callable
 

@@ -38,8 +38,8 @@ def test_counted_number_may_have_any_value() -> None:
 
 @pytest.mark.parametrize(("added", "differences"), [([("X-Amz-Cf-Id", "1")], 0), ([], 2)])
 def test_challenge_is_renamed_except_behind_cloudfront(added: list[tuple[str, str]], differences: int) -> None:
-    """Behind CloudFront, a function restores the challenge header that API Gateway renames; elsewhere it stays
-    renamed.
+    """Behind CloudFront, a function restores the name of the challenge header, which API Gateway changes. Without
+    CloudFront the header stays renamed.
     """
     wanted = {"x-amzn-Remapped-WWW-Authenticate": "Bearer"}
     came = Response(403, [("WWW-Authenticate", "Bearer"), *added], b"")

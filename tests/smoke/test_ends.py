@@ -79,7 +79,9 @@ def run_against(url: str) -> Run:
 
 
 def test_run_ends_after_repeated_connection_failures(silent: str) -> None:
-    """After some failures the remaining checks are left out with the reason, so that the run ends soon."""
+    """After several connection failures the remaining checks are left out with the reason, so that the
+    run ends soon.
+    """
     run = run_against(silent)
     contract.check(run)
     states = [each.state for each in run.outcomes.found]
@@ -123,7 +125,7 @@ def test_unwritable_report_is_one_line(silent: str, tmp_path: Path) -> None:
 
 
 def test_volley_counts_missing_responses_by_error() -> None:
-    """Requests of a volley without a response are counted by error, beside the statuses of the others."""
+    """Of several concurrent requests, responses are counted by status and missing responses by error."""
     responses = [
         Response(200, [], b""),
         Response(429, [], b""),

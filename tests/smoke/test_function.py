@@ -43,9 +43,7 @@ def variables(functions: Any) -> dict[str, str]:
 
 
 def test_run_uses_the_settings_of_the_deployed_function(functions: Any) -> None:
-    """The run uses the settings of the deployed function, whose URL can be overridden, and not those of the
-    checkout.
-    """
+    """A run uses the settings of the deployed function, not those of the checkout. Only the URL can be overridden."""
     chosen = target.select({"STAGE": "dev"})
     assert (chosen.url, chosen.stage, chosen.settings.stage) == ("https://api.example.com", "dev", "dev")
     assert target.select({"STAGE": "dev", "URL": "https://other.example/api/"}).url == "https://other.example/api"

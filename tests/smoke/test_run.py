@@ -101,7 +101,7 @@ def test_name_of_the_account_is_not_redacted(served: Served, monkeypatch: pytest
 
 
 def test_account_that_can_be_neither_deleted_nor_suspended_is_named(served: Served) -> None:
-    """If the account can be neither deleted nor suspended, the run prints a line and continues."""
+    """If the account can be neither deleted nor suspended, the run reports the reason in one line and continues."""
     run = served.run()
     with settings.override(served.settings), throwaway.account(run) as made:
         made.password, made.id = "another password", "acc_0000000000"
@@ -112,9 +112,7 @@ def test_account_that_can_be_neither_deleted_nor_suspended_is_named(served: Serv
 
 
 def test_deletion_is_checked_again_after_a_429(served: Served) -> None:
-    """After a 429, which doesn't tell whether the key is still valid, the check that the account is deleted is
-    repeated.
-    """
+    """A 429 doesn't show whether the key is still valid, so the check that the account is deleted is repeated."""
     run = served.run()
     with settings.override(served.settings), throwaway.account(run) as made:
         assert burst.fire(run, made.key).admitted < burst.REQUESTS
@@ -158,7 +156,7 @@ def test_wrong_response_is_reported(served: Served, mutation: wrong.Mutation, ch
 
 
 def test_revoked_key_that_is_accepted_once_is_reported(served: Served, account: throwaway.Account) -> None:
-    """A revoked key that is accepted once more after each revocation is reported with the number of these requests."""
+    """A server that accepts a revoked key once after each revocation is reported, with the number of these requests."""
     with wrong.before(served.url, wrong.remembers(401, times=1)) as url, settings.override(served.settings):
         run = served.run(url=url)
         revocation.check(run, dataclasses.replace(account, run=run))

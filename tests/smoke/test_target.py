@@ -67,6 +67,8 @@ def test_url_of_another_service_is_rejected(status: int, said: str) -> None:
     ],
 )
 def test_target_determines_which_checks_run(given: target.Target, has_accounts: bool, is_deployed: bool) -> None:
-    """Accounts need a key or local tables, and AWS is called for deployed stages only; the repr omits the key."""
+    """Checks that need an account run only with an admin key or access to the tables, and checks in AWS only for
+    deployed stages. The repr omits the key.
+    """
     assert (given.has_accounts, given.is_deployed) == (has_accounts, is_deployed)
     assert "admin_key" not in repr(given)

@@ -37,7 +37,10 @@ def exposes_no_challenge(_authorization: str, response: Response) -> Response:
 
 
 def remembers(status: int, *, times: int | None) -> Mutation:
-    """Return a mutation that sends a credential's last 200 response in place of `status`, up to `times` times."""
+    """Return a mutation that replaces a response of this status by the credential's last 200 response.
+
+    `times` limits the number of replacements for each credential.
+    """
     passed: dict[str, Response] = {}
     left: dict[str, int] = {}
 
@@ -54,7 +57,7 @@ def remembers(status: int, *, times: int | None) -> Mutation:
 
 @contextmanager
 def before(url: str, mutation: Mutation) -> Iterator[str]:
-    """Yield the URL of a proxy to the server at `url`, which changes responses by `mutation`."""
+    """Yield the URL of a proxy to the server at `url`. The proxy applies `mutation` to each response."""
     host = urlsplit(url).netloc
 
     class Handler(BaseHTTPRequestHandler):

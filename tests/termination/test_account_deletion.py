@@ -1,4 +1,6 @@
-"""Deletion of an account's data: the request deletes a part, later runs the rest, even if any run is killed."""
+"""Deletion of an account's data. The request deletes a part and later runs delete the rest, even if a function is
+killed.
+"""
 
 import json
 from collections.abc import Iterator
@@ -116,7 +118,7 @@ def test_deletion_revokes_grants_to_the_accounts_applications(latchkey: TestApp)
 
 
 def test_deletion_in_the_request_is_bounded(latchkey: TestApp) -> None:
-    """The request deletes one slice of the data, and the function that runs every minute deletes the rest."""
+    """The request deletes one batch of the data, and the function that runs every minute deletes the rest."""
     ada = new_user(latchkey)
     app = register_client(latchkey)
     for _ in range(pending_terminations.SLICE + 1):
@@ -143,7 +145,9 @@ def lost_marks(latchkey: TestApp) -> Iterator[None]:
 
 
 def test_deletion_with_a_lost_mark_is_503_and_is_finished(latchkey: TestApp, lost_marks: None) -> None:
-    """The error says that keys may be accepted for some minutes; a later run deletes all data."""
+    """If the invalidation mark of a deletion can't be set, the error says that keys may be accepted for some minutes. A
+    later run deletes all data.
+    """
     ada = new_user(latchkey)
     page = ada.submit("/settings/account/delete", on="/settings/account", password=PASSWORD)
     assert page.status == 503

@@ -35,7 +35,9 @@ End = Callable[[TestApp, App], None]
 
 @ENDS
 def test_tokens_of_a_deactivated_client_are_invalid_at_the_next_request(latchkey: TestApp, end: End) -> None:
-    """Tokens of users and of the client itself are rejected, although API Gateway has cached their policies."""
+    """If a client's account is suspended or deleted, tokens of the client are rejected at the next request, despite
+    cached policies.
+    """
     app, ada = register_client(latchkey), new_user(latchkey)
     token, _ = ada.grant(app)
     own = app.ask(CLIENT).json()["access_token"]
@@ -43,13 +45,15 @@ def test_tokens_of_a_deactivated_client_are_invalid_at_the_next_request(latchkey
     assert is_accepted(latchkey, own)
     end(latchkey, app)
     assert not is_accepted(latchkey, token)
-    # The client's own token still counts against its suspended account.
+    # `_delete` first moves the client to another account, so the cached policy of the client's own token stays valid.
     assert not is_accepted(latchkey, own) or end is _delete
 
 
 @ENDS
 def test_deactivated_client_gets_no_token(latchkey: TestApp, end: End) -> None:
-    """Refresh, code exchange, client credentials, device flow and introspection are rejected."""
+    """A deactivated client gets invalid_client for refresh, code exchange, client credentials, device flow and
+    introspection.
+    """
     app, ada = register_client(latchkey), new_user(latchkey)
     _, refresh = ada.grant(app)
     code = ada.code(app)
@@ -68,8 +72,8 @@ def test_deactivated_client_gets_no_token(latchkey: TestApp, end: End) -> None:
 
 @ENDS
 def test_deactivated_client_gets_no_consent(latchkey: TestApp, end: End) -> None:
-    """An authorization request shows an error without a redirect, despite a remembered consent; a device code is
-    unknown.
+    """An authorization request of a deactivated client shows an error without a redirect, despite a remembered consent.
+    A device code of the client is unknown.
     """
     app, ada = register_client(latchkey), new_user(latchkey)
     ada.grant(app)
@@ -93,7 +97,7 @@ def test_client_of_a_reinstated_account_works_again(latchkey: TestApp) -> None:
 
 
 def test_suspended_account_registers_no_client(latchkey: TestApp) -> None:
-    """A registration that was checked before the suspension and is written after it fails."""
+    """No client can be registered for a suspended account, because the transaction requires an active one."""
     owner = latchkey.account()
     change.set_tier_and_status(owner.id, tier=None, status=states.SUSPENDED, actor="operator")
     with pytest.raises(errors.NotFound):
@@ -120,7 +124,9 @@ def _grant(app: App, count: int, latchkey: TestApp) -> list[Grant]:
 
 @pytest.mark.parametrize("what", ["suspension", "end"])
 def test_termination_of_a_client_with_many_users_is_bounded_and_resumed(latchkey: TestApp, what: str) -> None:
-    """The request revokes one slice of grants; the function that runs every minute revokes the rest."""
+    """If a client has many users, the request invalidates the cached policies of one batch of them. The function that
+    runs every minute invalidates the rest.
+    """
     app = register_client(latchkey)
     given = _grant(app, SLICE + 3, latchkey)
     if what == "suspension":
@@ -138,8 +144,8 @@ def test_termination_of_a_client_with_many_users_is_bounded_and_resumed(latchkey
 
 @pytest.mark.parametrize("what", ["end", "deletion of its owner"])
 def test_consents_to_a_deleted_client_are_deleted(latchkey: TestApp, what: str) -> None:
-    """The request deletes one slice of consents, with or without grants; the function of the minute deletes the
-    others.
+    """If a client or its account is deleted, the request deletes one batch of the consents to the client. The function
+    that runs every minute deletes the rest.
     """
     owner, other = new_user(latchkey), register_client(latchkey)
     app = register_client(latchkey, owner=owner.account)
@@ -160,7 +166,9 @@ def test_consents_to_a_deleted_client_are_deleted(latchkey: TestApp, what: str) 
 
 
 def test_restarted_termination_is_not_deleted_with_the_old_one(latchkey: TestApp) -> None:
-    """A slice of the old termination that finishes after the restart doesn't delete the new termination."""
+    """If a termination is restarted while an earlier run is in progress, the end of that run doesn't delete the
+    restarted termination.
+    """
     app = register_client(latchkey)
     _suspend(latchkey, app)
     (old,) = pending_terminations.all_pending()
@@ -202,8 +210,8 @@ def test_operator_deletes_a_client_that_registered_itself(latchkey: TestApp) -> 
 
 
 def test_deleted_client_document_is_not_fetched_again(latchkey: TestApp) -> None:
-    """A document's URL that was deleted, before or after its first use, is never fetched or accepted as a
-    client again.
+    """After a client is deleted by the URL of its metadata document, the document is never fetched or
+    accepted again.
     """
     url = "https://client.example.com/metadata.json"
     for _ in range(2):
@@ -224,7 +232,9 @@ def test_deletion_of_an_unknown_client_is_not_found(latchkey: TestApp) -> None:
 
 
 def test_deletion_of_a_client_is_recorded_once_for_its_account(latchkey: TestApp) -> None:
-    """The event has actor and reason, and a repeated deletion records no event."""
+    """The deletion of a client records one event for the client's account, with actor and reason, even if the deletion
+    is repeated.
+    """
     app = register_client(latchkey)
     for _ in range(2):
         delete_any_client.delete(app.id, actor="operator", reason="Phishing")

@@ -1,4 +1,6 @@
-"""The first verification of an address deletes everything from before it, even if the function is killed."""
+"""The first verification of an address deletes everything that was created before it. If the function is killed, a
+later run finishes.
+"""
 
 from typing import Any
 
@@ -47,7 +49,7 @@ def verify(latchkey: TestApp, owner: User) -> None:
 
 
 def test_first_verification_deletes_everything_from_before_it(latchkey: TestApp, squatter: User) -> None:
-    """Keys, webhooks and applications from before the verification are deleted in the same request."""
+    """The request that verifies an address deletes the keys, webhooks and applications that were created before."""
     assert count_active(squatter.account.id) == (1, 1, 1)
     verify(latchkey, squatter)
     assert count_active(squatter.account.id) == (0, 0, 0)
@@ -86,8 +88,8 @@ def test_killed_first_verification_is_finished_by_the_minutes_function(
 
 @pytest.mark.parametrize("by", ["proof", "link"])
 def test_termination_of_many_applications_reaches_the_users_of_three(latchkey: TestApp, by: str) -> None:
-    """All applications are deleted at once; the grants of the first three are revoked at once, and the rest by a later
-    run.
+    """All applications are deleted at once. The grants of the first three are revoked at once, too, and all other
+    grants by a later run.
     """
     owner = new_user(latchkey, "Eve", verified=by == "link")
     owned = [register_client(latchkey, owner=owner.account) for _ in range(delete_client.IMMEDIATE_MAX + 2)]

@@ -54,7 +54,9 @@ def test_component_that_is_up_is_requested_every_five_minutes(latchkey: TestApp,
 def test_200_is_up_429_is_degraded_and_others_are_down(
     latchkey: TestApp, receiver: Receiver, status: int, found: str
 ) -> None:
-    """Every other status counts as down, including API Gateway's responses for a failing or missing function."""
+    """A 200 is up and a 429 is degraded. Any other status is down, such as API Gateway's responses for a failing
+    function.
+    """
     receiver.statuses = [status]
     with settings.override(replace(settings.current(), public_url=receiver.url.removesuffix("/hooks"))):
         checks.check(no_overdue_delivery)

@@ -44,8 +44,8 @@ def test_days_show_minutes_down_and_checked(latchkey: TestApp) -> None:
 
 
 def test_unwritten_checks_are_written_with_next_check(latchkey: TestApp) -> None:
-    """Check results that couldn't be written are written with the next check, with the database down in these
-    minutes.
+    """Check results that can't be written are stored with the next check. The database counts as down in
+    these minutes.
     """
     store_check()
     send = dynamodb.sender()

@@ -86,7 +86,7 @@ def test_incident_text_may_contain_lines_and_unicode(latchkey: TestApp) -> None:
 
 
 def test_closed_incident_cannot_be_updated(latchkey: TestApp) -> None:
-    """Updating a closed or unknown incident is an error."""
+    """An update of a closed or unknown incident is an error."""
     incident = incidents.open_incident("Slow", "Looking.", [])
     incidents.update(incident.at, "Mended.", words.RESOLVED)
     for incident_id in (incident.at, "inc_" + "0" * 20):

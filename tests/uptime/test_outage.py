@@ -78,7 +78,9 @@ def test_page_is_readable_after_any_database_error(latchkey: TestApp, fault: str
 
 
 def test_one_request_in_five_seconds_waits_for_unreachable_database(latchkey: TestApp) -> None:
-    """One request waits for the unreachable database every five seconds; the others get the cached outage."""
+    """While the database is unreachable, one request every five seconds waits for it. The others read its state from a
+    cache.
+    """
     asked: list[str] = []
 
     def silent(operation: str, request: dynamodb.Json) -> dynamodb.Json:

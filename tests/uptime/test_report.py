@@ -36,7 +36,7 @@ def test_state_without_recent_check_is_unknown(latchkey: TestApp) -> None:
     ],
 )
 def test_overall_state_is_the_worst_known(latchkey: TestApp, found: dict[str, str], whole: str, headline: str) -> None:
-    """Without a public URL the API isn't checked, so the overall state isn't `up`."""
+    """The overall state is the worst known one. Without a public URL the API isn't checked, so the state isn't `up`."""
     store_check(**found)
     assert read_status(latchkey)["state"] == whole
     page = ConsoleClient(latchkey).open("/status").text
@@ -55,7 +55,7 @@ def test_page_states_check_intervals(latchkey: TestApp) -> None:
 
 
 def test_page_counts_checked_days_only(latchkey: TestApp) -> None:
-    """The uptime counts only days with checks, so a new service doesn't claim 90 days."""
+    """The uptime counts only days with checks, so that a new service doesn't claim 90 days."""
     store_check(api="up")
     assert "100% uptime since 2021-12-20" in ConsoleClient(latchkey).open("/status").text
     assert "last 90 days" not in ConsoleClient(latchkey).open("/status").text

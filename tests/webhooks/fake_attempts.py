@@ -1,4 +1,4 @@
-"""Attempts that send nothing and have simulated durations, and pending deliveries for them."""
+"""Fake attempts, which send nothing and take simulated time, and helpers that create pending deliveries."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -29,10 +29,12 @@ SWEEP_MS = 45_000
 
 
 class ThreadClock(Clock):
-    """A clock that each thread moves separately; a thread that joins others continues at their latest time."""
+    """A clock that each thread moves separately. The thread that waits for the others continues at their
+    latest time.
+    """
 
     def __init__(self, now_ms: int) -> None:
-        """Start with the current thread, which joins all other threads."""
+        """Start at `now_ms`. The current thread is the one that waits for the others."""
         super().__init__(now_ms)
         self.waits, self.own, self.latest_ms = threading.current_thread(), threading.local(), now_ms
 
@@ -53,10 +55,12 @@ class ThreadClock(Clock):
 
 
 class Sent:
-    """A replacement of attempts that records messages by endpoint and takes a configured time for each."""
+    """A fake of `send_delivery.send`. It records each message with its endpoint, and moves the clock by a configured
+    time.
+    """
 
     def __init__(self, latchkey: TestApp) -> None:
-        """Respond at once by default; the URL DEAD never responds."""
+        """Start with attempts that succeed at once. An attempt at the URL DEAD never gets a response."""
         self.latchkey, self.took_s = latchkey, 0.005
         self.messages: list[tuple[Endpoint, str]] = []
         self.before: Callable[[], None] = lambda: None
@@ -80,7 +84,9 @@ class Sent:
 
 @pytest.fixture
 def sent(local: TestApp, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sent]:
-    """Replace attempts; one thread sends to healthy endpoints and one to others, instead of sixteen each."""
+    """Replace attempts by a fake. One thread sends to healthy endpoints and one to all others; in production there are
+    sixteen of each.
+    """
     local.clock = ThreadClock(local.clock.now_ms)
     made = Sent(local)
     monkeypatch.setattr(send_delivery, "send", made.send)

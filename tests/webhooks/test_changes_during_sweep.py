@@ -110,7 +110,7 @@ def test_delivery_pending_while_disabled_is_not_sent_automatically(local: TestAp
 def test_manual_resend_survives_concurrent_drop(
     local: TestApp, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A manual resend while a sweep drops the delivery stays pending after a failure."""
+    """If a delivery is resent manually while a sweep drops it, and the attempt fails, the delivery stays pending."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
     queued_ids = [happens(local, ada, f"Ada {number}") for number in range(3)]
@@ -161,7 +161,7 @@ def test_concurrent_manual_sends_are_rejected(local: TestApp, receiver: Receiver
 
 
 def test_actor_of_disabling_after_410_is_the_service(local: TestApp, receiver: Receiver) -> None:
-    """The event of an endpoint that was disabled after a 410 names Latchkey as the actor."""
+    """If a 410 disables an endpoint, the event names Latchkey as the actor."""
     ada = local.account()
     endpoint_of(ada, receiver)
     receiver.statuses = [410]

@@ -1,4 +1,4 @@
-"""Delivery of webhooks: once, in order, and again after a crash or by a manual resend."""
+"""Delivery of webhooks: each event once and in order, and again after a crash or for a manual resend."""
 
 import socket
 import threading
@@ -49,7 +49,7 @@ def test_events_are_delivered_in_order(local: TestApp, receiver: Receiver) -> No
 
 
 def test_only_subscribed_types_since_creation_are_delivered(local: TestApp, receiver: Receiver) -> None:
-    """An endpoint receives events of its types, from its creation on."""
+    """An endpoint receives only events of the types it subscribes to, and only those after its creation."""
     ada = local.account()
     happens(local, ada)
     local.clock.forward(1)
@@ -117,7 +117,7 @@ def test_delivery_is_sent_again_after_crash_before_result(local: TestApp, receiv
 
 
 def test_event_lost_by_stream_is_delivered_within_an_hour(local: TestApp, receiver: Receiver) -> None:
-    """The hourly run compares events with deliveries and sends those that the stream lost."""
+    """The hourly run compares events with deliveries, and sends the events that the stream lost."""
     ada = local.account()
     endpoint_of(ada, receiver)
     event_ids = [happens(local, ada, f"Ada {number}") for number in range(3)]
@@ -160,7 +160,7 @@ def test_unreachable_endpoint_is_tried_with_oldest_delivery_only(local: TestApp,
 
 
 def test_resend_repeats_delivery_in_any_state(local: TestApp, receiver: Receiver) -> None:
-    """A resend is sent immediately with the same id, whatever the state of the delivery."""
+    """A delivery can be resent in any state. It is sent immediately and keeps its id."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
     event_id = happens(local, ada)
@@ -182,7 +182,7 @@ def test_deleted_account_receives_deletion_event_last(local: TestApp, receiver: 
 
 
 def test_expired_deliveries_are_not_listed(local: TestApp, receiver: Receiver) -> None:
-    """A delivery expires with its event, whether or not DynamoDB has deleted it."""
+    """A delivery isn't listed after its event has expired, even if DynamoDB hasn't deleted it yet."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
     event_id = happens(local, ada)

@@ -91,7 +91,7 @@ def test_newest_due_deliveries_come_first_every_other_minute(
 
 
 def let_reading_take(seconds: float, latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the reading of each delivery take this many seconds."""
+    """Move the clock forward by this many seconds whenever a delivery is read."""
     query = Delivery.by_due.query
 
     def slowly(*arguments: Any, **named: Any) -> Iterator[Delivery]:
@@ -113,7 +113,9 @@ def test_each_lane_has_its_share_of_read_time(latchkey: TestApp, monkeypatch: py
 
 
 def test_lateness_counts_healthy_endpoints_only(latchkey: TestApp) -> None:
-    """Lateness is that of the oldest due delivery in any lane, without deliveries whose receiver causes the delay."""
+    """Lateness is the delay of the oldest due delivery in any lane. Deliveries to failing, slow or deleted endpoints
+    don't count.
+    """
     account = latchkey.account()
     now_ms = clock.now_ms()
     assert delivery_queue.oldest_overdue_ms(now_ms) is None

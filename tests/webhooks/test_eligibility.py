@@ -1,5 +1,5 @@
-"""Endpoints from before the email verification receive nothing; if emails are enabled, they can't be created
-before it.
+"""Endpoints that were created before the email verification receive nothing. If emails are enabled, an endpoint can be
+created only after the verification.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,9 @@ MAIL = "latchkey@example.com"
 
 
 def test_endpoint_from_before_verification_receives_nothing(local: TestApp, receiver: Receiver) -> None:
-    """An endpoint from before the verification receives no pending and no later events, and isn't listed."""
+    """An endpoint that was created before the verification receives neither pending nor later events,
+    and isn't listed.
+    """
     eve = new_user(local, "Eve", verified=False)
     hook = endpoints.create(eve.account.id, url=receiver.url, name="Spy", types=None)
     fan_out.enqueue(record.since(eve.account.id, "evt_"))

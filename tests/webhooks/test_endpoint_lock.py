@@ -114,7 +114,7 @@ def test_lock_is_lost_when_endpoint_is_disabled_or_deleted(endpoint: Endpoint) -
 
 
 def test_backlog_is_cleared_unless_marked_again(latchkey: TestApp, endpoint: Endpoint) -> None:
-    """Clearing a backlog keeps a newer mark and doesn't recreate a deleted endpoint."""
+    """Clearing a backlog changes nothing if the endpoint was marked again in the meantime or was deleted."""
     endpoint_lock.mark_backlogged(endpoint)
     seen = reload(endpoint)
     assert seen.behind_since == clock.now_ms()

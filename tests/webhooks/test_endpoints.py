@@ -56,7 +56,7 @@ def test_new_endpoint_is_stored_counted_and_recorded(latchkey: TestApp) -> None:
 
 
 def test_form_creates_one_endpoint(latchkey: TestApp) -> None:
-    """A form submitted twice creates one endpoint; the error says that it is in the list."""
+    """A form that is submitted twice creates one endpoint. The error says that the webhook is already in the list."""
     account = latchkey.account()
     new_endpoint(account, form="ticket")
     with pytest.raises(errors.Conflict, match="Its webhook is in the list"):
@@ -81,7 +81,7 @@ def test_account_has_at_most_ten_endpoints(latchkey: TestApp) -> None:
 
 
 def test_deletion_is_recorded_once_with_actor(latchkey: TestApp) -> None:
-    """A deletion is recorded once; its actor is the argument, or by default the current actor."""
+    """A deletion records one event. Its actor is the argument `actor`, or by default the current actor."""
     account = latchkey.account()
     for actor, shown in (("latchkey", "latchkey"), ("", "operator")):
         endpoint = new_endpoint(account)
@@ -93,7 +93,9 @@ def test_deletion_is_recorded_once_with_actor(latchkey: TestApp) -> None:
 
 
 def test_endpoints_are_listed_oldest_first_after_id(latchkey: TestApp) -> None:
-    """The list starts after an id, has at most `limit` endpoints, and omits those from before the verification."""
+    """Endpoints are listed oldest first, at most `limit` of them after the id `after`. Endpoints that were created
+    before the verification are omitted.
+    """
     account = latchkey.account()
     old = new_endpoint(account)
     ids = []
@@ -191,7 +193,9 @@ def test_first_reason_for_disabling_is_kept(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize(("because", "status"), [(GONE, ENABLED), (FAILING, ENABLED), (BY_ACCOUNT, DISABLED)])
 def test_response_of_old_url_does_not_disable_new_url(latchkey: TestApp, because: str, status: str) -> None:
-    """A 410 of the old URL doesn't disable the endpoint; the account can disable it whatever URL it has read."""
+    """A 410 or failures of an old URL don't disable the endpoint. The account can disable it although the URL has
+    changed.
+    """
     endpoint = new_endpoint(latchkey.account())
     endpoints.change(reload(endpoint), url="https://other.example/", name=None, types=None)
     endpoints.disable(endpoint, because)

@@ -74,8 +74,8 @@ def test_deliveries_are_spread_over_four_lanes() -> None:
 
 
 def test_stored_delivery_is_queued_again_only_without_attempts(latchkey: TestApp) -> None:
-    """A delivery without attempts may be left from a crash, so it is queued again; later ones follow their retry
-    schedule.
+    """A pending delivery without attempts is queued again, because a function may have crashed before sending it. No
+    other delivery is queued again.
     """
     ada = latchkey.account()
     endpoint = new_endpoint(ada)
@@ -90,8 +90,8 @@ def test_stored_delivery_is_queued_again_only_without_attempts(latchkey: TestApp
 
 
 def test_endpoint_receives_events_from_its_first_millisecond(latchkey: TestApp) -> None:
-    """An endpoint receives no events from before it was enabled or while it is disabled, nor that of its own
-    creation.
+    """An endpoint receives events from the millisecond in which it was enabled, except the event of its own creation. A
+    disabled endpoint receives none.
     """
     ada = latchkey.account()
     before = happens(latchkey, ada, "Before")
@@ -143,7 +143,7 @@ def test_lost_event_is_queued_once(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("mark", ["enabled_at", "types_since"])
 def test_event_from_before_subscription_is_not_lost(latchkey: TestApp, mark: str) -> None:
-    """An event from before the subscription, or from before the endpoint was enabled, doesn't count as lost."""
+    """An event before the subscription to its type, or before the endpoint was enabled, doesn't count as lost."""
     ada = latchkey.account()
     endpoint = new_endpoint(ada)
     happens(latchkey, ada)
@@ -155,7 +155,7 @@ def test_event_from_before_subscription_is_not_lost(latchkey: TestApp, mark: str
 
 
 def test_ineligible_endpoint_gets_no_lost_events(latchkey: TestApp) -> None:
-    """Only endpoints from the millisecond of the verification or later get lost events."""
+    """Lost events are queued only for endpoints that were created in the millisecond of the verification or later."""
     ada = latchkey.account()
     endpoint = new_endpoint(ada)
     happens(latchkey, ada)

@@ -16,7 +16,7 @@ URL = "https://example.com/hooks"
 
 
 def build_recording(account_id: str, content: bytes = b"") -> Recording[Endpoint]:
-    """Return the idempotency recording of a request with the one key that the tests use."""
+    """Return the idempotency recording of a request. All requests have the same Idempotency-Key."""
     once = record.once(
         account_id=account_id, lineage="x", place="POST /x", key="key", content=content, secret="lk_live_x"
     )
@@ -53,7 +53,9 @@ def test_repeated_request_gets_first_response_and_changes_nothing(
 
 
 def test_other_conflicts_keep_their_message(latchkey: TestApp) -> None:
-    """The limits of ten endpoints and of one rotation a day have the same error with and without a key."""
+    """Errors for too many endpoints and for a second rotation in a day are the same with an Idempotency-Key as without
+    one.
+    """
     account_id = latchkey.account().id
     endpoint = endpoints.create(account_id, url=URL, name="A", types=None)
     endpoints.rotate_secret(endpoint)

@@ -37,7 +37,7 @@ def test_hourly_search_for_lost_events_ends_in_time(local: TestApp, receiver: Re
 
 
 def test_event_lost_two_days_ago_is_found_within_a_day(local: TestApp, receiver: Receiver) -> None:
-    """Every run searches the last three hours, and one run a day the last three days."""
+    """Every run searches the last three hours, and one run a day searches the last three days."""
     ada = local.account()
     endpoint_of(ada, receiver)
     event_id = happens(local, ada)

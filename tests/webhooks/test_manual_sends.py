@@ -25,7 +25,7 @@ def endpoint(latchkey: TestApp) -> Endpoint:
 
 @pytest.fixture
 def deadlines(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The deadlines of attempts, which are replaced by successes."""
+    """The deadlines of all attempts. Every attempt is replaced by a success."""
     asked: list[float] = []
 
     def send(_endpoint: Endpoint, _delivery: Delivery, *, deadline_s: float) -> Outcome:
@@ -38,7 +38,7 @@ def deadlines(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture
 def killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make every attempt raise an exception that stops the code like a killed function."""
+    """Let every attempt raise an exception that stops the code as if the function were killed."""
 
     def send(*_: Any, **__: Any) -> Outcome:
         raise LookupError("killed")
@@ -57,7 +57,9 @@ def store_delivery(endpoint: Endpoint, **fields: Any) -> Delivery:
 
 
 def test_test_message_is_claimed_for_a_minute(endpoint: Endpoint, killed: None) -> None:
-    """A test message is claimed for a minute, so that after a crash it is due again; the lock is released."""
+    """A test message is claimed for a minute, so that it is due again if the function crashes. An exception releases
+    the lock.
+    """
     with pytest.raises(LookupError):
         deliver.send_test(endpoint)
     (found,) = Delivery.query(endpoint.id)
@@ -107,7 +109,7 @@ def test_claimed_delivery_is_not_resent(
 
 
 def test_concurrently_deleted_delivery_is_not_recreated(endpoint: Endpoint, deadlines: list[float]) -> None:
-    """A deleted delivery is neither stored again nor sent."""
+    """A delivery that is deleted during a resend is neither stored again nor sent."""
     pending = store_delivery(endpoint)
     with run_before("UpdateItem", Delivery(endpoint.id, pending.id).delete), pytest.raises(errors.Conflict):
         deliver.resend(endpoint, pending.id)
@@ -136,7 +138,9 @@ DEEDS: list[Callable[[Endpoint], Delivery]] = [
 def test_manual_send_to_disabled_endpoint_is_rejected(
     endpoint: Endpoint, deadlines: list[float], deed: Callable[[Endpoint], Delivery]
 ) -> None:
-    """The error says to enable the endpoint, or that it is busy if it was disabled concurrently or is suspended."""
+    """A manual send is rejected if the endpoint is disabled, even concurrently, or its account is suspended. For a
+    disabled endpoint the error says to enable it.
+    """
     read = reload(endpoint)
     endpoints.disable(endpoint, states.BY_ACCOUNT)
     with pytest.raises(errors.Conflict, match="Enable it first"):

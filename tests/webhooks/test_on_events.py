@@ -22,7 +22,7 @@ from tests.webhooks.told import delivery, endpoint_of, happens, images, reload
 
 
 def record_event(account: Account, kind: str, **changed: str) -> dynamodb.Json:
-    """Record an event without a mark and return its item."""
+    """Record an event without setting the invalidation mark, and return the event's item."""
     with models.transaction() as write:
         record.add_to(write, account.id, kind, changed)
     return images(account.id)[-1]
@@ -32,7 +32,9 @@ def record_event(account: Account, kind: str, **changed: str) -> dynamodb.Json:
 def test_missing_mark_is_restored_while_decisions_are_cached(
     latchkey: TestApp, after_s: float, is_marked: bool
 ) -> None:
-    """A missing mark is set for events of the last 400 s, because API Gateway caches policies for 300 s."""
+    """A missing invalidation mark is set for events of the last 400 s, because API Gateway caches
+    policies for 300 s.
+    """
     ada = latchkey.account()
     image = record_event(ada, kinds.STANDING_CHANGED, tier="pro")
     at_ms = clock.now_ms()
@@ -42,22 +44,22 @@ def test_missing_mark_is_restored_while_decisions_are_cached(
 
 
 def test_event_without_effect_on_decisions_sets_no_mark(latchkey: TestApp) -> None:
-    """No mark is set for a new account name, which doesn't change what a credential may do."""
+    """A new account name sets no invalidation mark, because it doesn't change what a credential may do."""
     ada = latchkey.account()
     on_events.process([record_event(ada, kinds.ACCOUNT_RENAMED, name="B")])
     assert not stale_marks.is_marked(ada.id, clock.now_ms())
 
 
 def test_failed_mark_is_retried_by_stream(latchkey: TestApp) -> None:
-    """A mark that can't be written raises an exception, so that the stream sends the event again."""
+    """If an invalidation mark can't be set, an exception is raised, so that the stream sends the event again."""
     image = record_event(latchkey.account(), kinds.STANDING_CHANGED, tier="pro")
     with fail_calls("UpdateItem"), pytest.raises(Unreachable):
         on_events.process([image])
 
 
 def test_unreadable_event_is_skipped_and_counted(latchkey: TestApp) -> None:
-    """An unreadable event is skipped and counted, and the remaining events are processed; other items aren't
-    counted.
+    """An unreadable event is skipped and counted, and the remaining events are processed. An item that isn't an event
+    isn't counted.
     """
     ada = latchkey.account()
     image = record_event(ada, kinds.STANDING_CHANGED, tier="pro")

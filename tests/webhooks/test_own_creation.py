@@ -13,7 +13,9 @@ from tests.webhooks.told import endpoint_of, streamed
 
 
 def test_endpoint_is_not_sent_its_own_creation(local: TestApp, receiver: Receiver) -> None:
-    """The event isn't sent, because the endpoint's receiver may not have the secret yet to verify it."""
+    """An endpoint isn't sent the event of its own creation, because the receiver may not have the endpoint's secret
+    yet.
+    """
     account = local.account()
     endpoint = endpoint_of(account, receiver, [kinds.WEBHOOK_CREATED])
     streamed(account)

@@ -11,7 +11,7 @@ from tests.webhooks.told import happens
 
 
 def test_message_contains_type_timestamp_and_event(latchkey: TestApp) -> None:
-    """The body is compact JSON with unescaped Unicode."""
+    """A message contains type, timestamp and event, as compact JSON with unescaped Unicode."""
     ada = latchkey.account()
     happens(latchkey, ada, "Zoë")
     latchkey.clock.forward(60)

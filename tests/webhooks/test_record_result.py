@@ -53,7 +53,9 @@ def test_delivered_message_leaves_queue(endpoint: Endpoint) -> None:
 
 
 def test_failed_delivery_is_due_again_and_unclaimed(latchkey: TestApp, endpoint: Endpoint) -> None:
-    """A failed delivery is due after the next delay or when Retry-After says, at most three days after its creation."""
+    """A failed delivery is due after the next delay, or later if Retry-After says so, but at most three days after its
+    creation.
+    """
     sent = store_delivery(endpoint)
     latchkey.clock.forward(3_600)
     with randomness.use_generator(lambda bound: bound // 2):
@@ -127,7 +129,7 @@ def test_drop_skips_delivery_resent_since(endpoint: Endpoint, queued_after_ms: i
 
 
 def test_drop_skips_delivered_message(endpoint: Endpoint) -> None:
-    """Dropping changes no delivered message and recreates no deleted one."""
+    """Dropping a delivery changes nothing if it is already delivered or deleted."""
     sent = store_delivery(endpoint)
     record_result.record_outcome(endpoint, sent, build_outcome(204))
     record_result.drop(endpoint.id, sent.id, clock.now_ms())
@@ -168,14 +170,14 @@ def test_consecutive_failures_are_counted_until_success(latchkey: TestApp, endpo
 
 @pytest.mark.parametrize(("took_ms", "is_slow"), [(1_999, False), (2_000, False), (2_001, True)])
 def test_endpoint_is_slow_after_response_over_two_seconds(endpoint: Endpoint, took_ms: int, is_slow: bool) -> None:
-    """An endpoint that takes longer than two seconds is slow, whatever its status, until a faster response."""
+    """An endpoint is slow after a response that took more than two seconds, even a success, until a faster response."""
     for status in (204, 500):
         assert record_new_outcome(endpoint, status, took_ms=took_ms).slow is is_slow
         assert record_new_outcome(endpoint, status).slow is False
 
 
 def test_410_disables_endpoint_without_failure(endpoint: Endpoint) -> None:
-    """A 410 disables the endpoint with its reason, and doesn't count as a failure."""
+    """A 410 disables the endpoint with a reason, and doesn't count as a failure."""
     current = record_new_outcome(endpoint, 410)
     assert (current.status, current.disabled_because, current.failures) == (DISABLED, states.GONE, 0)
 

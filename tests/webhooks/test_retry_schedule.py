@@ -37,8 +37,8 @@ def test_tenth_attempt_is_the_last() -> None:
 
 
 def test_retry_after_only_postpones_attempt() -> None:
-    """Retry-After can postpone an attempt, at most until three days after the schedule began, but not bring it
-    forward.
+    """Retry-After can postpone an attempt but not bring it forward. No attempt is later than three days after the
+    schedule began.
     """
     with randomness.use_generator(lambda bound: bound // 2):
         first_ms = NOW_MS + MINUTE_MS

@@ -34,7 +34,7 @@ def create_delivery(latchkey: TestApp, receiver: Receiver) -> tuple[Endpoint, De
 def test_2xx_is_delivered_and_410_is_gone(
     status: int | None, is_delivered: bool, is_unreachable: bool, is_gone: bool
 ) -> None:
-    """A 2xx status is delivered, a 410 is gone, any other status failed, and no response is unreachable."""
+    """A 2xx response counts as delivered, a 410 as gone, no response as unreachable, and any other status as failed."""
     outcome = Outcome(5, 7, status, "text", "problem", 9)
     assert (outcome.is_delivered, outcome.is_unreachable, outcome.is_gone) == (is_delivered, is_unreachable, is_gone)
     kept = outcome.to_attempt()
@@ -74,7 +74,7 @@ def test_message_is_sent_as_signed_json(local: TestApp, receiver: Receiver) -> N
 
 
 def test_first_thousand_bytes_of_response_are_kept(local: TestApp, receiver: Receiver) -> None:
-    """The first thousand bytes of a response in any encoding are kept, and nothing of an empty one."""
+    """The first thousand bytes of a response are kept, in any encoding. For an empty response nothing is kept."""
     for response, kept in (
         (b"x" * 1_001, "x" * 1_000),
         (b"x" * 1_000, "x" * 1_000),
@@ -111,7 +111,9 @@ def test_guide_states_the_deadlines() -> None:
 
 
 def test_unredacted_stored_body_is_sent_redacted(local: TestApp, receiver: Receiver) -> None:
-    """An event about another person's action is sent with the actor's role only, even if the stored body has more."""
+    """An event about another person's action is sent with the actor's role only, even if the stored body contains the
+    actor's id, address and reason.
+    """
     endpoint, _ = create_delivery(local, receiver)
     data = {"type": "key.revoked", "actor": "acc_admin", "source_ip": "203.0.113.7", "reason": "Because", "æ": 1}
     whole = {"type": "key.revoked", "timestamp": "2021-12-20T10:00:00Z", "data": data}

@@ -25,7 +25,7 @@ def endpoint(latchkey: TestApp) -> Endpoint:
 
 
 class Sent:
-    """A replacement of attempts that records messages and returns a configured status, 200 by default."""
+    """A fake of `send_delivery.send`. It records message ids and returns a configured status, 200 by default."""
 
     def __init__(self) -> None:
         """Start without recorded messages."""
@@ -42,7 +42,7 @@ class Sent:
 
 @pytest.fixture
 def sent(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> Sent:
-    """Replace attempts with recorded ones."""
+    """Replace attempts by a fake that records them."""
     made = Sent()
     monkeypatch.setattr(send_delivery, "send", made.send)
     return made
@@ -90,8 +90,8 @@ def test_due_delivery_is_claimed_for_a_minute(endpoint: Endpoint, due_after_ms: 
 def test_delivery_from_before_enabling_is_dropped_unless_resent(
     endpoint: Endpoint, sent: Sent, enabled_after_ms: int, queued_after_ms: int | None, is_sent: bool
 ) -> None:
-    """A delivery from before the endpoint was enabled is dropped, unless it was resent or is from the same
-    millisecond.
+    """A delivery that was created before the endpoint was enabled is dropped, unless it was resent afterwards. A
+    delivery of the same millisecond is sent.
     """
     pending, now_ms = queue_delivery(endpoint), clock.now_ms()
     Endpoint(endpoint.account_id, endpoint.id).update(actions=[Endpoint.enabled_at.set(now_ms + enabled_after_ms)])
@@ -118,7 +118,9 @@ def test_deliveries_are_sent_in_order_of_ids(endpoint: Endpoint, sent: Sent) -> 
 def test_unreachable_endpoint_is_backlogged_only_with_untried_deliveries(
     endpoint: Endpoint, sent: Sent, number: int, is_behind: bool
 ) -> None:
-    """Sending ends with the first failed attempt, and remaining deliveries are marked as a backlog."""
+    """After a failed attempt nothing more is sent to an endpoint. If untried deliveries remain, it is marked as
+    backlogged.
+    """
     pending = [queue_delivery(endpoint) for _ in range(number)]
     sent.status = None
     send_all(endpoint, *pending)
@@ -212,7 +214,7 @@ def test_sweep_reads_deliveries_of_last_five_minutes_again(
 
 
 def test_backlog_during_sending_is_processed_until_clear(endpoint: Endpoint, sent: Sent) -> None:
-    """Deliveries that are queued while a sweep clears a backlog are sent by the same sweep."""
+    """A sweep that clears a backlog also sends the deliveries that are queued while it runs."""
     seen = queue_delivery(endpoint)
     unseen = queue_delivery(endpoint)
     unseen.update(actions=[Delivery.lane.remove()])
@@ -233,7 +235,9 @@ def test_backlog_during_sending_is_processed_until_clear(endpoint: Endpoint, sen
 
 
 def test_internal_error_is_counted_and_delivery_stays_due(latchkey: TestApp, endpoint: Endpoint, sent: Sent) -> None:
-    """The error is logged with the endpoint, which is marked as backlogged; other endpoints get their deliveries."""
+    """If an attempt raises an internal error, the error is logged and counted, and the endpoint is marked as
+    backlogged. Other endpoints get their deliveries.
+    """
     other = endpoints.create(endpoint.account_id, url="https://example.com/", name="Other", types=None)
     pending, well = queue_delivery(endpoint), queue_delivery(other)
 

@@ -66,7 +66,7 @@ def test_private_address_is_never_connected_to(
 def test_name_with_one_private_address_is_rejected(
     latchkey: TestApp, addresses: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If one of a name's addresses is private, or it has no address, no attempt is made."""
+    """If a host name has no address, or one of its addresses is private, no attempt is made."""
     monkeypatch.setattr(socket, "create_connection", _never)
     with run_name_server(addresses) as server:
         assert send(latchkey, server).problem == "The host name resolves to no address, or to one that isn't public."

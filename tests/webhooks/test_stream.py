@@ -53,7 +53,7 @@ def test_unreadable_item_is_skipped(local: TestApp, receiver: Receiver) -> None:
 
 @pytest.mark.usefixtures("cut_off")
 def test_database_error_is_raised_to_stream() -> None:
-    """The error makes the stream retry the records."""
+    """A database error is raised to the stream, which then sends the records again."""
     image = {"account_id": {"S": "acc_x"}, "id": {"S": "evt_" + "0" * 20}, "type": {"S": kinds.ACCOUNT_RENAMED}}
     with pytest.raises(Exception) as raised:  # noqa: PT011 - whatever pynamodb makes of it
         background.follow_up([image | {"at": {"N": "1"}, "actor": {"S": "operator"}}])

@@ -1,4 +1,4 @@
-"""Constraints on stored deliveries."""
+"""A stored delivery must have a time of deletion."""
 
 import pytest
 from pynamodb.exceptions import AttributeNullError

@@ -48,7 +48,7 @@ def test_no_attempt_starts_after_time_limit_of_function(local: TestApp, sent: Se
 
 
 def test_lock_lasts_a_minute(local: TestApp, receiver: Receiver) -> None:
-    """A crashed function's lock ends after a minute, and a running function has the lock for a minute."""
+    """A lock lasts a minute, so a crashed function doesn't block the endpoint for longer."""
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
     assert endpoint_lock.LOCK_MS == 60_000 > 2 * send_delivery.DEADLINE_S * 1000

@@ -74,7 +74,7 @@ def stream_of(account_id: str) -> dynamodb.Json:
 
 
 def streamed(account: Account) -> None:
-    """Process all events of an account as the stream does, including those processed before."""
+    """Process all events of an account as the stream does, even if they were processed before."""
     background.follow_up(images(account.id))
 
 

@@ -68,7 +68,7 @@ def create_place(latchkey: TestApp) -> Place:
 
 
 def create_failed_delivery(account: Account, name: str = "Ledger") -> Delivery:
-    """Return a failed delivery to a webhook to whose address nothing is sent."""
+    """Create a webhook with a private address, to which nothing may be sent, and return its failed test delivery."""
     created = endpoints.create(account.id, url="https://hooks.example.com/", name=name, types=None)
     Endpoint(account.id, created.id).update(actions=[Endpoint.url.set("https://127.0.0.1/")])
     return deliver.send_test(endpoints.find_owned(account.id, created.id))

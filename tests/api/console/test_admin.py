@@ -123,7 +123,7 @@ def test_tier_is_set_with_a_reason(latchkey: TestApp) -> None:
 
 
 def test_account_is_suspended_and_reinstated_with_a_reason(latchkey: TestApp) -> None:
-    """Keys of a suspended account stop, those of a reinstated account work again, and both changes are recorded."""
+    """A suspended account's keys are rejected, and work again after the reinstatement. Both changes are recorded."""
     account, admin = new_account(), new_account(name="Root", admin=True)
     key, inside = latchkey.key(account), log_in_as(latchkey, account)
     assert latchkey.call("GET", "/v1/users/me", key.secret).status == 200
@@ -186,7 +186,9 @@ def test_change_of_an_unknown_account_is_a_404_without_an_event(latchkey: TestAp
 
 
 def test_accounts_are_ranked_by_rejected_and_by_admitted_requests(latchkey: TestApp) -> None:
-    """Each ranking has the top ten of the last 24 hours, without accounts that have no such requests."""
+    """Each ranking shows the ten accounts with most such requests in the last 24 hours. Accounts with
+    none are omitted.
+    """
     latchkey.set_counters(new_account(email="old@example.com").id, tiers.FREE, used=9_000, refused=9_000)
     latchkey.clock.forward(25 * 3_600)
     for number in range(12):
@@ -206,7 +208,7 @@ def test_accounts_are_ranked_by_rejected_and_by_admitted_requests(latchkey: Test
 
 
 def test_empty_rankings_say_so(latchkey: TestApp) -> None:
-    """A ranking without requests is a sentence instead of a table."""
+    """If there are no requests to rank, the page shows a sentence instead of a table."""
     page = log_in_as(latchkey, new_account(admin=True)).open("/admin")
     assert rankings(page) == []
     assert "No rejected requests." in page.text
@@ -261,7 +263,9 @@ def test_deleted_account_is_not_found(latchkey: TestApp) -> None:
 
 
 def test_admin_revokes_a_key_with_a_reason(latchkey: TestApp) -> None:
-    """A key that an administrator revokes stops at the next request; only administrators see by whom and why."""
+    """A key that an administrator revokes is rejected at the next request. Only administrators see who revoked it and
+    why.
+    """
     account, admin = new_account(), new_account(name="Root", admin=True)
     key, other = latchkey.key(account), latchkey.key(account)
     console, path = log_in_as(latchkey, admin), f"/admin/accounts/{account.id}"

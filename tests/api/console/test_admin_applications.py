@@ -73,7 +73,7 @@ def test_tokens_of_an_ended_client_stop_and_its_account_sees_an_administrator(la
 
 
 def test_document_that_was_never_fetched_can_be_ended_by_its_url(latchkey: TestApp) -> None:
-    """A client can be deleted by the URL of its metadata document, even if that was never fetched."""
+    """A client can be deleted by the URL of its metadata document, even if the document was never fetched."""
     console = root(latchkey)
     page = console.open(at(DOCUMENT))
     assert (page.status, page.problem) == (404, "No application has this client ID.")
@@ -108,7 +108,7 @@ def test_client_is_not_ended_without_a_reason(latchkey: TestApp, reason: str) ->
 
 
 def test_client_pages_do_not_exist_for_others(latchkey: TestApp) -> None:
-    """Other users can neither find nor delete a client on admin pages, not even their own."""
+    """Users who aren't admins can't find or delete a client on admin pages, even if they own it."""
     ada = new_user(latchkey)
     app = register_client(latchkey, owner=ada.account)
     csrf = ada.open("/settings/account").value("/settings/account/name", "csrf")

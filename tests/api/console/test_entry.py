@@ -146,7 +146,7 @@ def test_log_in_always_starts_a_new_session(latchkey: TestApp) -> None:
     for before in ("lk_se_" + "0" * 36, planted, ""):
         console.cookies["__Host-latchkey"] = before or console.session
         taken = console.session
-        # The form of any page has this browser's token, even if the log-in page redirects.
+        # The form's token comes from the sign-up page, because the log-in page redirects a logged-in browser.
         form = console.fill(console.open("/signup"), "/signup", {"email": account.email, "password": PASSWORD})
         assert console.send("/login", form).status == 303
         assert console.session not in (taken, planted)
@@ -203,7 +203,9 @@ def test_form_with_an_expired_session_redirects_to_log_in(latchkey: TestApp) -> 
 
 @pytest.mark.parametrize("after", OUTSIDE)
 def test_next_never_redirects_to_another_site(latchkey: TestApp, after: str) -> None:
-    """Any `next` leads to a page of the console, and the log-in form keeps only such paths."""
+    """A `next` that leads outside the console is replaced by a page of the console, after log-in and in the log-in
+    form.
+    """
     target = f"/login?{urlencode({'next': after})}"
     assert log_in_as(latchkey, new_account()).open(target).location == WITH_ROOM
     assert ConsoleClient(latchkey).open(target).value("/login", "next") == WITH_ROOM

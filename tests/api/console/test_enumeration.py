@@ -1,4 +1,6 @@
-"""Responses are the same bytes for addresses with and without an account, so they don't reveal which it is."""
+"""Each response has the same bytes for an address with an account as for one without, so no response reveals an
+account.
+"""
 
 from dataclasses import replace
 
@@ -20,7 +22,7 @@ def seen(page: Page, email: str) -> str:
 
 
 def both(latchkey: TestApp, action: str, **fields: str) -> tuple[str, str]:
-    """Submit a form for a known and an unknown address in new browsers; return what is visible of the responses."""
+    """Submit a form for a known and an unknown address in new browsers; return the visible parts of both responses."""
     responses = []
     for email in (KNOWN, UNKNOWN):
         console = ConsoleClient(latchkey, cookies={"__Host-latchkey-visit": "x" * 30})

@@ -104,6 +104,6 @@ def test_submitted_text_is_escaped(latchkey: TestApp, box: Mailbox, payload: str
 
 
 def test_notice_is_a_known_one(latchkey: TestApp) -> None:
-    """A link can't show a text of its own: `done` selects one of the known notices or none."""
+    """A link can't make a page show any text as its notice, because `done` can only select a known notice."""
     assert ConsoleClient(latchkey).open("/login?done=logged-out").notice == "You are logged out."
     assert ConsoleClient(latchkey).open("/login?done=Your+account+is+locked").notice == ""

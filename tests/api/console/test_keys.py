@@ -183,7 +183,9 @@ def test_policy_is_chosen(latchkey: TestApp) -> None:
 
 
 def test_alert_is_dismissed(latchkey: TestApp) -> None:
-    """A dismissed alert disappears from the page and the list; an alert that came after the page was opened stays."""
+    """A dismissed alert disappears from the page and the list. An alert that was raised after the page was opened
+    stays.
+    """
     account = new_account()
     console = log_in_as(latchkey, account)
     key_id = latchkey.key(account).key.id
@@ -235,7 +237,7 @@ def test_rotation_sent_again_makes_no_second_key(latchkey: TestApp) -> None:
 
 
 def test_key_is_revoked_after_a_confirmation(latchkey: TestApp) -> None:
-    """A key that is revoked after a confirmation stops at the next request and is listed as revoked."""
+    """A key that is revoked after a confirmation is rejected at the next request and listed as revoked."""
     account = new_account()
     console = log_in_as(latchkey, account)
     key, other = latchkey.key(account), latchkey.key(account)

@@ -75,7 +75,9 @@ def run_scheduled() -> None:
 
 @pytest.mark.parametrize("mailed", [True, False])
 def test_link_offers_every_item_and_selects_connected_apps_only(latchkey: TestApp, mailed: bool) -> None:
-    """Every link, also an administrator's, lists keys, applications and webhooks; only connected apps are selected."""
+    """A link to set a password, even one from an administrator, lists all keys, applications and webhooks. Only the box
+    that disconnects apps is selected at first.
+    """
     items = account_with_items(latchkey)
     page = ConsoleClient(latchkey).open(link(items.ada.account, mailed=mailed))
     ids = [key.key.id for key in items.keys] + [app.id for app in items.apps] + [hook.id for hook in items.webhooks]
@@ -87,7 +89,7 @@ def test_link_offers_every_item_and_selects_connected_apps_only(latchkey: TestAp
 
 
 def test_selected_items_stop_and_others_keep_working(latchkey: TestApp) -> None:
-    """Selected keys, applications and webhooks stop, and unselected ones continue to work."""
+    """Selected keys, applications and webhooks stop working, and unselected ones continue to work."""
     items = account_with_items(latchkey)
     account, chosen = items.ada.account, [items.keys[0].key.id, items.apps[0].id, items.webhooks[0].id]
     assert all(
@@ -220,7 +222,7 @@ def fail_transactions(table: str) -> Callable[[str, dict[str, Any]], dict[str, A
 
 
 def test_item_that_cannot_be_removed_is_retried(latchkey: TestApp) -> None:
-    """If keys can't be revoked, other items are removed, and a later run revokes the key."""
+    """If a key can't be revoked, the other selected items are still removed, and a later run revokes the key."""
     items = account_with_items(latchkey)
     console, target = ConsoleClient(latchkey), link(items.ada.account)
     chosen = [items.keys[0].key.id, items.apps[0].id, items.webhooks[0].id]

@@ -18,7 +18,7 @@ def admin(latchkey: TestApp) -> ConsoleClient:
 
 @pytest.mark.parametrize("path", ["/admin/applications", "/admin/applications/end"])
 def test_too_long_client_id_is_not_found(admin: ConsoleClient, path: str) -> None:
-    """A client id that is too long isn't found; truncated, it could match another client."""
+    """A client id that is too long isn't found. It isn't truncated, because it could then match another client."""
     page = admin.open(f"{path}?client_id={quote(LONG, safe='')}")
     assert (page.status, "application has this client ID" in page.html) == (404, True)
     page = admin.open(f"{path}?client_id={quote('https://client.example/' + 'x' * 2_000, safe='')}")

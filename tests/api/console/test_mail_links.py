@@ -64,7 +64,9 @@ def test_first_password_sends_no_email(latchkey: TestApp, box: Mailbox) -> None:
 
 @pytest.mark.parametrize("how", ["verify", "reset", "change_email"])
 def test_keys_from_before_the_first_verification_are_shown_as_revoked(latchkey: TestApp, how: str) -> None:
-    """Keys from before the first verification are rejected, and console, API and admin pages show them as revoked."""
+    """Keys that were created before the first verification are rejected, and console, API and admin pages show them as
+    revoked.
+    """
     account = new_account(verified=False)
     old = latchkey.key(account)
     squatter = log_in_as(latchkey, account)

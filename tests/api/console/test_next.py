@@ -34,6 +34,6 @@ def test_invalid_next_leads_to_the_keys(latchkey: TestApp, after: str) -> None:
 
 @pytest.mark.parametrize("after", ["/settings/usage", "/oauth/authorize?state=[", "/[", "/settings/keys?x=//["])
 def test_path_of_this_console_is_accepted(latchkey: TestApp, after: str) -> None:
-    """A `next` with a path of the console is accepted, with any characters after the path."""
+    """A `next` that begins with a path of the console is accepted, with any characters after the path."""
     account = new_account()
     assert log_in_as(latchkey, account).open(f"/login?next={quote(after, safe='')}").location == after

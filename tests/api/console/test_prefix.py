@@ -31,7 +31,9 @@ FORGED = {
 
 @dataclass
 class StagedGateway(Gateway):
-    """API Gateway's own domain: the path in the request context begins with the stage, that of the event doesn't."""
+    """API Gateway's own domain. The path in the request context begins with the stage, and the path of the event
+    doesn't.
+    """
 
     def _event(self, *request: Any) -> dict[str, Any]:
         event = super()._event(*request)
@@ -41,7 +43,7 @@ class StagedGateway(Gateway):
 
 @pytest.fixture(params=["configured", "from_context"])
 def staged(latchkey: TestApp, request: pytest.FixtureRequest) -> Any:
-    """A TestApp under `/api`, by its configured URL or by the request context of API Gateway."""
+    """A TestApp under `/api`. It knows this prefix from its configured URL or from API Gateway's request context."""
     latchkey.gateway = StagedGateway(app, domain=DOMAIN)
     url = f"{STAGED}/api" if request.param == "configured" else ""
     with settings.override(replace(settings.current(), public_url=url)):

@@ -53,7 +53,7 @@ def test_list_has_pages(latchkey: TestApp) -> None:
 
 
 def test_one_session_is_ended(latchkey: TestApp) -> None:
-    """A session that is ended stops with its next request; the others stay active, and Activity has the event."""
+    """A session that is ended is rejected at its next request. The others stay active, and Activity shows the event."""
     account = new_account()
     console, other = log_in_as(latchkey, account), log_in_as(latchkey, account)
     ended = f"{PLACE}/{other.session_id}/end"
@@ -109,5 +109,5 @@ def test_log_out_everywhere_ends_every_session(latchkey: TestApp) -> None:
     ],
 )
 def test_user_agent_is_shown_as_browser_and_system(header: str, expected: str) -> None:
-    """A User-Agent is shown as browser and system; an unknown one as an empty text."""
+    """A User-Agent is shown as browser and operating system, and an unknown User-Agent as an empty text."""
     assert user_agent.browser_and_system(header) == expected

@@ -48,7 +48,9 @@ def test_browser_that_signed_up_is_logged_in_and_redirected(latchkey: TestApp, b
 def test_path_after_sign_up_is_kept_completely_or_not_at_all(
     latchkey: TestApp, box: Mailbox, length: int, kept: bool
 ) -> None:
-    """A long authorization request continues after sign-up completely, or isn't kept."""
+    """After sign-up, a long authorization request continues completely. If it is too long to keep, it isn't continued
+    at all.
+    """
     begins, ends = "/oauth/authorize?client_id=app_1&state=", "&code_challenge=abc"
     after = begins + "s" * (length - len(begins) - len(ends)) + ends
     console = sign_up(latchkey, next=after)
@@ -56,7 +58,9 @@ def test_path_after_sign_up_is_kept_completely_or_not_at_all(
 
 
 def test_attacker_who_signed_up_with_an_address_has_no_working_password(latchkey: TestApp, box: Mailbox) -> None:
-    """If an attacker signed up with an address, its owner sets another password when confirming it."""
+    """If an attacker has signed up with an address, its owner sets a new password when confirming the address. The
+    attacker's password fails.
+    """
     attacker = sign_up(latchkey, name="Mallory", next="/oauth/authorize?client_id=app_evil")
     target = box.take_one().target
     owner = ConsoleClient(latchkey)
@@ -85,7 +89,7 @@ def test_link_alone_neither_logs_in_nor_confirms_in_another_browser(latchkey: Te
 
 
 def test_planted_browser_cookie_does_not_match(latchkey: TestApp, box: Mailbox) -> None:
-    """An empty browser cookie, or one with the stored digest, isn't accepted as that of the sign-up."""
+    """A link asks for a password in a browser whose sign-up cookie is missing, empty or forged."""
     sign_up(latchkey)
     target = box.take_one().target
     for cookies in ({}, {"__Host-latchkey-visit": ""}, {"__Host-latchkey-visit": "x" * 30}):
@@ -93,7 +97,9 @@ def test_planted_browser_cookie_does_not_match(latchkey: TestApp, box: Mailbox) 
 
 
 def test_second_link_reports_that_the_address_has_an_account(latchkey: TestApp, box: Mailbox) -> None:
-    """A second link for the same address says that it has an account, and changes nothing."""
+    """If two people sign up with one address and one confirms it, the other link only says that the address has an
+    account.
+    """
     first, by_first = sign_up(latchkey), box.take_one()
     second, by_second = sign_up(latchkey), box.take_one()
     assert second.submit(by_second.target).status == 303
@@ -102,7 +108,7 @@ def test_second_link_reports_that_the_address_has_an_account(latchkey: TestApp, 
 
 
 def test_sign_up_while_logged_in_ends_the_other_session(latchkey: TestApp, box: Mailbox) -> None:
-    """Signing up while logged in replaces the session by that of the new account."""
+    """Signing up while logged in to another account ends that account's session and starts one for the new account."""
     console = log_in_as(latchkey, new_account())
     before = console.session
     console.submit("/signup", email=ADA, name="Ada", password=PASSWORD)
@@ -189,7 +195,7 @@ def test_verification_in_a_session_keeps_it_and_ends_the_others(latchkey: TestAp
 
 
 def test_verification_without_a_session_discards_the_password_for_every_caller(latchkey: TestApp) -> None:
-    """Verifying an address outside of a session removes the password, whichever code does it."""
+    """`verify_email` removes the password of the account if it is called without a session."""
     account = new_account(verified=False)
     ticket = email_links.find_link(
         email_links.new_link(account.id, email_links.VERIFY_EMAIL, email=account.email, epoch=account.session_epoch),
@@ -242,7 +248,7 @@ def test_verification_emails_have_a_limit(latchkey: TestApp, box: Mailbox) -> No
 
 
 def test_new_account_of_a_deleted_address_keeps_its_usage(latchkey: TestApp) -> None:
-    """A new account with the address of a deleted one inherits its usage of the hour."""
+    """A new account with the address of a deleted account starts with the deleted account's usage of this hour."""
     used = 0
     for _ in range(3):
         account = new_account(email=ADA)
@@ -284,7 +290,7 @@ def test_no_page_claims_that_email_is_sent_where_none_is(latchkey: TestApp) -> N
 
 
 def test_sign_up_without_email_reads_the_same_for_known_and_new(latchkey: TestApp) -> None:
-    """If no email is configured, a sign-up with a known address reads like one with a new address."""
+    """If no email is configured, a sign-up gets the same response for a known address as for a new one."""
     new_account(email="known@example.com")
     texts = set()
     for email in ("known@example.com", "other@example.com"):

@@ -30,7 +30,9 @@ def busy(numbers: Numbers) -> Numbers:
 
 
 def by_key(page: Page) -> dict[str, int]:
-    """Return the requests of each key, by the end of its preview; those of deleted keys by their label."""
+    """Return the requests in each row, by the last four characters of the key preview or of the label
+    for deleted keys.
+    """
     rows = page.rows[[row[0] for row in page.rows].index("Name") + 1 :]
     return {row[0].split()[-1][-4:]: int(row[1].replace(",", "")) for row in rows}
 
@@ -43,7 +45,9 @@ def set_usage(
 
 
 def test_requests_are_shown_immediately(latchkey: TestApp) -> None:
-    """Admitted and rejected requests are shown immediately: against the quota, by hour, by day and by key."""
+    """Each admitted or rejected request is shown immediately, in the quota and in the figures by hour, by day and by
+    key.
+    """
     account = new_account()
     one, other = latchkey.key(account), latchkey.key(account)
     for key in (one, one, other):
@@ -80,7 +84,9 @@ def test_charts_have_24_hours_and_30_days(latchkey: TestApp) -> None:
 
 
 def test_tier_change_keeps_the_history_and_resets_this_hour(latchkey: TestApp) -> None:
-    """After a tier change the page shows the usage under the new quota, and keeps the history."""
+    """After a tier change this hour's usage is counted against the new quota, and the charts still show earlier
+    requests.
+    """
     account = new_account()
     key = latchkey.key(account)
     set_usage(latchkey, account, key, 900, refused=5)
@@ -114,7 +120,7 @@ def test_deleted_keys_are_counted_together(latchkey: TestApp) -> None:
 
 
 def test_unused_account_is_shown_how_to_start(latchkey: TestApp) -> None:
-    """The page of an unused account explains how to start instead of an empty chart."""
+    """The page of an account without requests explains how to start instead of showing an empty chart."""
     page = log_in_as(latchkey, new_account()).open("/settings/usage")
     assert "No requests in the last 30 days" in page.text
     assert "This hour 0 of 1,000" in page.text
