@@ -1,4 +1,4 @@
-"""Find accounts by id, by email address, and page by page."""
+"""Find accounts by id or by email address, and list them in pages."""
 
 from collections.abc import Iterator
 
@@ -9,8 +9,8 @@ from chalicelib.core import errors, ids
 from chalicelib.core.dynamodb import models
 
 NO_ACCOUNT = "acc_nobody"
-"""An id that no account has. It is read when no account is found, so that the time doesn't reveal whether one
-exists.
+"""An id that no account has. If no account has the requested email address, this id is read, so that the response time
+doesn't reveal it.
 """
 
 
@@ -26,7 +26,7 @@ def account_by_id(account_id: str) -> Account:
 def account_by_email(email: str) -> Account:
     """Return the account of an email address; raise NotFound when no account has it.
 
-    Both cases take two reads, so that the time doesn't reveal whether an account exists.
+    Two items are read in either case, so that the response time doesn't reveal whether an account exists.
     """
     claim = EmailClaim.found(claim_of(email))
     account = Account.found(claim.account_id if claim is not None else NO_ACCOUNT)
@@ -42,9 +42,10 @@ def newest_accounts(limit: int, *, before: str = "") -> Iterator[Account]:
 
 
 def accounts_by_email(prefix: str, limit: int, *, after: str = "") -> Iterator[Account]:
-    """Return up to `limit` accounts whose address begins with `prefix`, sorted by address, after the address `after`.
+    """Return up to `limit` accounts whose address begins with `prefix`, sorted by address.
 
-    They have only the attributes of the index: id, email, name, tier, status and creation time.
+    Only addresses that sort after `after` are returned. The accounts have only the attributes of the index: id, email,
+    name, tier, status and creation time.
     """
     first_claim = claim_prefix(prefix)
     # DynamoDB rejects a range whose end is before its start, or whose bounds are too long for a key.
