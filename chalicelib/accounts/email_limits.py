@@ -36,8 +36,8 @@ def admit_email(address: str, networks: tuple[str, ...], tier: EmailTier) -> boo
     requested.
     """
     try:
-        # Count by the widest network. A /48 contains 65,536 networks of size /64; counted by /64, it would get that
-        # many shares.
+        # Count by the widest network. A /48 contains 65,536 networks of size /64; if /64 were counted, it would get
+        # that many shares.
         admit(f"{_subject(address)}_{networks[-1]}", tier.share)
         count_address(address, tier)
     except Rejected:

@@ -102,8 +102,8 @@ def set_password(
 ) -> PendingTermination | None:
     """Consume a link to set the password, and end every session.
 
-    A link that was sent by email also verifies the address. Returns the termination to run: `chosen`, the user's
-    selection, or after a first verification that of everything created before.
+    A link that was sent by email also verifies the address. Returns the pending termination: after a first verification
+    it includes everything created earlier, otherwise it is `chosen`, what the user selected.
     """
     verification = _verification(account) if token.email is not None else []
     actions = [Account.password_hash.set(password_hash), *verification, Account.session_epoch.add(1)]
@@ -133,7 +133,7 @@ def change_email(token: OneTimeToken, account: Account, session: Session | None 
     """Consume a link to change the address; return the termination that a first verification starts.
 
     The browser must have a `session` of this account, which stays active. Otherwise an attacker could trick another
-    user into confirming their address for the attacker's account. Raises Conflict when another account already has it.
+    user into confirming their address for the attacker's account. Raises Conflict if the address has another account.
     """
     address, old = parse(str(token.email)), account.email
     if address.claim == old:
@@ -180,8 +180,8 @@ def change_email(token: OneTimeToken, account: Account, session: Session | None 
 def _verification(account: Account) -> list[Action]:
     """Return the changes of a first verification, or [] if the address was verified before.
 
-    They invalidate all earlier keys and grants, which an attacker may have created. Callers also raise the epoch, which
-    ends the sessions.
+    The changes invalidate all earlier keys and grants, which an attacker may have created. Callers also raise the
+    epoch, which ends the sessions.
     """
     if account.email_verified_at is not None:
         return []

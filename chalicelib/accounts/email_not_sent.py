@@ -1,4 +1,4 @@
-"""The error for a page that would otherwise tell the user to expect an email, when it couldn't be sent."""
+"""The error that a page shows if the user expects an email and it couldn't be sent."""
 
 from chalicelib.core import errors
 

@@ -53,7 +53,7 @@ def password_changed(account: Account, link: str) -> EmailMessage:
 
 
 def email_changed(account: Account, new_email: str) -> EmailMessage:
-    """Return the email to the old address that reports the new one. `account` is the account before the change."""
+    """Return the email that reports a new address to the old one. `account` still contains the old address."""
     new = new_email if account.is_verified else "another address"
     text = (
         f"{_greeting(account)}The email address of your {_PRODUCT} account was changed to {new}."

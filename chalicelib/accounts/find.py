@@ -10,7 +10,7 @@ from chalicelib.core.dynamodb import models
 
 NO_ACCOUNT = "acc_nobody"
 """An id that no account has. If no account has the requested email address, this id is read, so that the response time
-doesn't reveal it.
+doesn't reveal whether an account exists.
 """
 
 

@@ -29,7 +29,7 @@ AT_ONCE = 90
 
 
 class ByOwner(GlobalSecondaryIndex["OwnedClient"]):
-    """The clients of each account that registered them."""
+    """The clients that each account registered."""
 
     class Meta:
         index_name = "by_owner"
@@ -151,7 +151,7 @@ def _deactivate_missed(account_id: str, missed: list[OwnedClient]) -> None:
         return
     for first in range(0, len(missed), AT_ONCE):
         with models.ignore_condition_failure(), models.transaction() as write:
-            # This check fails if the account was reinstated concurrently; its clients are active again.
+            # This check fails if the account was reinstated concurrently, because its clients are active again then.
             write.condition_check(Account, account_id, condition=Account.status == account.status)
             _add_clients(write, missed[first : first + AT_ONCE], account.status)
 
@@ -165,6 +165,5 @@ def _users(client_id: str, after: str | None) -> Iterator[tuple[str, str]]:
 
 
 def _mark_all(account_ids: set[str]) -> bool:
-    # The set is built completely before the search, so that a failure doesn't prevent the marks of the remaining
-    # accounts.
+    # Build the whole set before it is searched. Otherwise one failed mark would prevent the remaining ones.
     return False not in {stale_marks.mark(account_id) for account_id in account_ids}

@@ -2,7 +2,7 @@
 
 The user who signed up may not own the address. Therefore the account, the email claim and the session are created only
 when the link in the email is used. The password from the sign-up is kept only if the link is opened in the browser that
-signed up, because in another browser it may be another user.
+signed up, because another browser may be that of another user.
 """
 
 import hmac
@@ -93,7 +93,7 @@ def make_account(token: OneTimeToken, *, name: str, password_hash: str) -> Accou
     try:
         create.store(account, consume)
     except errors.Conflict as error:
-        # If the token was used as well, a concurrent request with the same token created that account.
+        # If the token was consumed too, a concurrent request with the same token has created the account.
         cause = error.__cause__
         if (
             isinstance(cause, TransactWriteError)

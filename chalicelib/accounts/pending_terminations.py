@@ -78,7 +78,7 @@ def is_first_run(pending: PendingTermination) -> bool:
 
 
 def save_progress(pending: PendingTermination, *, is_finished: bool) -> None:
-    """Save the progress after a batch. Delete the termination if it is finished and every index is up to date."""
+    """Save the progress after a batch. Delete the termination if it is finished and `SETTLED_MS` have passed."""
     if not is_finished or clock.now_ms() - pending.began_at < SETTLED_MS:
         _save(pending)
         return

@@ -1,7 +1,7 @@
 """Sign up, and request a password reset. Neither the response nor its time reveals whether an account has the address.
 
-In both cases the same calls are made. Only the text of the email differs, and only the owner of the address receives
-it. If email isn't configured, the account is created immediately, because no address can be verified.
+With and without an account, the same calls are made. Only the text of the email differs, and only the owner of the
+address receives it. If email isn't configured, the account is created immediately, because no address can be verified.
 """
 
 from contextlib import suppress
@@ -109,7 +109,7 @@ def request_password_reset(*, email: str, caller: Caller, base_url: str) -> None
 
 
 def _create_now(address: Address, name: str, password_hash: str) -> None:
-    # If an account exists, the page doesn't reveal it. A later log-in does, which can't be avoided without email.
+    # If an account exists, the page doesn't reveal it. A later log-in reveals it, which can't be avoided without email.
     with suppress(errors.Conflict):
         create.create_account(email=address.mailbox, name=name, tier=FREE, password_hash=password_hash)
 

@@ -1,6 +1,4 @@
-"""Accounts with an unverified email address can't give access to themselves: they can't have keys, webhooks,
-applications or consents.
-"""
+"""An account with an unverified email address can't have keys, webhooks, applications or consents."""
 
 from chalicelib.accounts import email_sender
 from chalicelib.accounts.tables import Account

@@ -1,6 +1,6 @@
 """The clock.
 
-Only this module reads the time. Times are integers in UTC since the epoch; a name ends in their unit, `_ms` or `_s`.
+Only this module reads the time. Times are integers in UTC since the epoch; names end in the unit, `_ms` or `_s`.
 """
 
 import time

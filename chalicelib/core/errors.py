@@ -39,7 +39,8 @@ class InvalidRequest(LatchkeyError):
 class Unauthorized(LatchkeyError):
     """The request has no valid credential.
 
-    The middleware adds the WWW-Authenticate challenge (RFC 6750 §3), because it contains the request's URL.
+    The middleware adds the WWW-Authenticate challenge (RFC 6750 §3), because only the middleware knows the request's
+    URL.
     """
 
     status = 401

@@ -62,7 +62,7 @@ class ResponseStream:
         return len(self._buffer) - self._position
 
     def read_until(self, mark: bytes, most: int) -> bytes:
-        """Return the bytes before the next `mark`, and skip the mark. Raises Malformed if they exceed `most`."""
+        """Return the bytes before the next `mark`, and skip the mark. Raises Malformed if they are more than `most`."""
         searched = self._position
         while (end := self._buffer.find(mark, searched)) < 0:
             if self.unread - len(mark) >= most:
@@ -121,7 +121,7 @@ def read_head(stream: ResponseStream, method: str = "GET") -> Head:
         head = _parse_head(stream.read_fields(b"\r\n\r\n"), method)
         if head.status >= 200:
             return head
-        # An interim response has no body; the final one follows it (RFC 9110 §15.2). No upgrade was requested.
+        # An interim response precedes the final one (RFC 9110 §15.2). 101 is an error: no upgrade was requested.
         if head.status == 101:
             raise Malformed("an upgrade that was not requested")
 

@@ -32,9 +32,7 @@ def new(prefix: str) -> str:
 
 
 def first_at(prefix: str, at_ms: int) -> str:
-    """Return a string that sorts between ids with this prefix: after all created before `at_ms`, and before all later
-    ones.
-    """
+    """Return a string that sorts after all ids with `prefix` created before `at_ms`, and before all later ones."""
     return f"{prefix}_{randomness.to_base62(at_ms, 8)}"
 
 

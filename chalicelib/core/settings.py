@@ -47,7 +47,7 @@ class Settings:
     Only with `open` is the URL of a client metadata document also accepted as a client id.
     """
     mail_from: str = ""
-    """The verified address from which Amazon SES sends emails. If empty, none are sent, and addresses needn't be
+    """The verified address from which Amazon SES sends emails. If empty, no emails are sent, and addresses needn't be
     verified.
     """
     mail_folder: str = ""
@@ -57,14 +57,14 @@ class Settings:
     events_kept_days: int = 90
     """The number of days for which the events of an account are stored."""
     log_in_attempts_per_email: int = 20
-    """The number of log-in attempts per hour for one email address, whether or not an account has it."""
+    """The number of log-in attempts per hour for one email address, whether or not an account has this address."""
     log_in_attempts_per_network: int = 300
     """The number of log-in attempts per hour from one IPv4 address or IPv6 /64."""
     wire: str = "lean"
     """The DynamoDB client: `lean`, or `botocore`, which takes several times as much CPU time but supports HTTP proxies.
     """
     log_level: str = "INFO"
-    """The lowest log level of which lines are written."""
+    """The lowest level of log lines that are written."""
     security_contact: str = ""
     """The contact in /.well-known/security.txt (RFC 9116): an email address or a URI."""
 
@@ -86,7 +86,7 @@ class Settings:
         return self.events_kept_days * DAY_S
 
     def table(self, name: str) -> str:
-        """Return the full name of a table, with the stage."""
+        """Return the full name of a table, which includes the stage."""
         return f"latchkey-{self.stage}-{name}"
 
 

@@ -13,8 +13,8 @@ Resolve = Callable[[str, int], Iterable[str]]
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _6TO4 = ipaddress.ip_network("2002::/16")
 _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
-"""The range of global unicast addresses. Python also considers some addresses outside of it global: old formats with an
-embedded IPv4 address.
+"""The range of global unicast addresses. Python also considers some addresses outside this range global: old formats
+with an embedded IPv4 address.
 """
 
 
@@ -67,7 +67,7 @@ def is_loopback_url(url: str) -> bool:
 def resolve_within(host: str, port: int, resolver: Resolve, within_s: float) -> list[str] | None:
     """Return the addresses of a host name, or None if the resolver takes longer than `within_s`.
 
-    The operating system's resolver has no timeout. It runs in a thread, which isn't waited for any longer then.
+    The operating system's resolver has no timeout. It runs in a thread that is abandoned when the time is over.
     """
     results: list[list[str]] = []
 

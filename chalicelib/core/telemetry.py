@@ -110,7 +110,7 @@ def log_metrics(event: str, metrics: Mapping[str, int], **facts: object) -> None
 def count(metric: str, **facts: str) -> None:
     """Increase `metric` by one. This makes no network call.
 
-    The request's log line contains the count. If there are further fields, it is logged in a separate line.
+    The request's log line contains the count. If there are further fields, the count is logged in a separate line.
     """
     request = _collected_metrics.get()
     if request is None or facts:
@@ -121,7 +121,7 @@ def count(metric: str, **facts: str) -> None:
 
 @contextmanager
 def collect_metrics(metrics: dict[str, int]) -> Iterator[None]:
-    """Collect in `metrics` what is counted in a `with` block. The caller logs it."""
+    """Collect the metrics that are counted in a `with` block in the mapping `metrics`. The caller logs them."""
     token = _collected_metrics.set(metrics)
     try:
         yield

@@ -69,9 +69,8 @@ def creator_is_unchanged(creator: Principal) -> Condition:
     """Return the condition on the account under which a `creator` may create a key: the creator's own expiry is
     unchanged.
 
-    Thus the creation fails if the creator was concurrently rotated or revoked, its session ended, or the email address
-    verified for the first time. The `creator` may have been verified before such a change, and then lacks the new
-    expiry.
+    Thus the creation fails if the creator was concurrently rotated or revoked, its session ended, or the account's
+    email address was verified for the first time. The `creator` was verified earlier, so it doesn't show such a change.
     """
     since = Account.credentials_since
     condition: Condition = since.does_not_exist() | (since <= creator.verified_at_ms)

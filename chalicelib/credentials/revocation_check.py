@@ -20,7 +20,7 @@ from chalicelib.limits.stale_marks import CLOCK_SKEW_S
 
 CACHED_MAX = 4_096
 PRESENTED_MS = 60_000
-"""How long a principal is cached whose secret another service sent to this API for verification."""
+"""If another service sends a secret to this API for verification, the principal is cached for this long."""
 ROUNDS_MAX = 40
 """Maximum number of times that one request verifies its credential. Each change of the account may require one more;
 revoking all 20 keys in the console makes 20 changes.
@@ -56,7 +56,7 @@ def newest_of(cached: Principal) -> Principal:
 
 
 def admit_presented(secret: str, resource: str) -> tuple[Principal, Allowance]:
-    """Admit and count one request that a caller sent to another service, with the `secret` that this service passes on.
+    """Admit and count one request that a caller sent to another service. `secret` is the credential in that request.
 
     The principal is cached for 60 s; if the account changes in this time, it is verified again. Raises Unauthorized
     when the secret is invalid, and all errors of `admit_caller`.
@@ -118,7 +118,8 @@ def _record_thresholds(principal: Principal, left: Allowance, use: Use) -> None:
     from chalicelib.events import actors, quota
 
     hour = left.quota_resets_ms // 1000 - clock.HOUR_S
-    # Without a network, the request comes from a service that verifies a secret, so its address isn't the caller's.
+    # Without a network, the request is from a service that verifies a secret, so its IP address isn't that of the
+    # caller.
     ip = actors.current().ip if use.network else ""
     for name in left.crossed:
         used = left.limit - left.remaining

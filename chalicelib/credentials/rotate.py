@@ -73,7 +73,8 @@ def _replace(
         made_by=creator.credential_id,
     )
     now_ms = clock.now_ms()
-    # Without a grace period, the old key expires some seconds ago, so that it is also expired by a clock that is slow.
+    # Without a grace period, the expiry of the old key is some seconds ago, so that even a slow clock considers it
+    # expired.
     retires_at = now_ms + (grace_s if grace_s > 0 else -stale_marks.CLOCK_SKEW_S) * 1000
     if key.retires_at is not None:
         retires_at = min(retires_at, key.retires_at)
@@ -104,7 +105,9 @@ def _replace(
 
 
 def _may_be_rotated(key: Credential, now_ms: int) -> Condition:
-    """Return the condition under which a key may be rotated: it is active, and its successor and predecessor aren't."""
+    """Return the condition under which a key may be rotated: it is active, but neither its successor nor its
+    predecessor is.
+    """
     # The expiry of the successor was computed from `retires_at`, so `retires_at` must be unchanged.
     grace = Credential.retires_at
     is_active = (

@@ -35,7 +35,7 @@ class Advice:
 def advise(
     held: Iterable[str], used: Used, by_route: Mapping[str, Iterable[str]], *, age_s: int, rotated: bool
 ) -> Advice:
-    """Return which of a key's scopes it has used and which not.
+    """Return which of a key's scopes the key has used, and which it hasn't.
 
     `held` are the scopes of the key, and `by_route` maps each route to the scopes that it requires. `rotated` means
     that the key replaced another one.

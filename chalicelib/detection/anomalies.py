@@ -21,11 +21,12 @@ REJECTIONS = "many_refusals"
 PAST_S = 30 * DAY_S
 """The length of the history. Counters are stored for 31 days."""
 AGE_MIN_S = 2 * DAY_S
-"""A credential whose first use is more recent has no findings, because everything that it does is new."""
+"""A credential whose first use is more recent than this has no findings, because everything that it does is new."""
 TRAFFIC_SETTLES_S = 7 * DAY_S
 """The minimum length of the history for findings about traffic. A week includes a weekend."""
 NETWORKS_SETTLE_S = 3 * DAY_S
-"""How long after the first use of a credential new networks aren't reported, because it may still be being deployed."""
+"""For this long after the first use of a credential, new networks aren't reported, because its deployment may continue.
+"""
 ACTIVE_HOURS_MIN = 24
 """The minimum number of hours with requests in the history. A job that ran only twice has no usual number of requests.
 """
@@ -41,7 +42,7 @@ extreme deviation.
 MAD_TO_SIGMA = 1.4826
 """The factor by which the standard deviation of a normal distribution exceeds its median absolute deviation."""
 ABOVE_MAXIMUM = 2.0
-"""An hour is unusual only if it exceeds the maximum at this time of day, weekends included, by more than this factor.
+"""Traffic is unusual only if it exceeds the maximum at this time of day, weekends included, by more than this factor.
 """
 RARE_ABOVE_MAXIMUM = 4.0
 """The same factor for a credential that is rarely used at this time of day. It applies to the maximum of all hours."""
@@ -129,7 +130,7 @@ def _robust_z(compared: list[int], count: int) -> float:
 
 
 def _time_of_day_distance_s(at: int, hour: int) -> int:
-    """Return the distance between two times of day in seconds. It may include midnight."""
+    """Return the distance in seconds between two times of day. Between 23:00 and 1:00 it is two hours."""
     ahead = (at - hour) % DAY_S
     return min(ahead, DAY_S - ahead)
 

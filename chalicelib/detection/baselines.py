@@ -1,7 +1,7 @@
 """Store a profile of each account between two hourly runs, so that most runs read one small item instead of 30 days.
 
 A full check takes about 90 read units. It is made once a day, and also if recent hours contain a network that isn't in
-the profile, many failures, or more than twice the maximum of a credential around this time of day.
+the profile, many failures, or more than twice the maximum number of requests of a credential around this time of day.
 """
 
 from dataclasses import dataclass, field
@@ -42,7 +42,7 @@ EMPTY = Profile()
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """How far the hourly runs have got with all accounts."""
+    """The progress of the hourly runs through all accounts."""
 
     after: str = ""
     """The id of the last account that an interrupted run checked; "" if the last run was complete."""
@@ -68,14 +68,14 @@ def read_profile(account_id: str) -> Profile:
 
 
 def read_cursor() -> Cursor:
-    """Read how far the hourly runs have got."""
+    """Read the progress of the hourly runs."""
     request = {"TableName": settings.current().table(TABLE), "Key": {"account_id": {"S": CURSOR}}}
     item = dynamodb.call("GetItem", request).get("Item", {})
     return Cursor(item.get("after", {"S": ""})["S"], int(item["since"]["N"]) if "since" in item else None)
 
 
 def save_cursor(cursor: Cursor) -> None:
-    """Store how far a run has got."""
+    """Store the progress of a run."""
     item = {"account_id": {"S": CURSOR}, "after": {"S": cursor.after}, "since": {"N": str(cursor.since)}}
     dynamodb.call("PutItem", {"TableName": settings.current().table(TABLE), "Item": item})
 

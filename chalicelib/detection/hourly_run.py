@@ -2,8 +2,8 @@
 
 A run pages through all accounts and reads the counters of two hours in batches of a hundred items. Only accounts with
 requests cost more than that (see `baselines`). If an account can't be checked, the run continues with the others. If a
-run is interrupted, the next one starts with the remaining accounts, and again checks the hours that not every account
-was checked for.
+run is interrupted, the next one starts with the remaining accounts. It also repeats the hours in which not every
+account was checked.
 """
 
 from collections.abc import Callable, Iterable, Iterator

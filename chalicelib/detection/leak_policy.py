@@ -59,7 +59,10 @@ def act(account_id: str, key_id: str, *, policy: str | None = None, why: str) ->
 
 
 def apply(key: Credential, policy: str) -> Outcome:
-    """Apply a policy to a key. A key without the scope `read` is revoked where others are reduced to that scope."""
+    """Apply a policy to a key.
+
+    If the policy is to keep only the scope `read` and the key lacks it, the key is revoked.
+    """
     if not key.is_live():
         return Outcome(REPORTED if key.revoked_at is None else REVOKED, changed=False)
     if policy == TELL:
@@ -70,7 +73,7 @@ def apply(key: Credential, policy: str) -> Outcome:
         else:
             outcome = Outcome(REVOKED, revoke.revoke_key(key))
     if outcome.changed:
-        # If this fails, `mark` counts and logs it, and the consumer of the event stream sets the mark later.
+        # If this fails, `mark` counts and logs the failure, and the consumer of the event stream sets the mark later.
         stale_marks.mark(key.account_id)
     return outcome
 

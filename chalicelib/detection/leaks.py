@@ -30,7 +30,7 @@ URL_MAX, SOURCE_MAX = 2_000, 100
 """The maximum lengths of the URL and the source in events and emails; longer ones are truncated."""
 REPEATED_WITHIN_MS = clock.DAY_S * 1000
 """A sender repeats a report that got no 200 response. If the first report revoked the credential but recorded no leak,
-a repeated report within this time records the revocation as its own.
+a repeated report within this time is treated as the one that revoked it.
 """
 MOMENT_MS, MOMENT_EVENTS = 100, 10
 """To find the event of a revocation, this many events are read: the last ones up to this many milliseconds after it."""

@@ -99,8 +99,8 @@ SUBJECTS = {
 """
 
 NEVER_BY_ACCOUNT = frozenset({ACCOUNT_CREATED, STANDING_CHANGED})
-"""Types that an account never causes itself: it doesn't exist before sign-up, and only administrators change tier or
-status.
+"""Types of events that an account never causes itself: sign-up precedes the account, and only administrators change
+tier or status.
 """
 BY_CLIENT_DELETION = frozenset({GRANT_REVOKED, TOKEN_REVOKED, CONSENT_WITHDRAWN})
 """Types that are recorded for other accounts when a client that they had authorized is deleted."""

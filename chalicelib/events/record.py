@@ -101,7 +101,7 @@ def render(event: Event) -> dict[str, Any]:
 
 
 def redacted(data: dict[str, Any]) -> dict[str, Any]:
-    """Return the data of an event from `render_unredacted` without what `render` omits."""
+    """Redact the result of `render_unredacted` in the same way as `render` does."""
     instead = _other_role(str(data.get("type")), str(data.get("actor")), data.get("reason"))
     return data if instead is None else {**data, **_role_only(instead)}
 

@@ -27,8 +27,8 @@ CLAIM_TTL_S = 60
 killed.
 """
 ANSWER_BYTES_MAX = 100_000
-"""The maximum size of a stored response in bytes. DynamoDB limits an item to 400 KB. Only a webhook delivery with
-twenty long responses comes close.
+"""The maximum size of a stored response in bytes. DynamoDB limits an item to 400 KB. Only the response about a webhook
+delivery with twenty long responses comes close to the maximum.
 """
 _PURPOSE = "latchkey answer under an Idempotency-Key, version 1"
 
@@ -165,7 +165,7 @@ class IdempotentRequest:
 
 @dataclass(frozen=True, slots=True)
 class Recording(Generic[T]):
-    """An idempotent request, and a function that renders its response from the T that a transaction creates."""
+    """An idempotent request, and a function that renders its response from the created resource of type T."""
 
     once: IdempotentRequest
     render: Callable[[T], StoredResponse]

@@ -14,7 +14,7 @@ class IdempotencyRecord(models.Table):
     digest = UnicodeAttribute(hash_key=True)
     kind = UnicodeAttribute(default="repeat")
     account_id = UnicodeAttribute()
-    # An HMAC of the query and the body. If a request with the same key has another one, it is rejected.
+    # An HMAC of the query and the body. A request with the same key but another HMAC is rejected.
     fingerprint = UnicodeAttribute()
     # The id of the created resource. It is also available to another credential of the lineage, which can't decrypt the
     # response.

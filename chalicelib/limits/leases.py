@@ -1,10 +1,10 @@
 """Leases: admit several requests with one write, for an account without an hourly quota that sends many requests.
 
-The write reserves admissions, and this process then admits requests from memory until the lease is spent. A lease has
-at most a tenth of the requests that the process admitted in the last burst window. It expires after one second, or when
-its window ends. Unspent admissions are lost, and the next write subtracts them from the usage. All leases of a window
-together have at most a tenth of the burst limit, and none is granted above 80 % of that limit. Thus a client that stays
-below 80 % is never rejected because of unspent admissions.
+The write reserves admissions, and this process then admits requests from memory until the lease is spent. A lease
+contains at most a tenth as many admissions as the process made in the last burst window. It expires after one second,
+or when its window ends. Unspent admissions are lost, and the next write subtracts them from the usage. All leases of a
+window together contain at most a tenth of the burst limit, and none is granted above 80 % of that limit. Thus a client
+that stays below 80 % is never rejected because of unspent admissions.
 """
 
 from dataclasses import dataclass, field
@@ -35,12 +35,12 @@ class Reservation:
 SINGLE = Reservation(1)
 
 _Key = tuple[tuple[str, int], str | None]
-"""The key of a counter item, and the name of a counter in it. Each key has its own leases."""
+"""The key of a counter item, and the name of a counter in it. Each counter has its own lease."""
 
 
 @dataclass(slots=True)
 class _Caller:
-    """The state of one caller in this process: how many requests it admitted in this window and the last, and the
+    """The state of one caller in this process: the numbers of requests admitted in this window and the last, and the
     lease.
     """
 

@@ -1,4 +1,4 @@
-"""This process's cache of the counter items. It allows repeated rejections without a call.
+"""This process's cache of the counter items, by which it repeats rejections without a call.
 
 It also contains the names of old burst counters, which the next write removes. No request is admitted because of a
 cached value.
@@ -34,7 +34,7 @@ class CachedItem:
         return counter in self.counters or len(self.counters) < COUNTERS_MAX
 
     def quota_is_exhausted(self, now_ms: int) -> bool:
-        """Return whether the quota was exhausted in the last 10 s.
+        """Return whether the quota was found exhausted in the last 10 s.
 
         If the clock is set back, this doesn't last longer.
         """

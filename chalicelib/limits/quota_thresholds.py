@@ -1,4 +1,4 @@
-"""The two thresholds at which an account is notified: 80 % of its quota are used, or all of it."""
+"""The two thresholds at which an account is notified: when 80 % of its hourly quota is used, and when all of it is."""
 
 from chalicelib.limits.tiers import Tier
 

@@ -2,8 +2,8 @@
 
 The write of an admission also records usage that this process hasn't seen on the item yet. Usually there is none. The
 item must stay under 1 KB, so each kind of usage has a size limit, and an attribute records when the limit was exceeded.
-No address is stored: a network is stored as a hash of the network and the counter. The hash hides addresses from a
-casual reader, but somebody who can read the table could find them by hashing every network.
+No address is stored: a network is stored as a hash of the network and the counter. The hash hides networks from a
+casual reader, but somebody who can read the table could find them by hashing every possible network.
 """
 
 import base64

@@ -1,7 +1,7 @@
 """Invalidation marks. They make every change effective at the next request, although API Gateway caches policies for
 300 s.
 
-A change is committed first, and then sets the mark on the counter items, which the next admission writes anyway. A mark
+After a change has been committed, the mark is set on the counter items, which the next admission writes anyway. A mark
 only ever increases, even if the clocks of functions differ. Therefore a verification that starts after reading a mark
 may use the mark's value as its own time.
 """
@@ -64,7 +64,7 @@ def _raise_mark(subject: str, tier: Tier, hour: int, now_ms: int) -> None:
         },
     }
     try:
-        # The condition prevents that this write lowers a mark from a faster clock.
+        # With this condition, the write never lowers a mark that a faster clock has set.
         dynamodb.call(
             "UpdateItem",
             request

@@ -28,7 +28,7 @@ DEVICE_STARTS = Tier("device-starts", 300, 20, kept_s=2 * 3_600)
 DOCUMENT_FETCHES = Tier("document-fetches", 60, 10, kept_s=2 * 3_600)
 """Client metadata documents that the service fetches per hour because of requests from one network."""
 WEBHOOK_TESTS = Tier("webhook-tests", 60, 20, kept_s=2 * 3_600)
-"""Manual webhook tests and resends per hour, for one account and for one network. Each occupies a function."""
+"""Manual webhook tests and resends per hour, for one account and for one network. Each occupies a Lambda function."""
 
 
 def hourly(name: str, attempts: int) -> Tier:
@@ -37,22 +37,22 @@ def hourly(name: str, attempts: int) -> Tier:
 
 
 SIGN_UPS = hourly("sign-ups", 30)
-"""Sign-ups per hour from one network. Each takes a password hash, and sends an email or creates an account."""
+"""Sign-ups per hour from one network. Each computes a password hash, and sends an email or creates an account."""
 
 
 class EmailTier(NamedTuple):
     """The number of emails of one kind that may be requested per hour. There is a limit for each kind of requester."""
 
     own: Tier
-    """Emails requested by the account's own user, who is logged in or uses a device on which the account has logged in.
+    """Emails that the account's own user requests: logged in, or on a device on which the account has logged in before.
     Anonymous callers can't exhaust this limit.
     """
     share: Tier
-    """Emails to one address requested by anonymous callers from one network."""
+    """Emails to one address that anonymous callers from one network request."""
     address: Tier
-    """Emails to one address requested by all anonymous callers, so that nobody can flood a mailbox."""
+    """Emails to one address that all anonymous callers together request. This protects the mailbox from a flood."""
     network: Tier
-    """Emails to any address requested by anonymous callers from one network."""
+    """Emails to any address that anonymous callers from one network request."""
 
 
 def _mails(kind: str) -> EmailTier:
@@ -65,8 +65,8 @@ def _mails(kind: str) -> EmailTier:
 
 
 # Each kind of email has its own tier, so that anonymous sign-ups can't exhaust the emails that reset a password.
-# Anonymous callers on many networks can together exhaust the limit of an address. But then its owner has received
-# emails, whose links work for an hour.
+# Anonymous callers on many networks can together exhaust the limit of an address. But then the owner of the address has
+# received emails whose links work for an hour.
 VERIFICATION_EMAILS = _mails("verification")
 REGISTERED_ADDRESS_EMAILS = _mails("known-address")
 RESET_EMAILS = _mails("reset")

@@ -45,11 +45,11 @@ class RetryPolicy:
 
 
 FAIL_FAST = RetryPolicy(unavailable=2, throttled=1, conflict=6)
-"""The policy for admissions. Throttling of a counter isn't retried: the request is rejected, and a retry would only
-delay the response.
+"""The policy for admissions and other calls that must not delay a response. A throttled call isn't retried: if a
+counter is throttled, the request is rejected.
 """
 PERSISTENT = RetryPolicy(unavailable=3, throttled=6, conflict=12)
-"""The policy for all calls except admissions."""
+"""The policy for all other calls. Their callers wait while the calls are retried."""
 
 
 def call(operation: str, request: Mapping[str, Any], policy: RetryPolicy = PERSISTENT) -> Json:

@@ -32,7 +32,7 @@ class Failed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A function that calls one DynamoDB endpoint. Any number of threads can use it."""
+    """An object that sends calls to one DynamoDB endpoint. Any number of threads can use it."""
 
     place: endpoint.Endpoint
     send: Callable[[bytes], HttpResponse]
@@ -78,7 +78,7 @@ def decode(response: HttpResponse) -> Json:
 def _parse_error(response: HttpResponse) -> Json:
     """Return an error in botocore's format.
 
-    If the body isn't JSON, as from a proxy, the HTTP status is used as the code.
+    If the body isn't JSON, for example from a proxy, the status is used as the code.
     """
     try:
         parsed = _parse(response.body)

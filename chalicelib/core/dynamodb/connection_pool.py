@@ -1,8 +1,8 @@
 """A pool of kept-alive connections to one server. Any number of threads can use it.
 
 A request is sent with one write, so that neither Nagle's algorithm nor a second packet delays it; `http_response` reads
-the response. If the server closed an idle connection, this is detected before use. That isn't possible after a frozen
-function resumes, so if a reused connection fails, all idle connections are closed.
+the response. A connection that the server closed while it was idle is usually detected before use. After a frozen
+function resumes, dead connections can't be detected; therefore, if a reused connection fails, all idle ones are closed.
 """
 
 import select
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 IDLE_MAX = 50
 IDLE_FOR_MS = 20_000
-"""A connection that has been idle for longer isn't reused: servers and middleboxes drop idle connections silently."""
+"""A connection that has been idle for longer than this isn't reused, because servers and middleboxes drop idle
+connections silently.
+"""
 
 
 class NoResponse(Exception):
@@ -120,7 +122,7 @@ class ConnectionPool:
         return connection
 
     def _connect(self, until_ns: int) -> socket.socket:
-        """Connect to the first address of the host name that accepts, within one timeout for all addresses."""
+        """Connect to the first address of the host name that accepts a connection. One timeout covers all addresses."""
         host, port = self._address
         failed: OSError | None = None
         for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):

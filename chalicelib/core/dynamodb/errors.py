@@ -89,7 +89,7 @@ def is_outage(error: BaseException | None) -> bool:
 
 
 def classify_error(response: Any) -> DynamoDBError:
-    """Return the typed error for an error response in botocore's form."""
+    """Return the typed error for an error response in botocore's format."""
     code = response.get("Error", {}).get("Code", "")
     message = response.get("Error", {}).get("Message", "")
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)

@@ -51,7 +51,7 @@ class Integer(Attribute[int]):
 
 
 class DeleteAt(Integer):
-    """The epoch second after which DynamoDB may delete an item. It deletes late, so code compares the time too."""
+    """The epoch second after which an item may be deleted. DynamoDB deletes late, so code compares the time too."""
 
 
 class Table(Model):
@@ -106,7 +106,7 @@ class Table(Model):
 
     @classmethod
     def found(cls, hash_key: Any, range_key: Any = None) -> Self | None:
-        """Return the item with this key by a consistent read. None means that no item has it or that it is invalid."""
+        """Return the item with this key by a consistent read, or None if no item has it or the key is invalid."""
         if not (can_be_hash_key(hash_key) and can_be_range_key(range_key)):
             return None
         try:
