@@ -23,7 +23,7 @@ class Hour:
     denials: int = 0
     rejections: int = 0
     networks: frozenset[str] = frozenset()
-    """Keyed hashes of the networks, which tell networks apart without revealing addresses."""
+    """Hashes of the networks, which distinguish networks without containing their addresses."""
     networks_missed: bool = False
     """Whether a network of the account wasn't recorded in this hour, so that `networks` may be incomplete."""
 
