@@ -36,7 +36,7 @@ def account_by_email(email: str) -> Account:
 
 
 def newest_accounts(limit: int, *, before: str = "") -> Iterator[Account]:
-    """Return up to `limit` accounts older than the id `before` ("" for the newest), newest first."""
+    """Yield up to `limit` accounts, newest first. If `before` is given, only accounts with a smaller id are yielded."""
     older = Account.id < before if before else None
     yield from Account.directory.query(LISTED, older, scan_index_forward=False, limit=limit)
 
@@ -55,6 +55,9 @@ def accounts_by_email(prefix: str, limit: int, *, after: str = "") -> Iterator[A
 
 
 def accounts_after(account_id: str, limit: int | None) -> Iterator[Account]:
-    """Return up to `limit` accounts (None: all) after the id `account_id` ("" for the oldest), oldest first."""
+    """Yield up to `limit` accounts, oldest first. If `limit` is None, yield all.
+
+    If `account_id` is given, only accounts with a greater id are yielded.
+    """
     newer = Account.id > account_id if account_id else None
     yield from Account.directory.query(LISTED, newer, limit=limit)

@@ -152,7 +152,7 @@ def _dates(text: str) -> Iterator[Any]:
 
 
 def _repeats(text: str) -> Iterator[tuple[int, int]]:
-    """Yield each prefix of `text` that consists of a repeated part, as the length of the prefix and that of the part.
+    """Yield each prefix of `text` that repeats a part, as the length of the prefix and the length of the part.
 
     This takes one pass with the prefix function of Knuth, Morris and Pratt.
     """

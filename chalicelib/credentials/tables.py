@@ -103,5 +103,5 @@ class Credential(models.Table):
         return self.unusual if is_recent else None
 
     def is_live(self) -> bool:
-        """Return whether the credential was neither revoked nor expired when it was read."""
+        """Return whether the credential hasn't expired, and wasn't revoked when it was read."""
         return self.revoked_at is None and (self.ends_at is None or self.ends_at > clock.now_ms())

@@ -116,7 +116,7 @@ def _lineage(credential: dict[str, Any]) -> str:
 def _is_valid_at(credential: dict[str, Any], resource: str) -> bool:
     """Return whether a resource accepts the credential.
 
-    Every resource accepts a key; a token lists its own resources.
+    Every resource accepts a key. An access token is accepted only by the resources that it lists.
     """
     if not resource:
         return bool(credential.get("for_this_api", {"BOOL": True})["BOOL"])

@@ -68,10 +68,7 @@ _callers: ProcessCache[_Key, _Caller] = ProcessCache("limits.leases", CALLERS_MA
 
 
 def spend(window: Window, counter: str | None, verified_at_ms: int) -> int | None:
-    """Spend one admission of the lease; return the usage of the burst window after it.
-
-    None if there is no valid lease.
-    """
+    """Spend one admission of the lease; return the usage of the burst window after it, or None if no lease is valid."""
     caller = _callers.get((window.item_key, counter))
     if caller is None or caller.slot_start != window.slot_start or not caller.is_usable(verified_at_ms, window.now_ms):
         return None
