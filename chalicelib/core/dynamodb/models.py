@@ -51,7 +51,7 @@ class Integer(Attribute[int]):
 
 
 class DeleteAt(Integer):
-    """The epoch second after which an item may be deleted. DynamoDB deletes late, so code compares the time too."""
+    """The epoch second after which DynamoDB may delete an item, later: code must compare the time itself."""
 
 
 class Table(Model):
