@@ -13,7 +13,7 @@ from chalicelib.limits.tiers import Tier
 
 
 def rename(account_id: str, name: str) -> Account:
-    """Set the name of an account. No credential depends on the name, so nothing is marked as stale."""
+    """Set the name of an account. No credential depends on the name, so no cached authorization is invalidated."""
     with models.raise_on_condition_failure(errors.NotFound("There is no such user.")), models.transaction() as write:
         # Without the condition, the update would recreate a deleted account.
         write.update(Account(account_id), actions=[Account.name.set(name)], condition=Account.listed.exists())
@@ -27,8 +27,9 @@ def set_tier_and_status(
     """Set the tier and the status (`active` or `suspended`) of an account; None keeps the current value.
 
     A change of status also activates or deactivates the account's OAuth clients. The event records `actor` and
-    `reason`. Raises NotFound; Conflict when the caller would suspend their own account; Unavailable when the change is
-    stored but the invalidation mark couldn't be set: repeat the call to set it.
+    `reason`. Raises NotFound if the account doesn't exist, and Conflict if the current actor would suspend their own
+    account. Raises Unavailable if the change is stored but the invalidation mark couldn't be set; the caller can repeat
+    the call to set it.
     """
     if status == SUSPENDED:
         check_is_other(account_id)
@@ -62,15 +63,16 @@ def set_tier_and_status(
 
 
 def check_is_other(account_id: str) -> None:
-    """Raise Conflict when the current actor is a user of the account."""
+    """Raise Conflict when the account is that of the current actor."""
     if actors.current().account_id == account_id:
         raise errors.Conflict("You can't suspend your own account. Ask another administrator.")
 
 
 def set_admin(account_id: str, admin: bool) -> None:
-    """Set the admin flag. Without it the scopes `admin` and `verify` of the account's keys have no effect.
+    """Set or clear the admin flag. While it is cleared, the scopes `admin` and `verify` of the account's keys have no
+    effect.
 
-    Raises NotFound, and Unavailable as `set_tier_and_status` does.
+    Raises NotFound if the account doesn't exist, and Unavailable if the invalidation mark couldn't be set.
     """
     with models.raise_on_condition_failure(errors.NotFound("There is no such user.")), models.transaction() as write:
         write.update(Account(account_id), actions=[Account.admin.set(admin)], condition=Account.listed.exists())

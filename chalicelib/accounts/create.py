@@ -1,4 +1,7 @@
-"""Create an account and its email claim in one transaction, so that of two concurrent claims exactly one succeeds."""
+"""Create an account and the claim on its email address in one transaction.
+
+Of two concurrent requests for the same address, exactly one succeeds.
+"""
 
 from collections.abc import Callable
 
@@ -26,10 +29,11 @@ def create_account(
     verified_at_ms: int | None = None,
     beside: Callable[[models.Transaction, Account], None] | None = None,
 ) -> Account:
-    """Store and return a new account; `verified_at_ms` is the time at which its address was verified, or None.
+    """Create and store an account, and return it.
 
-    `beside` adds further writes to the transaction. Raises InvalidRequest for an invalid `email`, Conflict when an
-    account already has it or a condition of `beside` fails.
+    `verified_at_ms` is the time at which the email address was verified, or None. `beside` is a function that adds
+    further writes to the transaction. Raises InvalidRequest if `email` is invalid, and Conflict if an account with this
+    address exists or a condition of the further writes fails.
     """
     account = new_account(email=email, name=name, tier=tier, admin=admin, password_hash=password_hash)
     account.email_verified_at = verified_at_ms
@@ -55,10 +59,10 @@ def new_account(*, email: str, name: str, tier: Tier, admin: bool = False, passw
 
 
 def store(account: Account, add_more: Callable[[models.Transaction], None] | None = None) -> None:
-    """Store a new account with its email claim, and the writes of `add_more`, in one transaction.
+    """Store a new account, its email claim and the writes that `add_more` adds, in one transaction.
 
-    Raises Conflict when an account already has its address, Unavailable when accounts with the address are created and
-    deleted too fast, and TransactWriteError when a condition of `add_more` fails.
+    Raises Conflict if an account with this address exists, and TransactWriteError if a condition of the added writes
+    fails. Raises Unavailable if during each try another account with this address was deleted.
     """
     claim = EmailClaim(account.email, account_id=account.id)
     for _ in range(TRIES):
@@ -77,7 +81,8 @@ def store(account: Account, add_more: Callable[[models.Transaction], None] | Non
             # Either a condition of `add_more` failed, or DynamoDB itself failed.
             if models.find_failed_write(error, predecessor.item) is None:
                 raise
-            # An account with this address was deleted after `inherit` had read the address's item, so read it again.
+            # Another account with this address was deleted after `inherit` read the item of the address, so read it
+            # again.
         else:
             return
     raise errors.Unavailable

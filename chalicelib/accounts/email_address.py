@@ -1,8 +1,8 @@
-"""Parse and normalise email addresses: which spellings are the same address, and where its email is sent.
+"""Parse and normalise email addresses: decide which spellings are the same address, and where to send its email.
 
 Local parts are compared in NFC and lower case. Domains are compared by UTS 46 without transitional mappings, as
-browsers do. Neither replaces the letter ß: `weiß@` and `weiss@`, `faß.example` and `fass.example` are different
-addresses.
+browsers do. Neither comparison replaces the letter ß: `weiß@` and `weiss@` are different addresses, and so are
+addresses at `faß.example` and `fass.example`.
 """
 
 import hashlib
@@ -33,8 +33,8 @@ class Address:
 def parse(address: str) -> Address:
     """Return the parsed address; the domains of its claim and its mailbox are in ASCII.
 
-    Raises InvalidRequest when it is invalid. Stricter than RFC 5321: no quoted local parts, no address literals.
-    Stricter than RFC 6531: no invisible characters in the local part.
+    Raises InvalidRequest when the address is invalid. Stricter than RFC 5321: no quoted local parts, no address
+    literals. Stricter than RFC 6531: no invisible characters in the local part.
     """
     invalid = errors.InvalidRequest("email must be an address like name@example.com.").about("email")
     text = address.strip()
@@ -42,7 +42,8 @@ def parse(address: str) -> Address:
     if len(text) > LENGTH_MAX:
         raise invalid
     local, _, typed_domain = text.rpartition("@")
-    # Normalise first, so that claim and mailbox agree: NFC turns U+212A, the Kelvin sign, into the letter K.
+    # Normalise before the claim and the mailbox are derived, so that they agree: NFC turns U+212A, the Kelvin sign,
+    # into the letter K.
     local = unicodedata.normalize("NFC", local)
     domain = _ascii_domain(typed_domain)
     claim, mailbox = f"{unicodedata.normalize('NFC', local.lower())}@{domain}", f"{local}@{domain}"
@@ -63,9 +64,10 @@ def claim_prefix(text: str) -> str:
 
 
 def pseudo_claim(text: str) -> str:
-    """Return a claim for a text that is not an address, so that log-in attempts with it can be counted.
+    """Return a claim for a text that is not a valid address, so that log-in attempts with this text can be counted.
 
-    It contains a space, unlike any real claim, and is cut to the length of an address.
+    The claim contains a space, unlike the claim of an address, and its text is truncated to the maximum length of an
+    address.
     """
     return f"no address {text.strip()[:LENGTH_MAX].lower()}"
 
@@ -89,12 +91,12 @@ def _is_local_part(local: str) -> bool:
 
 
 def _ascii_domain(domain: str) -> str:
-    """Return a domain in lower case and A-labels (RFC 5890); "" when it is invalid."""
+    """Return a domain in lower case, with international labels as A-labels (RFC 5890); "" when it is invalid."""
     if domain.isascii() and "xn--" not in domain.lower():
         ascii_form = domain.lower()
     else:
-        # Imported here because its tables are large and rarely needed. The standard library's IDNA 2003 maps `faß` to
-        # `fass`.
+        # `idna` is imported here because its tables are large and rarely needed. The standard library's IDNA 2003 would
+        # map `faß` to `fass`.
         import idna
 
         try:

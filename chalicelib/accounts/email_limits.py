@@ -1,7 +1,7 @@
-"""Limits on emails that a user or an anonymous caller requests. Each email is counted before it is composed.
+"""Limits on emails that a user or an anonymous caller requests.
 
-The account's own user has an allowance that anonymous callers can't use up. Each network of anonymous callers has a
-limited share of the emails to an address, so that one network can't use up all of them.
+The account's own user has an allowance that anonymous callers can't use up. Of the emails to one address, each network
+of anonymous callers can request only a limited share, so that one network can't use up the limit of the address.
 """
 
 from chalicelib.accounts import sessions
@@ -23,17 +23,21 @@ def count_own(account: Account, tier: EmailTier) -> Allowance:
 
 
 def count_address(address: str, tier: EmailTier) -> None:
-    """Count an email to an address; raise Rejected when it has reached its hourly limit for this kind of email."""
+    """Count an email to an address; raise Rejected when the address has reached its hourly limit for this kind of
+    email.
+    """
     admit(_subject(address), tier.address)
 
 
 def admit_email(address: str, networks: tuple[str, ...], tier: EmailTier) -> bool:
-    """Count an email that an anonymous caller requests from `networks`; return whether to send it.
+    """Count an email that an anonymous caller from `networks` requests; return whether to send it.
 
-    If False, the caller must only simulate the sending, because the response must not reveal other callers' requests.
+    If the result is False, only simulate the sending, because the response must not reveal what other callers have
+    requested.
     """
     try:
-        # Count the widest network: a /48 contains 65,536 networks of size /64, and each of them would have a share.
+        # Count by the widest network. A /48 contains 65,536 networks of size /64; if /64 were counted, it would get
+        # that many shares.
         admit(f"{_subject(address)}_{networks[-1]}", tier.share)
         count_address(address, tier)
     except Rejected:
@@ -45,7 +49,8 @@ def admit_email(address: str, networks: tuple[str, ...], tier: EmailTier) -> boo
 def admit_email_to(account: Account | None, address: str, caller: Caller, tier: EmailTier) -> bool:
     """Count an email as `admit_email` does, or as `count_own` does if the account has logged in on the caller's device.
 
-    The device is read even if no account has the address, so that the response time doesn't reveal whether one has.
+    Returns whether to send the email. The device is looked up even if no account has the address, so that the response
+    time doesn't reveal whether an account exists.
     """
     if not sessions.is_known_device(caller.device, account) or account is None:
         return admit_email(address, caller.networks, tier)
@@ -57,5 +62,6 @@ def admit_email_to(account: Account | None, address: str, caller: Caller, tier: 
 
 
 def _subject(address: str) -> str:
-    # Count by the claim, because other spellings reach the same mailbox. It is hashed, as it is for log-in attempts.
+    # Use the claim as the counter's name, because other spellings of an address reach the same mailbox. The claim is
+    # hashed so that addresses without an account aren't stored.
     return f"mail_{hash_claim(claim_of(address))}"

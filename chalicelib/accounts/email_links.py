@@ -1,7 +1,7 @@
-"""One-time links in emails: to set a password, to verify an email address, to change it. They expire after one hour.
+"""One-time links, sent by email, that set a password, verify an email address or change it. They expire after one hour.
 
-One transaction consumes the link and makes the change, so of two concurrent uses one fails. Opening the page consumes
-nothing, because email scanners open links.
+One transaction consumes the link and makes the change, so of two concurrent uses one fails. Opening the page doesn't
+consume the link, because email scanners open links.
 """
 
 from pynamodb.exceptions import TransactWriteError
@@ -57,8 +57,8 @@ def create_password_link(account: Account) -> str:
 def new_token(account_id: str, purpose: str, *, epoch: int, email: str | None = None) -> tuple[OneTimeToken, str]:
     """Return a token for `purpose` that is not stored yet, and its secret.
 
-    `epoch` is the account's `session_epoch`. Ending all sessions thus also invalidates the links: an attacker may have
-    requested one, or may have access to the mailbox. `email` is the address to which the link is sent, if any.
+    `epoch` is the account's `session_epoch`. Ending all sessions raises it and also invalidates the links, because an
+    attacker may have requested one. `email` is the address to which the link is sent, if any.
     """
     secret = secrets.mint(secrets.MAIL_LINK_KIND)
     expires_at = clock.now_ms() + LIFETIME_S * 1000
@@ -102,8 +102,8 @@ def set_password(
 ) -> PendingTermination | None:
     """Consume a link to set the password, and end every session.
 
-    A link that was sent by email also verifies the address. Returns the pending termination of the items that the user
-    has `chosen` or, after the first verification of the address, of everything that existed before.
+    A link that was sent by email also verifies the address. Returns the pending termination: after a first verification
+    it includes everything created earlier, otherwise it is `chosen`, what the user selected.
     """
     verification = _verification(account) if token.email is not None else []
     actions = [Account.password_hash.set(password_hash), *verification, Account.session_epoch.add(1)]
@@ -115,8 +115,8 @@ def set_password(
 def verify_email(token: OneTimeToken, account: Account, session: Session | None = None) -> PendingTermination | None:
     """Consume a link to verify the account's address; return the termination that a first verification starts.
 
-    `session` is the account's session in the browser that opened the link; the session and the password stay valid.
-    Without a session, another user may have set the password, so it is removed.
+    If the browser has a `session` of this account, the session and the password stay valid. Otherwise the password is
+    removed, because another user may have set it.
     """
     if account.email_verified_at is not None:
         _use(token, account, [], kinds.EMAIL_VERIFIED)
@@ -132,8 +132,8 @@ def verify_email(token: OneTimeToken, account: Account, session: Session | None 
 def change_email(token: OneTimeToken, account: Account, session: Session | None = None) -> PendingTermination | None:
     """Consume a link to change the address; return the termination that a first verification starts.
 
-    The browser must have a `session` of this account, which stays active. Otherwise another user could be tricked into
-    giving their address to this account. Raises Conflict when another account already has the address.
+    The browser must have a `session` of this account, which stays active. Otherwise an attacker could trick another
+    user into confirming their address for the attacker's account. Raises Conflict if the address has another account.
     """
     address, old = parse(str(token.email)), account.email
     if address.claim == old:
@@ -168,7 +168,7 @@ def change_email(token: OneTimeToken, account: Account, session: Session | None 
         if not models.is_condition_failure(error):
             raise
         holder = models.find_failed_write(error, claim)
-        # A concurrent use of this link, or of another one, may have given the address to this very account.
+        # If the address already belongs to this account, a link was used concurrently.
         if holder is not None and holder["account_id"]["S"] != account.id:
             raise errors.Conflict("This address now belongs to another account.") from None
         raise SpentLink from None
@@ -178,10 +178,10 @@ def change_email(token: OneTimeToken, account: Account, session: Session | None 
 
 
 def _verification(account: Account) -> list[Action]:
-    """Return the changes of a first verification, which invalidates all earlier keys and grants; [] for a later one.
+    """Return the changes of a first verification, or [] if the address was verified before.
 
-    An attacker may have created them, and the account itself with another user's address. Callers also raise the epoch,
-    which ends the sessions.
+    The changes invalidate all earlier keys and grants, which an attacker may have created. Callers also raise the
+    epoch, which ends the sessions.
     """
     if account.email_verified_at is not None:
         return []
@@ -213,18 +213,18 @@ def _use(
 
 
 def _keep_session(write: models.Transaction, session: Session | None, account: Account) -> None:
-    """Keep one session active in a transaction that ends an account's sessions."""
+    """Keep one session active in a transaction that ends all sessions of its account by raising the epoch."""
     if session is not None:
         epoch = account.session_epoch + 1
         write.update(Session(session.digest), actions=[Session.epoch.set(epoch)], condition=Session.id.exists())
 
 
 def _is_unchanged(token: OneTimeToken, account: Account) -> Condition:
-    """Return the condition that nothing has changed on which `account_of_link` and `_verification` depend."""
+    """Return the condition that the account hasn't changed since `account_of_link` and `_verification` checked it."""
     verified_at = Account.email_verified_at
     condition: Condition = Account.listed.exists()
     if account.email_verified_at is None:
-        # The epoch must not have changed either, because the new epoch is computed from it.
+        # The new epoch is computed from the current one, so it must be unchanged too.
         condition &= verified_at.does_not_exist() & (Account.session_epoch == account.session_epoch)
     else:
         condition &= verified_at.exists()
@@ -236,12 +236,12 @@ def _is_unchanged(token: OneTimeToken, account: Account) -> Condition:
 
 
 def _is_redundant(token: OneTimeToken, account: Account) -> bool:
-    """Return whether a link verifies an address that is verified already; it then changes nothing."""
+    """Return whether a link would verify an address that is verified already. Using it changes nothing."""
     return token.purpose == VERIFY_EMAIL and account.is_verified
 
 
 def _consume(write: models.Transaction, token: OneTimeToken) -> None:
-    """Consume the token in a transaction. The condition fails for all but the first of concurrent uses."""
+    """Consume the token in a transaction. Of several concurrent transactions with this write, only one succeeds."""
     now_ms = clock.now_ms()
     write.update(
         OneTimeToken(token.digest),

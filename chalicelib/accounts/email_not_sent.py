@@ -1,4 +1,4 @@
-"""The error for an email that couldn't be sent, on a page that would otherwise tell the user to expect it."""
+"""The error that a page shows if the user expects an email and it couldn't be sent."""
 
 from chalicelib.core import errors
 

@@ -1,4 +1,4 @@
-"""Send email: by Amazon SES if a sender is configured, to a folder in a local run, otherwise not at all.
+"""Send email: with Amazon SES if a sender is configured, into a folder in a local run, and otherwise not at all.
 
 Emails contain one-time links, so their text is never logged.
 """
@@ -31,7 +31,7 @@ class EmailMessage:
 
 
 def send(message: EmailMessage) -> bool:
-    """Send an email, or write it to the folder of a local run; log a failure and return False."""
+    """Send an email, or write it to the folder of a local run. Returns False after logging a failure."""
     chosen = settings.current()
     if chosen.mail_from:
         return _send_with_ses(message, chosen.mail_from)
@@ -43,7 +43,7 @@ def send(message: EmailMessage) -> bool:
 
 
 def send_or_fail(message: EmailMessage) -> None:
-    """Send an email that the response tells the user to expect; raise EmailNotSent when it couldn't be sent."""
+    """Send an email when the response tells the user to expect it. Raises EmailNotSent when it couldn't be sent."""
     if not send(message):
         raise EmailNotSent
 
@@ -61,7 +61,7 @@ def simulate_or_fail(message: EmailMessage) -> None:
 
 
 def is_configured() -> bool:
-    """Return whether emails are sent, or written to the folder of a local run; only then can addresses be verified."""
+    """Return whether emails are sent, or written to the folder of a local run. Otherwise no address can be verified."""
     return bool(settings.current().mail_from or settings.current().mail_folder)
 
 
@@ -96,7 +96,7 @@ def _into_folder(message: EmailMessage, folder: Path) -> None:
     # File names are limited to 255 bytes.
     to = re.sub("[^a-z0-9]+", "-", message.to.lower())[:100]
     name = f"{clock.iso(clock.now_ms()).replace(':', '')}-{to}-{randomness.base62(4)}"
-    # The file contains a link, so only its owner may read it, whatever the umask is.
+    # The file contains a link, so it is readable only by its owner, regardless of the umask.
     file = os.open(folder / f"{name}.txt", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(file, "w", encoding="utf-8") as written:
         written.write(f"To: {message.to}\nSubject: {message.subject}\n\n{message.text}\n")

@@ -1,7 +1,7 @@
-"""Texts of the emails. Their links begin with the API's configured address, never with one from a request.
+"""Texts of the emails. Their links begin with the configured address of the API, never with an address from a request.
 
-An email to an unverified address contains no text that a user typed, such as a name: the user may not own the address,
-and could otherwise send any text to anyone.
+An email to an unverified address contains no text that a user typed, such as a name. Otherwise anyone could sign up
+with somebody else's address and send them any text.
 """
 
 from chalicelib.accounts.email_sender import EmailMessage
@@ -28,7 +28,7 @@ def confirm_new_address(to: str, link: str) -> EmailMessage:
 
 
 def address_has_account(account: Account, log_in: str, reset: str) -> EmailMessage:
-    """Return the email to the address of an account after a sign-up with that address."""
+    """Return the email that is sent when somebody signs up with the address of an existing account."""
     text = (
         f"{_greeting(account)}Someone signed up for {_PRODUCT} with this email address, which already has an account."
         f" To reset your password:\n\n{reset}\n\nTo log in:\n\n{log_in}{_UNREQUESTED}"
@@ -53,7 +53,7 @@ def password_changed(account: Account, link: str) -> EmailMessage:
 
 
 def email_changed(account: Account, new_email: str) -> EmailMessage:
-    """Return the email that reports a new address to the old one, which is still the address of `account`."""
+    """Return the email that reports a new address to the old one. `account` still contains the old address."""
     new = new_email if account.is_verified else "another address"
     text = (
         f"{_greeting(account)}The email address of your {_PRODUCT} account was changed to {new}."
@@ -63,7 +63,9 @@ def email_changed(account: Account, new_email: str) -> EmailMessage:
 
 
 def anomaly_handled(account: Account, *, key: str, hint: str, why: str, done: str, link: str) -> EmailMessage:
-    """Return the email that reports the anomaly `why` of a key and the action `done` that the key's policy required."""
+    """Return the email about unusual use of a key: `why` describes it, and `done` is the action that the key's policy
+    required.
+    """
     named = _name_of(account, key, hint)
     text = (
         f"{_greeting(account)}We detected unusual activity of your API key {named}: {why}."
@@ -75,7 +77,7 @@ def anomaly_handled(account: Account, *, key: str, hint: str, why: str, done: st
 def leaked(account: Account, *, kind: str, name: str, hint: str, where: str, done: str, link: str) -> EmailMessage:
     """Return the email that reports a leaked secret, where it was found, and the action taken."""
     what = f"{kind} {_name_of(account, name, hint)}"
-    # A user can report a leak of their own key at any URL, so the URL counts as text that the user typed.
+    # A user can report a leak of their own key with any URL, so treat the URL as text that a user typed.
     found = f"\n\n{where}" if account.is_verified else ""
     text = (
         f"{_greeting(account)}The secret of your {what} was found where others can read it."

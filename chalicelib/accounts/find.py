@@ -1,4 +1,4 @@
-"""Find accounts by id, by email address, and page by page."""
+"""Find accounts by id or by email address, and list them in pages."""
 
 from collections.abc import Iterator
 
@@ -9,8 +9,8 @@ from chalicelib.core import errors, ids
 from chalicelib.core.dynamodb import models
 
 NO_ACCOUNT = "acc_nobody"
-"""An id that no account has. It is read when no account is found, so that the time doesn't reveal whether one
-exists.
+"""An id that no account has. If no account has the requested email address, this id is read, so that the response time
+doesn't reveal whether an account exists.
 """
 
 
@@ -26,7 +26,7 @@ def account_by_id(account_id: str) -> Account:
 def account_by_email(email: str) -> Account:
     """Return the account of an email address; raise NotFound when no account has it.
 
-    Both cases take two reads, so that the time doesn't reveal whether an account exists.
+    Two items are read in either case, so that the response time doesn't reveal whether an account exists.
     """
     claim = EmailClaim.found(claim_of(email))
     account = Account.found(claim.account_id if claim is not None else NO_ACCOUNT)
@@ -36,15 +36,16 @@ def account_by_email(email: str) -> Account:
 
 
 def newest_accounts(limit: int, *, before: str = "") -> Iterator[Account]:
-    """Return up to `limit` accounts older than the id `before` ("" for the newest), newest first."""
+    """Yield up to `limit` accounts, newest first. If `before` is given, only accounts with a smaller id are yielded."""
     older = Account.id < before if before else None
     yield from Account.directory.query(LISTED, older, scan_index_forward=False, limit=limit)
 
 
 def accounts_by_email(prefix: str, limit: int, *, after: str = "") -> Iterator[Account]:
-    """Return up to `limit` accounts whose address begins with `prefix`, sorted by address, after the address `after`.
+    """Return up to `limit` accounts whose address begins with `prefix`, sorted by address.
 
-    They have only the attributes of the index: id, email, name, tier, status and creation time.
+    Only addresses that sort after `after` are returned. The accounts have only the attributes of the index: id, email,
+    name, tier, status and creation time.
     """
     first_claim = claim_prefix(prefix)
     # DynamoDB rejects a range whose end is before its start, or whose bounds are too long for a key.
@@ -54,6 +55,9 @@ def accounts_by_email(prefix: str, limit: int, *, after: str = "") -> Iterator[A
 
 
 def accounts_after(account_id: str, limit: int | None) -> Iterator[Account]:
-    """Return up to `limit` accounts (None: all) after the id `account_id` ("" for the oldest), oldest first."""
+    """Yield up to `limit` accounts, oldest first. If `limit` is None, yield all.
+
+    If `account_id` is given, only accounts with a greater id are yielded.
+    """
     newer = Account.id > account_id if account_id else None
     yield from Account.directory.query(LISTED, newer, limit=limit)

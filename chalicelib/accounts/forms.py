@@ -1,7 +1,7 @@
-"""One-time form tokens, which prevent a console form from creating something twice.
+"""One-time form tokens, which prevent a console form from creating the same resource twice.
 
-The transaction that creates something also consumes the token of the form. A browser submits a form again when its
-response is reloaded; the second submission then creates nothing.
+The transaction that creates the resource also consumes the token of the form. When a user reloads the response, the
+browser submits the form again, and the second submission creates nothing.
 """
 
 from chalicelib.accounts.tables import OneTimeToken
@@ -12,7 +12,7 @@ KEPT_S = 30 * clock.DAY_S
 
 
 def consume(token: str, account_id: str) -> OneTimeToken:
-    """Return the item that consumes a form token; store it with `add_to`."""
+    """Return the item that records the form token as consumed. It isn't stored yet; pass it to `add_to`."""
     now_ms = clock.now_ms()
     return OneTimeToken(
         secrets.digest(f"{account_id} {token}"),
@@ -30,5 +30,5 @@ def add_to(write: models.Transaction, form: OneTimeToken) -> None:
 
 
 def already_submitted(made: str) -> errors.Conflict:
-    """Return the error for a second submission of a form; `made` names the resource that the first one created."""
+    """Return the error for a second submission of a form. `made` is the name of the created resource, such as "key"."""
     return errors.Conflict(f"This form was already submitted. Its {made} is in the list.")

@@ -1,4 +1,6 @@
-"""Create an account for another user, by an administrator or the operator, with a link to set the password."""
+"""Create an account for another user, as an administrator or the operator, with a link by which the user sets a
+password.
+"""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Invited:
-    """A new account and the secret of its link, which is not stored."""
+    """A new account, and the secret of the link that sets its password. The secret is not stored."""
 
     account: Account
     link: str = field(repr=False)
@@ -25,7 +27,8 @@ def invite(
 ) -> Invited:
     """Create an account without a password, and a link to set one, in one transaction.
 
-    `once` records the idempotent request. Raises InvalidRequest for an invalid `email`, Conflict if an account has it.
+    `once` records the idempotent request. Raises InvalidRequest for an invalid `email`, Conflict if an account has the
+    address.
     """
     invited: list[Invited] = []
 
@@ -37,5 +40,6 @@ def invite(
             once.add_to(write, invited[-1])
 
     create.create_account(email=email, name=name, tier=tier, admin=admin, beside=add_link)
-    # The transaction may have been retried; only the last try is stored.
+    # The transaction may have been tried several times, each time with a new link. Only the link of the last try is
+    # stored.
     return invited[-1]

@@ -1,7 +1,7 @@
 """Log in with email and password.
 
-Response and time are the same for an unknown email, a wrong password and an unconfirmed sign-up. Guessing is limited by
-`password_attempts`.
+Neither the response nor its time reveals whether the email is unknown, the password is wrong, or the sign-up is
+unconfirmed. `password_attempts` limits guessing.
 """
 
 from chalicelib.accounts import email_address as addresses
@@ -43,7 +43,7 @@ def log_in(*, email: str, password: str, caller: Caller) -> Account:
     except errors.InvalidRequest:
         address = addresses.pseudo_claim(email)
     account = _account_of(address)
-    # Called even without an account: otherwise the number of reads would reveal which addresses have one.
+    # Called even without an account: otherwise the number of database reads would reveal whether an account exists.
     password_attempts.count_by_account(caller, address, account)
     if not passwords.matches(password, account.password_hash if account else None) or account is None:
         raise WrongLogIn

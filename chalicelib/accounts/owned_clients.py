@@ -1,8 +1,11 @@
-"""Deactivate the OAuth clients of an account: until it is reinstated after a suspension, or permanently on deletion.
+"""Deactivate the OAuth clients of an account: permanently when it is deleted, or until a suspended account is
+reinstated.
 
-The transaction that changes the account writes `owner_suspended_at` to its clients, at most 50. Verifying a token then
-reads only the client, and not also the client's account. The users of the clients are marked as stale afterwards: one
-slice in the request, the rest once a minute. Until then API Gateway may accept a cached token for 300 s.
+The transaction that changes the account also writes `owner_suspended_at` to its clients, at most 50. Therefore the
+verification of a token reads only the client, and not also the account that registered it. After the transaction, the
+cached authorizations of the clients' users are invalidated. The request does this for the first 50 users, and a
+function that runs every minute does it for the rest. Until then, API Gateway may accept a user's cached token, for at
+most 300 s.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,11 +25,11 @@ from chalicelib.limits import stale_marks
 
 ROUNDS_MAX = 5
 AT_ONCE = 90
-"""Maximum number of clients in one transaction, which has at most 100 writes including those to the account."""
+"""Maximum number of clients in one transaction. A transaction can contain 100 writes, and some are for the account."""
 
 
 class ByOwner(GlobalSecondaryIndex["OwnedClient"]):
-    """The clients that an account registered."""
+    """The clients that each account registered."""
 
     class Meta:
         index_name = "by_owner"
@@ -37,7 +40,7 @@ class ByOwner(GlobalSecondaryIndex["OwnedClient"]):
 
 
 class OwnedClient(models.Table):
-    """The attributes of a client that depend on its account (see `oauth.tables`)."""
+    """An OAuth client, with only the attributes that this module needs (the full table is in `oauth.tables`)."""
 
     class Meta(models.Meta):
         table = "clients"
@@ -52,7 +55,7 @@ class OwnedClient(models.Table):
 
 
 class ByClient(GlobalSecondaryIndex["ClientGrant"]):
-    """The grants to a client, oldest first."""
+    """The grants of each client, oldest first."""
 
     class Meta:
         index_name = "by_client"
@@ -63,7 +66,7 @@ class ByClient(GlobalSecondaryIndex["ClientGrant"]):
 
 
 class ClientGrant(models.Table):
-    """The account of a grant (see `oauth.tables`)."""
+    """A grant, with only the attributes that this module needs (the full table is in `oauth.tables`)."""
 
     class Meta(models.Meta):
         table = "grants"
@@ -84,9 +87,10 @@ def of_account(account_id: str) -> list[OwnedClient]:
 def set_status(
     account_id: str, status: str, add_to: Callable[[models.Transaction], None], *, refused: Exception
 ) -> None:
-    """Change the status of an account and its clients in one transaction; `add_to` adds the writes of the account.
+    """Change the status of an account and its clients in one transaction.
 
-    Raises `refused` when a condition of `add_to` fails.
+    `add_to` adds the writes of the account to the transaction. Raises the exception `refused` when a condition of these
+    writes fails.
     """
     for _ in range(ROUNDS_MAX):
         owned = of_account(account_id)
@@ -118,9 +122,10 @@ def _add_clients(write: models.Transaction, owned: list[OwnedClient], status: st
 
 
 def finish(pending: PendingTermination) -> bool:
-    """Mark a slice of the users of the account's clients as stale; return whether all are marked.
+    """Invalidate the cached authorizations of up to 50 users of the account's clients; return whether all users are
+    done.
 
-    First, deactivate clients that were missing from the index when the account changed.
+    First deactivate the clients that the index didn't return yet when the account was changed.
     """
     owned = of_account(pending.subject)
     _deactivate_missed(pending.subject, [client for client in owned if client.owner_suspended_at is None])
@@ -146,13 +151,13 @@ def _deactivate_missed(account_id: str, missed: list[OwnedClient]) -> None:
         return
     for first in range(0, len(missed), AT_ONCE):
         with models.ignore_condition_failure(), models.transaction() as write:
-            # The check fails after a concurrent reinstatement, which has activated the clients.
+            # This check fails if the account was reinstated concurrently, because its clients are active again then.
             write.condition_check(Account, account_id, condition=Account.status == account.status)
             _add_clients(write, missed[first : first + AT_ONCE], account.status)
 
 
 def _users(client_id: str, after: str | None) -> Iterator[tuple[str, str]]:
-    """Return grant id and account id of the client's active grants after the id `after`."""
+    """Yield the grant id and the account id of each of the client's active grants whose id is greater than `after`."""
     newer = ClientGrant.id > after if after else None
     for grant in ClientGrant.by_client.query(client_id, newer, page_size=SLICE):
         if grant.revoked_at is None:
@@ -160,5 +165,5 @@ def _users(client_id: str, after: str | None) -> Iterator[tuple[str, str]]:
 
 
 def _mark_all(account_ids: set[str]) -> bool:
-    # A set, not a generator: after a failure the remaining accounts must still be marked.
+    # Build the whole set before it is searched. Otherwise one failed mark would prevent the remaining ones.
     return False not in {stale_marks.mark(account_id) for account_id in account_ids}

@@ -3,8 +3,8 @@
 An attempt is counted by network and by email address, whether or not an account has the address. An attempt from a
 device on which the account has logged in is counted by account instead of by address. Thus an attacker who exhausts the
 limit of the address doesn't lock the user out. All devices of an account share one limit, because an attacker may have
-registered many devices. Ending the sessions forgets the devices. A session isn't a device, so a stolen session gives no
-further attempts.
+registered many devices. Ending all sessions also invalidates the remembered devices. A session doesn't count as a
+device, so somebody who steals a session gets no additional attempts.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,9 @@ from chalicelib.limits.tiers import hourly
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The source of an attempt: its networks in every width, and the secret of its device cookie ("" without one)."""
+    """The source of an attempt: its networks, narrowest first, and the secret of its device cookie ("" without a
+    cookie).
+    """
 
     networks: tuple[str, ...]
     device: str = ""
@@ -36,10 +38,10 @@ def count_by_network(caller: Caller) -> None:
 
 
 def count_by_account(caller: Caller, address: str, account: Account | None) -> None:
-    """Count an attempt for the account if it comes from one of its devices, otherwise for the address; raise Rejected.
+    """Count an attempt for the account if it comes from one of the account's devices, otherwise for the email address.
 
-    `account` is None for an address without an account. The device is read even then, so that the time doesn't reveal
-    it.
+    `account` is None if no account has the address. The device is looked up even then, so that the response time
+    doesn't reveal whether an account exists. Raises Rejected when the hourly limit is reached.
     """
     limit = settings.current().log_in_attempts_per_email
     if sessions.is_known_device(caller.device, account) and account is not None:

@@ -1,9 +1,10 @@
 """Estimate whether a password is among the first million guesses, by zxcvbn's word lists and formulas, in bounded time.
 
-zxcvbn tries every split of a password into parts, and every replacement of digits and signs by letters. That takes up
-to seconds for 72 characters, and anonymous callers could trigger it. By its formula a password of n parts takes at
-least 10,000 ** (n - 1) guesses, so fewer than a million means at most two parts. Each of two parts is a prefix or a
-suffix, so only prefixes and suffixes are checked, and words with signs are looked up in an index.
+zxcvbn tries every split of a password into parts, and every replacement of digits and signs by letters. For 72
+characters that can take seconds, and anonymous callers could cause it. By zxcvbn's formula, guessing a password of n
+parts takes at least 10,000 ** (n - 1) guesses, so a password that takes fewer than a million has at most two parts.
+Each of two parts is a prefix or a suffix, so only prefixes and suffixes are checked. Words with signs in place of
+letters are looked up in an index.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,19 +18,21 @@ from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 GUESSES_TOO_FEW = 1_000_000
 READ_MAX = 72
-"""The number of characters that are checked: common passwords are shorter."""
+"""The number of characters that are checked. All common passwords are shorter."""
 OWN_WORDS_MAX = 60
-"""Maximum number of the user's own words: an ordinary address and name have fewer."""
+"""The maximum number of words from the user's own address and name that are checked. Most users have fewer."""
 
 _OF_A_CHARACTER = scoring.BRUTEFORCE_CARDINALITY
 _TRIED_MAX = 5
 _OF_ANOTHER_PART = scoring.MIN_GUESSES_BEFORE_GROWING_SEQUENCE
 _DATE_MAX = 10
 _TURNS_MAX = 8
-"""Maximum number of turns of a keyboard walk: one with more takes over a million guesses, and long to compute."""
+"""Maximum number of turns of a keyboard walk. With more turns a walk takes over a million guesses, and the estimate
+takes long to compute.
+"""
 _CLASSES = ("a4@", "b8", "c({[<", "e3", "g69", "il1!|7t+", "o0", "s$5", "x%", "z2")
-"""Letters, each with the signs that replace it in `matching.L33T_TABLE`. Letters that share signs, such as i, l and
-t, are one class.
+"""Classes of characters: a letter, followed by the signs that replace it in `matching.L33T_TABLE`. Letters that share
+signs, such as i, l and t, form one class.
 """
 _FOLD = str.maketrans({sign: each[0] for each in _CLASSES for sign in each[1:]})
 
@@ -37,7 +40,9 @@ Ranks = Mapping[str, int]
 
 
 def is_guessable(password: str, own_words: Iterable[str]) -> bool:
-    """Return whether `password` takes fewer than a million guesses by an attacker who knows the user's `own_words`."""
+    """Return whether an attacker who knows the user's `own_words` needs fewer than a million guesses to find
+    `password`.
+    """
     own: dict[str, int] = {}
     for rank, word in enumerate(islice(own_words, OWN_WORDS_MAX), 1):
         own.setdefault(word.lower()[:READ_MAX], rank)
@@ -45,7 +50,9 @@ def is_guessable(password: str, own_words: Iterable[str]) -> bool:
 
 
 def _guesses(text: str, own: Ranks) -> float:
-    """Return the guesses for the cheapest split of `text` into one or two parts; `inf` if no split is guessable."""
+    """Return the number of guesses for the easiest split of `text` into one or two parts; `inf` if no split is
+    guessable.
+    """
     firsts, lasts = _brute_force_guesses(text), _brute_force_guesses(text)
     for start, end, guesses in _parts(text, own):
         if start == 0:
@@ -57,13 +64,13 @@ def _guesses(text: str, own: Ranks) -> float:
 
 
 def _brute_force_guesses(text: str) -> dict[int, float]:
-    """Return, by length, the number of brute-force guesses for a part of one to a few characters."""
+    """Return the number of brute-force guesses for a short part of `text`, by the length of the part."""
     lengths = range(1, min(len(text), _TRIED_MAX) + 1)
     return {length: float(max(_OF_A_CHARACTER**length, 1 + _minimum_guesses(length, text))) for length in lengths}
 
 
 def _parts(text: str, own: Ranks) -> Iterator[tuple[int, int, float]]:
-    """Yield start, end and guesses of each prefix and suffix of `text` that matches a pattern."""
+    """Yield the start, end and number of guesses of each prefix and suffix of `text` that matches a pattern."""
     end = len(text)
     longest = min(end, max([_longest(), *map(len, own)]))
     for length in range(1, longest + 1):
@@ -81,14 +88,20 @@ def _parts(text: str, own: Ranks) -> Iterator[tuple[int, int, float]]:
 
 
 def _minimum_guesses(length: int, text: str) -> int:
-    """Return the minimum number of guesses for a part of `text`, since the attacker doesn't know its length."""
+    """Return the minimum number of guesses for a part of `text` with this length.
+
+    A part that is shorter than `text` takes at least zxcvbn's minimum, because the attacker doesn't know where it ends.
+    """
     if length == len(text):
         return 1
     return scoring.MIN_SUBMATCH_GUESSES_SINGLE_CHAR if length == 1 else scoring.MIN_SUBMATCH_GUESSES_MULTI_CHAR
 
 
 def _word_guesses(token: str, own: Ranks) -> float:
-    """Return the guesses for a listed or own word, even if it is reversed or has signs in place of letters."""
+    """Return the number of guesses for a word of the lists or of the user; `inf` if `token` isn't such a word.
+
+    A reversed word, and a word with signs in place of letters, is recognised.
+    """
     word, best = token.lower(), inf
     for spelled, factor in ((word, 1), (word[::-1], 2)):
         rank = min(_ranks().get(spelled, inf), own.get(spelled, inf))
@@ -108,8 +121,9 @@ def _variations(token: str) -> int:
 
 
 def _readings(word: str, own: Ranks) -> Iterator[tuple[str, int]]:
-    """Yield the listed and own words, with their ranks, that `word` could be after its signs are replaced by
-    letters.
+    """Yield each word of the lists and of the user that `word` may represent, with its rank.
+
+    Such a word differs from `word` only in letters that are replaced by signs.
     """
     if word.isalpha():
         return
@@ -127,8 +141,9 @@ def _walks(text: str) -> Iterator[Any]:
 
 
 def _dates(text: str) -> Iterator[Any]:
-    """Return the dates at the start and the end of `text`. zxcvbn compares all pairs of dates, which is slow in a
-    long text.
+    """Yield the dates at the start and the end of `text`.
+
+    In a long text, zxcvbn's comparison of all pairs of dates is slow.
     """
     yield from (match for match in matching.date_match(text[:_DATE_MAX]) if match["i"] == 0)
     after = max(0, len(text) - _DATE_MAX)
@@ -137,7 +152,7 @@ def _dates(text: str) -> Iterator[Any]:
 
 
 def _repeats(text: str) -> Iterator[tuple[int, int]]:
-    """Yield each prefix of `text` that is a repetition, as its length and the length of the repeated part.
+    """Yield each prefix of `text` that repeats a part, as the length of the prefix and the length of the part.
 
     This takes one pass with the prefix function of Knuth, Morris and Pratt.
     """
@@ -158,7 +173,7 @@ def _repeat_guesses(base: str, length: int, text: str, own: Ranks) -> float:
 
 @cache
 def _ranks() -> Ranks:
-    """Return every listed word with its best rank."""
+    """Return the rank of every listed word: the best one if several lists contain the word."""
     ranks: dict[str, int] = {}
     for words in FREQUENCY_LISTS.values():
         for rank, word in enumerate(words, 1):
@@ -173,7 +188,11 @@ def _longest() -> int:
 
 @cache
 def _index_by_fold() -> Mapping[str, str]:
-    """Return the words, joined by newlines, by their folded form, in which one sign replaces each letter of a class."""
+    """Return an index of the listed words by their folded form, in which each character of a class is replaced by its
+    letter.
+
+    Words with the same folded form are joined by newlines.
+    """
     index: dict[str, str] = {}
     for word in _ranks():
         folded = word.translate(_FOLD)

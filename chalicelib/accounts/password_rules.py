@@ -1,4 +1,6 @@
-"""Password rules (NIST SP 800-63B §3.1.1): 12 to 256 characters, and not guessable in a million attempts."""
+"""Password rules (NIST SP 800-63B §3.1.1): a password has 12 to 256 characters, and can't be guessed in a million
+attempts.
+"""
 
 import unicodedata
 
@@ -8,7 +10,7 @@ LENGTH_MIN, LENGTH_MAX = 12, 256
 
 
 def check_format(password: str) -> None:
-    """Raise InvalidRequest when a password is too short, too long or can't be encoded as UTF-8."""
+    """Raise InvalidRequest when a password is too short, is too long, or can't be encoded as UTF-8."""
     if len(password) > LENGTH_MAX or len(normalise(password)) < LENGTH_MIN:
         raise errors.InvalidRequest(f"Choose a password of {LENGTH_MIN} to {LENGTH_MAX} characters.").about("password")
     try:
@@ -21,7 +23,7 @@ def check_format(password: str) -> None:
 def validate(password: str, *, email: str, name: str) -> str:
     """Return `password`; raise InvalidRequest when its format is wrong or it is too easy to guess.
 
-    The check is slow, so anonymous callers are rate limited first.
+    The check is slow, so callers must apply the rate limits of anonymous callers first.
     """
     from chalicelib.accounts import password_guessing
 

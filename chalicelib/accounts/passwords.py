@@ -1,4 +1,4 @@
-"""Hash and check passwords with argon2id, by RFC 9106's low-memory profile, which fits a small Lambda function."""
+"""Hash and check passwords with argon2id and RFC 9106's low-memory parameters, which suit a small Lambda function."""
 
 import argon2
 from argon2.exceptions import VerificationError
@@ -12,14 +12,15 @@ _HASH_OF_NO_ACCOUNT = (
 
 
 def hash_password(password: str) -> str:
-    """Return the hash of `password`, as it is stored."""
+    """Return the hash of `password` in the form that is stored."""
     return _HASHER.hash(_octets(normalise(password)))
 
 
 def matches(password: str, stored: str | None) -> bool:
-    """Return whether `password` matches a stored hash; without a hash, return False after the same time.
+    """Return whether `password` matches a stored hash. Without a hash, return False after the same time.
 
-    The hash of an older account is that of the password as typed, so that form is also checked if it differs from NFC.
+    Older accounts have the hash of the password as it was typed, without normalisation. If that form differs from NFC,
+    it is checked too.
     """
     return any(_is_hash_of(form, stored) for form in dict.fromkeys((normalise(password), password)))
 

@@ -1,8 +1,8 @@
-"""A sign-up before its email address is verified, which is stored only as a one-time token.
+"""Sign-ups whose email address isn't verified yet. Each is stored only as a one-time token.
 
-The user who signed up may not own the address, so account, email claim and session are created when the link in the
-email is used. The password from the sign-up is used only in the browser that signed up. In another browser, the user
-who opens the link may not be the one who signed up.
+The user who signed up may not own the address. Therefore the account, the email claim and the session are created only
+when the link in the email is used. The password from the sign-up is kept only if the link is opened in the browser that
+signed up, because another browser may be that of another user.
 """
 
 import hmac
@@ -20,12 +20,14 @@ from chalicelib.limits.tiers import FREE
 
 PURPOSE = "sign_up"
 AFTER_MAX = 8_192
-"""Maximum length of a URL to continue at. A longer URL is dropped, because a truncated one would lead elsewhere."""
+"""Maximum length of the URL at which the browser continues after the sign-up. A longer URL is ignored, because a
+truncated one would be a different URL.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class PendingSignUp:
-    """The data of a sign-up; `email` is the address as it was typed."""
+    """The data of a sign-up. `email` is the address as the user typed it."""
 
     email: str
     name: str
@@ -33,10 +35,10 @@ class PendingSignUp:
     browser: str
     """Digest of the browser's pre-session cookie."""
     after: str = ""
-    """The page at which that browser continues after the sign-up."""
+    """The URL at which that browser continues after the sign-up."""
 
     def __repr__(self) -> str:
-        """Return a text without the fields, which are personal data or secrets."""
+        """Return a text without the field values, because they are personal data or secrets."""
         return "PendingSignUp()"
 
 
@@ -64,7 +66,7 @@ def _unless_too_long(after: str) -> str | None:
 
 
 def is_same_browser(token: OneTimeToken, browser: str) -> bool:
-    """Return whether a browser, given by the digest of its pre-session cookie, is the one that signed up."""
+    """Return whether the browser with this digest of its pre-session cookie is the one that signed up."""
     return bool(browser) and hmac.compare_digest(token.browser or "", browser)
 
 
@@ -78,7 +80,7 @@ def make_account(token: OneTimeToken, *, name: str, password_hash: str) -> Accou
     account.email_verified_at = now_ms
 
     def consume(write: models.Transaction) -> None:
-        # Of two concurrent uses one fails. The token's data is removed, because the account now has it.
+        # Of two concurrent uses one fails. The token's data is removed, because it is now stored in the account.
         actions: list[Action] = [OneTimeToken.consumed_at.set(now_ms)]
         actions += [
             each.remove()
@@ -91,7 +93,7 @@ def make_account(token: OneTimeToken, *, name: str, password_hash: str) -> Accou
     try:
         create.store(account, consume)
     except errors.Conflict as error:
-        # If the same token was used concurrently, that use has created the account.
+        # If the token was consumed too, a concurrent request with the same token has created the account.
         cause = error.__cause__
         if (
             isinstance(cause, TransactWriteError)

@@ -1,9 +1,9 @@
-"""Pending terminations: clean-up that takes longer than the request that starts it. Each is stored as one item.
+"""Pending terminations: the work that remains after a request has invalidated resources. Each is stored as one item.
 
-The item is stored in the transaction that invalidates the terminated resources, so only deleting data and marking
-accounts as stale remains. The request does one slice of it; a function that runs once a minute does the rest (see
-`termination`). All steps are idempotent, so a function that is killed loses nothing. The items are a partition of the
-table `status`.
+The transaction that invalidates resources also stores the item. Only deleting data and invalidating cached
+authorizations remain to be done. The request processes the first batch; a function that runs every minute does the rest
+(see `termination`). All steps are idempotent, so if a function is killed, a later run repeats them. The items are in
+one partition of the table `status`.
 """
 
 from collections.abc import Iterator
@@ -19,13 +19,18 @@ OF_ACCOUNT, OF_CLIENT, OF_CONSENT, OF_OWNER, OF_PROOF, OF_RESET = (
     *("account", "client", "consent", "owner", "proof", "reset"),
 )
 SETTLED_MS = 60_000
-"""How long a termination is repeated although nothing seems to remain: an index may lag behind."""
+"""A termination is repeated for this long even if it finds nothing more to do, because an index may not show every item
+yet.
+"""
 SLICE = 50
-"""Number of items that one slice revokes, deletes or marks; it takes about a second."""
+"""Number of items that one batch revokes, deletes or invalidates. A batch takes about a second."""
 
 
 class PendingTermination(models.Table):
-    """A pending termination, whose key is its kind and the id of its subject. Storing it again restarts it."""
+    """A pending termination.
+
+    Its key consists of its kind and the id of the terminated subject, such as an account. Storing it again restarts it.
+    """
 
     class Meta(models.Meta):
         table = "status"
@@ -35,20 +40,20 @@ class PendingTermination(models.Table):
     kind = UnicodeAttribute()
     subject = UnicodeAttribute()
     began_at = models.Integer()
-    # Progress, in values that depend on the kind; absent at the start.
+    # The progress. The meaning of the values depends on the kind; at the start they are absent.
     step = UnicodeAttribute(null=True)
     after = UnicodeAttribute(null=True)
-    # Ids of the items that the user selected, for kinds of termination with a selection.
+    # The ids of the items that the user selected; used only by kinds of termination for which users can select items.
     chosen = UnicodeSetAttribute(null=True)
 
 
 def new(kind: str, subject: str) -> PendingTermination:
-    """Return a pending termination that is not stored yet; store it in the transaction that starts it."""
+    """Return a new pending termination. The caller must store it in the transaction that invalidates the resources."""
     return PendingTermination(PARTITION, f"{kind}#{subject}", kind=kind, subject=subject, began_at=clock.now_ms())
 
 
 def new_choice(kind: str, subject: str, chosen: set[str], *, by: str) -> PendingTermination:
-    """Return a pending termination of the `chosen` ids, not stored yet.
+    """Return a new pending termination of the `chosen` ids, which the caller must store.
 
     `by` is part of its key, so that two terminations for the same subject don't replace each other.
     """
@@ -62,9 +67,10 @@ def all_pending() -> Iterator[PendingTermination]:
 
 
 def is_first_run(pending: PendingTermination) -> bool:
-    """Record that a termination has run; return whether this is the first run, immediately after its start.
+    """Record that a termination has run; return whether this is its first run, within seconds of its start.
 
-    Only the first run may terminate items with a later timestamp, because they are from a function with a fast clock.
+    Only the first run may also terminate items whose creation time is after the start. These items were created
+    earlier, but by a function whose clock is fast.
     """
     is_first = pending.step is None and clock.now_ms() - pending.began_at < stale_marks.CLOCK_SKEW_S * 1000
     pending.step = "looked"
@@ -72,7 +78,7 @@ def is_first_run(pending: PendingTermination) -> bool:
 
 
 def save_progress(pending: PendingTermination, *, is_finished: bool) -> None:
-    """Save the progress after a slice, or delete the termination when nothing can remain."""
+    """Save the progress after a batch. Delete the termination if it is finished and `SETTLED_MS` have passed."""
     if not is_finished or clock.now_ms() - pending.began_at < SETTLED_MS:
         _save(pending)
         return

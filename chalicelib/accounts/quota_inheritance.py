@@ -1,8 +1,9 @@
-"""Let a new account inherit the hour's used quota from a deleted account with the same address.
+"""Count the requests of a deleted account against the hourly quota of a new account with the same address.
 
-Otherwise deleting an account and signing up again would reset its quota. The deletion stores an item under the hash of
-the address, which names the deleted account until the hour ends. The transaction that creates an account checks that
-this item is unchanged, so no concurrent deletion is missed. Neither transaction contains counters.
+Otherwise a user could reset the quota by deleting the account and signing up again. The deletion stores an item with
+the id of the deleted account, under the hash of the address, until the hour ends. The transaction that creates an
+account checks that this item is unchanged, so that no concurrent deletion is missed. Neither transaction writes to
+counters.
 """
 
 from dataclasses import dataclass
@@ -19,15 +20,16 @@ from chalicelib.limits.tiers import BY_NAME
 
 @dataclass(frozen=True, slots=True)
 class Predecessor:
-    """The deleted account that had an address (`left_by`, or None), and the item that names it, as read before the
-    creation.
+    """The last deleted account with an address (`left_by`, or None), and the item that contains its id.
+
+    Both are as they were read before the new account is created.
     """
 
     left_by: str | None
     item: OneTimeToken
 
     def add_to(self, write: models.Transaction) -> None:
-        """Check in the transaction that creates an account that the item is unchanged."""
+        """Add to the transaction that creates an account the check that the item is unchanged."""
         condition: Condition = OneTimeToken.digest.does_not_exist()
         if self.left_by is not None:
             condition = OneTimeToken.account_id == self.left_by
@@ -35,7 +37,7 @@ class Predecessor:
 
 
 def add_to_deletion(write: models.Transaction, account: Account) -> None:
-    """Add to the transaction that deletes an account: store the item for the next account with its address."""
+    """Store, in the transaction that deletes an account, the item for the next account with the same address."""
     now_ms = clock.now_ms()
     ends_s = clock.hour_of(now_ms // 1000) + clock.HOUR_S
     item = OneTimeToken(
@@ -45,7 +47,7 @@ def add_to_deletion(write: models.Transaction, account: Account) -> None:
 
 
 def inherit(account: Account) -> Predecessor:
-    """Copy the hour's usage of the last account with the address to a new account that isn't stored yet.
+    """Copy the hour's usage of the last deleted account with the same address to a new account that isn't stored yet.
 
     Raises Unavailable when the usage can't be determined.
     """

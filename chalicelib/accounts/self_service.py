@@ -1,7 +1,7 @@
-"""Change the password or email address of the caller's account, or delete the account. Each requires the current
-password.
+"""Change the password or the email address of the caller's account, or delete the account.
 
-Attempts count against the limits of log-in (see `password_attempts`), before the password is checked.
+Each of these requires the current password. An attempt counts against the same limits as a log-in (see
+`password_attempts`), before the password is checked.
 """
 
 from chalicelib.accounts import (
@@ -34,7 +34,8 @@ from chalicelib.limits.tiers import EMAIL_CHANGE_EMAILS
 def change_password(login: LoggedIn, *, caller: Caller, password: str, new_password: str, base_url: str) -> None:
     """Set a new password and end every other session.
 
-    Raises InvalidRequest when `password` is wrong or the new one breaks a rule, and Rejected after too many attempts.
+    Raises InvalidRequest when `password` is wrong or the new password breaks a rule, and Rejected after too many
+    attempts.
     """
     account, session = login.account, login.session
     with errors.about("new_password"):
@@ -50,7 +51,8 @@ def change_password(login: LoggedIn, *, caller: Caller, password: str, new_passw
         write.update(
             Account(account.id),
             actions=[Account.password_hash.set(new_hash), Account.session_epoch.set(epoch)],
-            # Of two concurrent changes one fails: an attacker with the old password must not overwrite the new one.
+            # Of two concurrent changes one fails. Otherwise an attacker with the old password could overwrite the new
+            # one.
             condition=(Account.password_hash == account.password_hash)
             & (Account.session_epoch == account.session_epoch),
         )
@@ -60,9 +62,9 @@ def change_password(login: LoggedIn, *, caller: Caller, password: str, new_passw
 
 
 def request_email_change(login: LoggedIn, *, caller: Caller, password: str, email: str, base_url: str) -> None:
-    """Send a link to a new address, which becomes the account's address when the link is used.
+    """Send a link to a new email address. When the link is used, the account's address changes.
 
-    Nothing is sent if another account has the address, but the response is the same. Raises InvalidRequest when the
+    If another account has the address, nothing is sent, but the response is the same. Raises InvalidRequest when the
     password is wrong or `email` is invalid, Conflict when email isn't configured, Rejected after too many attempts or
     emails, and EmailNotSent when SES rejects the email.
     """
@@ -76,7 +78,7 @@ def request_email_change(login: LoggedIn, *, caller: Caller, password: str, emai
     admit_networks(caller.networks, EMAIL_CHANGE_EMAILS.network)
     left = email_limits.count_own(account, EMAIL_CHANGE_EMAILS)
     if left.quota_left < left.limit - 1:
-        # The first request in an hour is sent even if other accounts have exhausted the limit of this address.
+        # An account's first email of an hour is sent even if other accounts have exhausted the limit of this address.
         email_limits.count_address(address.claim, EMAIL_CHANGE_EMAILS)
     token = email_links.new_link(
         account.id, email_links.CHANGE_EMAIL, email=address.mailbox, epoch=account.session_epoch
@@ -91,11 +93,11 @@ def request_email_change(login: LoggedIn, *, caller: Caller, password: str, emai
 
 
 def delete(login: LoggedIn, *, caller: Caller, password: str) -> PendingTermination:
-    """Delete an account: remove its name and address, and invalidate everything it created.
+    """Delete an account: remove its name and address, and invalidate everything that it created.
 
-    Return the pending termination that deletes its data (see `termination.account_deletion`). Raises InvalidRequest
-    when the password is wrong, Rejected after too many attempts, and Unavailable when the account is deleted but the
-    invalidation mark couldn't be set, so that its keys may be accepted for 5 minutes.
+    Returns the pending termination that deletes its data (see `termination.account_deletion`). Raises InvalidRequest
+    when the password is wrong, and Rejected after too many attempts. Raises Unavailable when the account is deleted but
+    the invalidation mark couldn't be set; its keys may then be accepted for 5 more minutes.
     """
     account = login.account
     _check_password(account, password, caller)

@@ -1,7 +1,7 @@
 """Console sessions and remembered devices, stored under the digests of their cookies.
 
-Both become invalid when the account's session epoch is raised; `session_lifetime` defines when they expire. A
-remembered device gives no access: it only shows that the account has logged in on it.
+Raising the account's session epoch invalidates both; `session_lifetime` defines when they expire. A remembered device
+grants no access: it only proves that the account has logged in on this device.
 """
 
 from dataclasses import dataclass
@@ -26,9 +26,10 @@ class LoggedIn:
 
 
 def open_session(account: Account, *, network: str = "", browser: str = "") -> str:
-    """Start a session and return its secret, for a cookie. Each log-in starts a new session, against session fixation.
+    """Start a session and return its secret, which is the value of its cookie.
 
-    The list of sessions in the console shows the `network` (not the address) and the `browser`.
+    Each log-in starts a new session, to prevent session fixation. The list of sessions in the console shows `network`
+    and `browser`; the full address is not stored.
     """
     session, secret = _new(account, SESSION, IN_ALL_MS)
     session.holder_id, session.network, session.browser = account.id, network or None, browser or None
@@ -39,9 +40,9 @@ def open_session(account: Account, *, network: str = "", browser: str = "") -> s
 
 
 def remember_device(account: Account, *, is_raised: bool = False) -> str:
-    """Remember a device on which this account has logged in, and return its secret, for a cookie.
+    """Store a device on which this account has logged in, and return its secret, which is the value of its cookie.
 
-    `is_raised` means that a change on this device has raised the account's epoch by one since `account` was read.
+    If `is_raised`, the current request has raised the account's epoch by one since `account` was read.
     """
     device, secret = _new(account, DEVICE, DEVICE_MS)
     device.epoch += is_raised
@@ -64,9 +65,10 @@ def session_of(secret: str) -> LoggedIn | None:
 
 
 def is_known_device(secret: str, account: Account | None) -> bool:
-    """Return whether this account has logged in on a device since its sessions were last ended.
+    """Return whether this account has logged in on the device with this secret since the account's sessions were last
+    ended.
 
-    Without an account it makes the same database calls.
+    Without an account, the same database calls are made and the result is False.
     """
     device = _find(secret, DEVICE)
     if device is None or account is None:
@@ -75,15 +77,17 @@ def is_known_device(secret: str, account: Account | None) -> bool:
 
 
 def close_session(secret: str) -> None:
-    """End the session of a cookie, if there is one."""
+    """End the session whose cookie has this secret, if there is such a session."""
     if secrets.kind_of(secret) == secrets.SESSION_KIND:
         Session(secrets.digest(secret)).delete()
 
 
 def of_account(account: Account, limit: int, *, before: str = "") -> tuple[list[Session], str]:
-    """Return an account's active sessions, newest first, and the id of the next page ("" for the last page).
+    """Return an account's active sessions, newest first, and the id at which the next page starts ("" after the last
+    page).
 
-    It reads only the `limit` sessions before the id `before` and omits ended ones, so a page may be shorter.
+    Up to `limit` sessions with an id less than `before` are read. Ended sessions are omitted, so a page may contain
+    fewer.
     """
     older = Session.id < (before or _LAST_ID)
     query = Session.by_holder.query(account.id, older, scan_index_forward=False, limit=limit)
@@ -93,7 +97,7 @@ def of_account(account: Account, limit: int, *, before: str = "") -> tuple[list[
 
 
 def owned(account_id: str, session_id: str) -> Session:
-    """Return the account's session with this id; raise NotFound when there is none."""
+    """Return the account's session with this id; raise NotFound when there is no such session."""
     found = list(Session.by_holder.query(account_id, Session.id == session_id)) if ids.is_id(session_id, "ses") else []
     if not found:
         raise errors.NotFound("This session has ended.")

@@ -1,7 +1,7 @@
-"""Sign up, and request a password reset. Response and time don't reveal whether an account has the address.
+"""Sign up, and request a password reset. Neither the response nor its time reveals whether an account has the address.
 
-Only the email differs, and only the owner of the address receives it; both cases make the same calls. Without email
-the account is created immediately, since an address can't be verified.
+With and without an account, the same calls are made. Only the text of the email differs, and only the owner of the
+address receives it. If email isn't configured, the account is created immediately, because no address can be verified.
 """
 
 from contextlib import suppress
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SignUpRequest:
-    """A sign-up's networks in every width, the digest of the browser's pre-session cookie, and the page to continue
-    at.
+    """Data of the request to sign up: the caller's networks, narrowest first, the digest of the browser's pre-session
+    cookie, and the URL at which the browser continues.
     """
 
     networks: tuple[str, ...]
@@ -46,22 +46,24 @@ class SignUpRequest:
 
 
 def sign_up(*, email: str, name: str, password: str, request: SignUpRequest, base_url: str) -> None:
-    """Send an email with a link that creates the account or, if the address has an account, with a notice of that.
+    """Send an email with a link that creates the account. If the address has an account, the email says so instead.
 
-    If email isn't configured, create the account. Raises InvalidRequest for an invalid address or password, Rejected
-    when a sign-up limit is exceeded, and EmailNotSent when the email couldn't be sent.
+    If email isn't configured, the account is created immediately. Raises InvalidRequest for an invalid address or
+    password, Rejected when a sign-up limit is exceeded, and EmailNotSent when the email couldn't be sent.
     """
     address = parse(email)
     password_rules.check_format(password)
     sign_up_limits.count_sign_up(request.networks)
-    # Hash before the account is read: the response must take equally long for an address that has an account.
+    # Hash the password before the account is read, so that the response takes equally long if the address has an
+    # account.
     password_hash = passwords.hash_password(password_rules.validate(password, email=address.claim, name=name))
     if not email_sender.is_configured():
         _create_now(address, name, password_hash)
         return
     asked = pending_sign_up.PendingSignUp(address.mailbox, name, password_hash, request.browser, request.after)
     account = _account_of(address)
-    # Stored even if the address has an account, so that it takes as long; that link is not sent.
+    # A token is stored even if the address has an account, so that the response takes equally long. It is then never
+    # sent.
     secret = pending_sign_up.new_token(asked)
     if account is None:
         message = emails.confirm_sign_up(address.mailbox, f"{base_url}/verify?ticket={secret}")
@@ -107,7 +109,7 @@ def request_password_reset(*, email: str, caller: Caller, base_url: str) -> None
 
 
 def _create_now(address: Address, name: str, password_hash: str) -> None:
-    # The page doesn't reveal that an account exists. A later log-in does; without email that can't be avoided.
+    # If an account exists, the page doesn't reveal it. A later log-in reveals it, which can't be avoided without email.
     with suppress(errors.Conflict):
         create.create_account(email=address.mailbox, name=name, tier=FREE, password_hash=password_hash)
 

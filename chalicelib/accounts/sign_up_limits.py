@@ -18,7 +18,7 @@ def count_sign_up(networks: tuple[str, ...]) -> None:
 def admit_email(account: "Account | None", address: str, networks: tuple[str, ...]) -> bool:
     """Count the email of a sign-up; return whether to send it.
 
-    The email for an address that has an account is of another kind, with its own limits.
+    Emails to an address that already has an account are counted separately, with their own limits.
     """
     tier = VERIFICATION_EMAILS if account is None else REGISTERED_ADDRESS_EMAILS
     return email_limits.admit_email(address, networks, tier)

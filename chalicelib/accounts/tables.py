@@ -21,8 +21,9 @@ class Directory(GlobalSecondaryIndex["Account"]):
 
 
 class ByEmail(GlobalSecondaryIndex["Account"]):
-    """All accounts that are not deleted, by address, for a search by prefix. Attributes that change often are not
-    projected.
+    """All accounts that are not deleted, by address, for searching by prefix.
+
+    The index contains no attributes that change often.
     """
 
     class Meta:
@@ -34,7 +35,7 @@ class ByEmail(GlobalSecondaryIndex["Account"]):
 
 
 class Account(models.Table):
-    """An account: its login, plan and limits. Times are epoch milliseconds."""
+    """An account: its user's login, its tier, its flags and its counts. Times are epoch milliseconds."""
 
     class Meta(models.Meta):
         table = "accounts"
@@ -50,15 +51,15 @@ class Account(models.Table):
     created_at = models.Integer()
     password_hash = UnicodeAttribute(null=True)
     email_verified_at = models.Integer(null=True)
-    # Sessions with a lower epoch are no longer valid; raising it ends all sessions.
+    # Sessions with a lower epoch are no longer valid, so raising the epoch ends all sessions.
     session_epoch = models.Integer(default=0)
-    # Credentials created before this time (ms) are no longer valid; one write invalidates them all.
+    # Credentials created before this time (ms) are no longer valid, so one write invalidates them all.
     credentials_since = models.Integer(default=0)
     listed = UnicodeAttribute(null=True)
-    # The expiry of each active key (ms; 0 means never), so that one condition limits the number of keys.
+    # The expiry of each active key by its id (ms; 0 means never), so that one condition can limit the number of keys.
     live_keys: MapAttribute[str, int] = MapAttribute(default=dict)
 
-    # The number of registered OAuth applications, so that one condition limits it.
+    # The number of registered OAuth applications, so that one condition can limit it.
     applications = models.Integer(null=True)
 
     directory = Directory()
@@ -75,8 +76,8 @@ class Account(models.Table):
         return self.email_verified_at is not None
 
     def predates_verification(self, made_at: int) -> bool:
-        """Return whether something created at `made_at` (ms) is invalid because the address was verified for the first
-        time later.
+        """Return whether an item that was created at `made_at` (ms) is invalid because it predates the first
+        verification of the address.
 
         Another user may have created it.
         """
@@ -84,7 +85,7 @@ class Account(models.Table):
 
 
 class EmailClaim(models.Table):
-    """The claim of one account on one normalised email address, which makes addresses unique."""
+    """The claim of an account on a normalised email address. It ensures that no two accounts have the same address."""
 
     class Meta(models.Meta):
         table = "emails"
@@ -94,7 +95,10 @@ class EmailClaim(models.Table):
 
 
 class OneTimeToken(models.Table):
-    """A one-time token under the digest of its secret. A conditional write consumes it, so it is used only once."""
+    """A one-time token, stored under the digest of its secret.
+
+    A conditional write consumes it, so it is used only once.
+    """
 
     class Meta(models.Meta):
         table = "tickets"
@@ -104,9 +108,11 @@ class OneTimeToken(models.Table):
     account_id = UnicodeAttribute()
     purpose = UnicodeAttribute(null=True)
     email = UnicodeAttribute(null=True)
-    # The account's session_epoch when the token was created. A higher epoch invalidates the token.
+    # The account's `session_epoch` when the token was created. Once the account's epoch is higher, the token is
+    # invalid.
     epoch = models.Integer(null=True)
-    # Data of a sign-up (see `pending_sign_up`): of the new account, of the browser, and the page to continue at.
+    # Data of a sign-up (see `pending_sign_up`): name and password of the new account, its browser, and the URL to
+    # continue at.
     name = UnicodeAttribute(null=True)
     password_hash = UnicodeAttribute(null=True)
     browser = UnicodeAttribute(null=True)
@@ -128,7 +134,7 @@ class ByHolder(GlobalSecondaryIndex["Session"]):
 
 
 class Session(models.Table):
-    """A console session or a remembered device, under the digest of its cookie."""
+    """A console session or a remembered device, stored under the digest of its cookie."""
 
     class Meta(models.Meta):
         table = "sessions"
@@ -139,7 +145,7 @@ class Session(models.Table):
     account_id = UnicodeAttribute()
     # A copy of `account_id` for the index, present only on sessions.
     holder_id = UnicodeAttribute(null=True)
-    # The network (IPv4 /24 or IPv6 /48) and the browser and system from which the session was opened.
+    # The network (IPv4 /24 or IPv6 /48), browser and operating system from which the session was started.
     network = UnicodeAttribute(null=True)
     browser = UnicodeAttribute(null=True)
     epoch = models.Integer()

@@ -1,4 +1,4 @@
-"""Accounts with an unverified email address can't give access: no keys, webhooks, applications or consents."""
+"""An account with an unverified email address can't have keys, webhooks, applications or consents."""
 
 from chalicelib.accounts import email_sender
 from chalicelib.accounts.tables import Account
@@ -6,9 +6,9 @@ from chalicelib.core import errors
 
 
 def must_verify_email(account: Account) -> bool:
-    """Return whether an account must verify its address before it can give access.
+    """Return whether an account must verify its address before it can create keys or otherwise give access.
 
-    False for every account if email isn't configured, since no address can be verified then.
+    If email isn't configured, no address can be verified, so the result is False for every account.
     """
     return email_sender.is_configured() and account.email_verified_at is None
 

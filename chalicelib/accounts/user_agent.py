@@ -1,7 +1,10 @@
-"""Browser and system of a User-Agent header, so that users recognise their sessions. The header is not trustworthy."""
+"""Parse the browser and operating system from a User-Agent header, so that users can recognise their sessions.
+
+A client can send any value, so nothing else may depend on it.
+"""
 
 LENGTH_MAX = 512
-"""The number of characters of the header that are parsed."""
+"""The number of characters of the header that are parsed; the rest is ignored."""
 _BROWSERS = (
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
@@ -12,7 +15,8 @@ _BROWSERS = (
     ("Chrome/", "Chrome"),
     ("Safari/", "Safari"),
 )
-"""Browsers by their product token. The first match counts, because most browsers also send the tokens of older ones."""
+"""Browsers by their product token. The first match is used, because most browsers also send the tokens of older ones.
+"""
 _SYSTEMS = (
     ("iPhone", "iPhone"),
     ("iPad", "iPad"),
@@ -25,7 +29,7 @@ _SYSTEMS = (
 
 
 def browser_and_system(header: str) -> str:
-    """Return browser and system, such as `Firefox on Linux`; "" if the header names neither."""
+    """Return the browser and the operating system, such as `Firefox on Linux`; "" if the header contains neither."""
     beginning = header[:LENGTH_MAX]
     browser = next((name for part, name in _BROWSERS if part in beginning), "")
     system = next((name for part, name in _SYSTEMS if part in beginning), "")

@@ -1,4 +1,7 @@
-"""The only reader of the clock. Times are integers since the epoch, in UTC; the suffix `_ms` or `_s` is their unit."""
+"""The clock.
+
+Only this module reads the time. Times are integers in UTC since the epoch; names end in the unit, `_ms` or `_s`.
+"""
 
 import time
 from collections.abc import Callable, Iterator
@@ -14,32 +17,35 @@ _pause: Callable[[float], None] = time.sleep
 
 
 def now_ms() -> int:
-    """Return the wall clock in milliseconds."""
+    """Return the current time in milliseconds since the epoch."""
     return _read_ms()
 
 
 def now_s() -> int:
-    """Return the wall clock in whole seconds, rounded down."""
+    """Return the current time in whole seconds since the epoch, rounded down."""
     return _read_ms() // 1000
 
 
 def elapsed_ns() -> int:
-    """Return a monotonic clock; only differences are meaningful."""
+    """Return the time of a monotonic clock in nanoseconds. Only differences between two values are meaningful."""
     return _elapsed_ns()
 
 
 def monotonic_ns() -> int:
-    """Return the operating system's monotonic clock, which tests never replace: for socket timeouts."""
+    """Return the time of the operating system's monotonic clock, for socket timeouts.
+
+    Tests never replace this clock.
+    """
     return time.monotonic_ns()
 
 
 def pause(seconds: float) -> None:
-    """Sleep."""
+    """Sleep for some seconds."""
     _pause(seconds)
 
 
 def hour_of(at_s: int) -> int:
-    """Return the second in which the clock hour of `at_s` began."""
+    """Return the epoch second at which the clock hour that contains `at_s` began."""
     return at_s - at_s % HOUR_S
 
 
@@ -49,7 +55,7 @@ def iso(at_ms: int) -> str:
 
 
 def rfc822(at_ms: int) -> str:
-    """Return `at_ms` in the RFC 822 form that feeds need: `Sat, 31 Jan 2026 09:30:00 GMT`."""
+    """Return `at_ms` in the RFC 822 format that RSS feeds require: `Sat, 31 Jan 2026 09:30:00 GMT`."""
     return datetime.fromtimestamp(at_ms // 1000, UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")
 
 
@@ -77,7 +83,7 @@ def use_monotonic_clock(elapsed_ns: Callable[[], int]) -> Iterator[None]:
 
 @contextmanager
 def use_sleep(pause: Callable[[float], None]) -> Iterator[None]:
-    """Sleep by calling `pause` within a `with` block, for simulations."""
+    """Replace sleeping by calls of `pause` within a `with` block, for simulations."""
     global _pause
     before, _pause = _pause, pause
     try:

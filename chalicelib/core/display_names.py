@@ -1,27 +1,29 @@
-"""The rule for display names: of users, API keys, applications and webhooks. Console and API share it.
+"""The rule for the display names of users, API keys, applications and webhooks. The console and the API share it.
 
-A name is on one line, can't reorder the surrounding text, and has a visible character. Everything else is allowed:
-joined emoji, no-break spaces, directional marks. The sets are character class ranges valid in both Python and
-ECMA-262, so that the API's schema can state the rule too.
+A name is on one line, can't reorder the surrounding text, and contains a visible character. Everything else is allowed,
+such as joined emoji, no-break spaces and directional marks. The sets below are ranges for a character class, valid in
+both Python and ECMA-262, so that the API's schema can state the rule too.
 """
 
 import re
 
 CONTROL = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
-"""Control characters, line and paragraph separators: a name is one line."""
+"""Control characters, and line and paragraph separators. They aren't allowed, because a name is on one line."""
 OVERRIDE = r"\u202a-\u202e\u2066-\u2069"
-"""Directional embeddings, overrides, isolates and their terminators: they reorder the text that follows."""
+"""Directional embeddings, overrides, isolates and their terminators. They aren't allowed, because they reorder the text
+after them.
+"""
 BLANK = r"\u0020\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
-"""Spaces, which are stripped around a name."""
+"""Spaces. They are removed at the beginning and the end of a name."""
 INVISIBLE = (
     r"\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2060-\u2065\u206a-\u206f\u2800\u3164"
     r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
 )
 """Invisible characters: Unicode's Default_Ignorable_Code_Point, interlinear annotations, the Braille blank."""
 INVISIBLE_BEYOND = "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
-"""Invisible characters beyond the first plane.
+"""Invisible characters outside the Basic Multilingual Plane.
 
-Schemas omit them: without the flag `u` ECMA-262 can't use them in ranges.
+Schemas omit them, because ECMA-262 can't use them in ranges without the flag `u`.
 """
 
 SEEN = f"[^{CONTROL}{OVERRIDE}{BLANK}{INVISIBLE}]"
@@ -34,7 +36,7 @@ _SEEN = re.compile(f"[^{CONTROL}{OVERRIDE}{BLANK}{INVISIBLE}{INVISIBLE_BEYOND}]"
 
 
 def find_problem(text: str) -> str | None:
-    """Return why `text` is not a valid display name, as the predicate of a sentence, or None if it is valid."""
+    """Return what is wrong with `text` as a display name, such as "must be on one line", or None if it is valid."""
     if not is_on_one_line(text):
         return "must be on one line, without control characters"
     if _TURNED.search(text):

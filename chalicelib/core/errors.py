@@ -1,4 +1,4 @@
-"""The errors of the API: each has a status, a stable documented `error`, and a `message` safe for anonymous callers.
+"""The errors of the API. Each has a status, a documented stable `error`, and a `message` that any caller may read.
 
 Details for the operator are logged, never sent.
 """
@@ -9,21 +9,23 @@ from typing import Self
 
 
 class LatchkeyError(Exception):
-    """An error that becomes a response: `{"error": …, "message": …}` with `status` and `headers`."""
+    """An error that is sent as a response, `{"error": …, "message": …}`, with its `status` and `headers`."""
 
     status = 500
     error = "internal_error"
     field = ""
-    """The form field with the error, for pages; "" if the error concerns no single field."""
+    """The name of the form field that caused the error, so that a page can show it there; "" if there is no single
+    field.
+    """
 
     def __init__(self, message: str, headers: dict[str, str] | None = None) -> None:
-        """State in `message` what was wrong and what to do; `headers` are added to the response."""
+        """Set `message`, which says what was wrong and what to do, and `headers`, which are added to the response."""
         super().__init__(message)
         self.message = message
         self.headers = headers or {}
 
     def about(self, field: str) -> Self:
-        """Set the `field` and return the error itself."""
+        """Set the `field` and return this error."""
         self.field = field
         return self
 
@@ -35,12 +37,16 @@ class InvalidRequest(LatchkeyError):
 
 
 class Unauthorized(LatchkeyError):
-    """No valid credential. The middleware adds the challenge (RFC 6750 §3), because only it has the URL."""
+    """The request has no valid credential.
+
+    The middleware adds the WWW-Authenticate challenge (RFC 6750 §3), because only the middleware knows the request's
+    URL.
+    """
 
     status = 401
 
     def __init__(self) -> None:
-        """Use the documented message: a 401 reveals nothing else."""
+        """Set the documented message. A 401 response reveals nothing else."""
         super().__init__(self.documented)
 
     documented = ""
@@ -97,7 +103,7 @@ class UnsupportedMediaType(LatchkeyError):
 
 
 class Conflict(LatchkeyError):
-    """The resource exists already, or its number is limited."""
+    """The request conflicts with the current state: for example, the resource exists already or a limit is reached."""
 
     status, error = 409, "conflict"
 
@@ -131,7 +137,7 @@ class RateLimited(LatchkeyError):
     status, error = 429, "rate_limit_exceeded"
 
     def __init__(self, retry_after_s: int) -> None:
-        """Set the message and Retry-After: the next request can succeed after so many whole seconds."""
+        """Set the message and Retry-After, the number of whole seconds after which a request can succeed."""
         super().__init__(
             f"Rate limit exceeded. Try again in {retry_after_s} seconds.", {"Retry-After": str(retry_after_s)}
         )
@@ -158,7 +164,7 @@ class Unavailable(LatchkeyError):
 
 @contextmanager
 def about(field: str) -> Iterator[None]:
-    """Set the `field` of errors raised in a `with` block, replacing an earlier one."""
+    """Set the `field` of each error raised in a `with` block. A field that is already set is replaced."""
     try:
         yield
     except LatchkeyError as error:

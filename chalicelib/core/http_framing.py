@@ -1,7 +1,7 @@
-"""Find the beginning and end of one HTTP/1.1 response on a connection (RFC 9112), from DynamoDB or an untrusted server.
+"""Parse one HTTP/1.1 response from a connection (RFC 9112), sent by DynamoDB or an untrusted server.
 
-Stricter than the RFC: lines end with CRLF; fields have no control characters; Content-Length beside a transfer coding,
-or a transfer coding in HTTP/1.0, is an error (§6.1). Everything except the body is bounded in total.
+Stricter than the RFC: lines must end with CRLF, and fields can't contain control characters. Content-Length with a
+transfer coding, and a transfer coding in HTTP/1.0, are errors (§6.1). The size of everything but the body is limited.
 """
 
 import re
@@ -13,9 +13,7 @@ from chalicelib.core import http_syntax
 from chalicelib.core.http_syntax import OWS
 
 HEAD_MAX = 64 * 1024
-"""The maximum number of bytes of the status lines and fields of one response, including interim responses and
-trailers.
-"""
+"""The maximum size of all status lines and fields of one response, with interim responses and trailers, in bytes."""
 FIELDS_MAX = 100
 CHUNK_LINE_MAX = 1024
 UNTIL_CLOSE, CHUNKED = -1, -2
@@ -26,50 +24,50 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class Malformed(ValueError):
-    """Not an HTTP response, or a truncated or oversized one."""
+    """The bytes aren't an HTTP response, or the response is truncated or too large."""
 
 
 @dataclass(slots=True)
 class Head:
-    """Status and header fields. Names are in lower case; values of a repeated field are joined with commas."""
+    """The status and headers of a response.
+
+    Names are in lower case; the values of a repeated header are joined with commas.
+    """
 
     status: int
     headers: Mapping[str, str]
     keep_alive: bool
-    """Whether the connection may carry another response."""
+    """Whether the connection can be used for another request."""
     length: int
-    """The number of body bytes, or UNTIL_CLOSE, or CHUNKED."""
+    """The length of the body in bytes, or UNTIL_CLOSE, or CHUNKED."""
 
 
 class ResponseStream:
-    """The bytes received from a connection, which are read as the framing needs them.
-
-    A response that arrived in one piece, as nearly all of DynamoDB's do, is sliced without copying the piece.
-    """
+    """A stream of received bytes. A response that arrives in one piece isn't copied."""
 
     __slots__ = ("_buffer", "_position", "_receive", "head_bytes_left")
 
     def __init__(self, receive: Callable[[], bytes]) -> None:
-        """Read with `receive`, which returns the next bytes, b"" at the end, and enforces the deadline."""
+        """Create a stream of the bytes that `receive` returns. It returns b"" at the end, and enforces the deadline."""
         self._receive = receive
         self._buffer: bytes | bytearray = b""
         self._position = 0
-        """The position of the first unread byte."""
+        """The index in the buffer of the first unread byte."""
         self.head_bytes_left = HEAD_MAX
-        """The number of bytes that the head and the trailers may still have."""
+        """The maximum number of bytes by which the head and the trailers can still grow."""
 
     @property
     def unread(self) -> int:
-        """Return the number of bytes that are received and not read yet."""
+        """Return the number of bytes that were received but not read yet."""
         return len(self._buffer) - self._position
 
     def read_until(self, mark: bytes, most: int) -> bytes:
-        """Return everything before `mark`, at most `most` bytes, and skip the mark."""
+        """Return the bytes before the next `mark`, and skip the mark. Raises Malformed if they are more than `most`."""
         searched = self._position
         while (end := self._buffer.find(mark, searched)) < 0:
             if self.unread - len(mark) >= most:
                 raise Malformed("the head has no end")
-            # Don't search the same bytes again: a server that sends byte by byte would make this quadratic.
+            # Search only the new bytes. Otherwise a server that sends single bytes would cause quadratic time.
             searched = max(0, self.unread - len(mark) + 1)
             self._receive_more()
         if end - self._position > most:
@@ -79,7 +77,7 @@ class ResponseStream:
         return found
 
     def read_fields(self, mark: bytes) -> str:
-        """Return everything before `mark` as text, and subtract its length from `head_bytes_left`."""
+        """Return the text before the next `mark`, and subtract the length of both from `head_bytes_left`."""
         found = self.read_until(mark, self.head_bytes_left)
         self.head_bytes_left -= len(found) + len(mark)
         return found.decode("latin-1")
@@ -93,7 +91,7 @@ class ResponseStream:
         return found
 
     def read_some(self, most: int) -> bytes:
-        """Return received bytes, at most `most`; wait only if none have been received."""
+        """Return at most `most` of the received bytes. Waits for more only if all received bytes have been read."""
         if self._position == len(self._buffer):
             self._receive_more()
         return self.read_exactly(min(most, self.unread))
@@ -123,13 +121,13 @@ def read_head(stream: ResponseStream, method: str = "GET") -> Head:
         head = _parse_head(stream.read_fields(b"\r\n\r\n"), method)
         if head.status >= 200:
             return head
-        # Interim responses have no body, and the final response follows (RFC 9110 §15.2). No upgrade was requested.
+        # An interim response precedes the final one (RFC 9110 §15.2). 101 is an error: no upgrade was requested.
         if head.status == 101:
             raise Malformed("an upgrade that was not requested")
 
 
 def read_body(stream: ResponseStream, head: Head) -> Iterator[bytes]:
-    """Yield the body in pieces without its framing. Raises Malformed when it is truncated or framed wrongly."""
+    """Yield the body in pieces, without its framing. Raises Malformed when the body is truncated or wrongly framed."""
     if head.length == CHUNKED:
         yield from _read_chunks(stream)
     elif head.length == UNTIL_CLOSE:
@@ -139,7 +137,7 @@ def read_body(stream: ResponseStream, head: Head) -> Iterator[bytes]:
 
 
 def chunk_size(line: bytes) -> int:
-    """Return the size in a chunk's first line, ignoring extensions (§7.1.1)."""
+    """Return the size of a chunk from its first line, ignoring chunk extensions (§7.1.1)."""
     match = _CHUNK_LINE.fullmatch(line)
     if match is None:
         raise Malformed("a malformed chunk")
@@ -206,7 +204,7 @@ def _unfold(lines: list[str]) -> list[str]:
 
 
 def _parse_fields(lines: list[str]) -> dict[str, str]:
-    """Return the fields by name in lower case (§5)."""
+    """Return the fields as a mapping. Names are in lower case (§5)."""
     if _has_controls("".join(lines)):
         raise Malformed("a control character in a header")
     headers: dict[str, str] = {}
@@ -230,11 +228,11 @@ def _keeps_alive(headers: Mapping[str, str], *, is_http10: bool) -> bool:
 
 
 def _length(status: int, headers: Mapping[str, str], method: str, *, is_http10: bool) -> int:
-    """Return the length of the body, or how its end is found (§6.3)."""
+    """Return the length of the body, UNTIL_CLOSE or CHUNKED (§6.3)."""
     length, coding = headers.get("content-length"), headers.get("transfer-encoding")
     stated = UNTIL_CLOSE if length is None else _parse_content_length(length)
     if coding is not None:
-        # Response splitting is possible if two readers disagree on the end of a body.
+        # If two recipients disagree about where a body ends, an attacker can split the response.
         if length is not None or is_http10 or coding.lower() != "chunked":
             raise Malformed("an unsupported transfer coding")
         stated = CHUNKED
@@ -242,7 +240,7 @@ def _length(status: int, headers: Mapping[str, str], method: str, *, is_http10: 
 
 
 def _parse_content_length(length: str) -> int:
-    """Return a Content-Length. Repeated values must be equal (RFC 9110 §8.6)."""
+    """Return the value of a Content-Length field. If the value is repeated, all must be equal (RFC 9110 §8.6)."""
     values = {each.strip(OWS) for each in length.split(",")}
     count = http_syntax.parse_integer(values.pop()) if len(values) == 1 else None
     if count is None:

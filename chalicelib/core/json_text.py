@@ -1,4 +1,4 @@
-"""Parse untrusted JSON. A string that can't be encoded in UTF-8 is not accepted as text."""
+"""Parse untrusted JSON. Strings that can't be encoded in UTF-8 are replaced, so that no field accepts them."""
 
 import json
 from collections.abc import Callable
@@ -7,17 +7,17 @@ from typing import Any
 Pairs = list[tuple[str, Any]]
 
 INVALID_TEXT = object()
-r"""A replacement for a string with a lone surrogate (`"\ud800"`), which would break every later encoding, such as a
-digest or a database write. No field accepts the replacement, because it is not a string; an ignored field may
-contain it.
+r"""A replacement for a string with a lone surrogate (`"\ud800"`). Such a string would cause an error later, when it is
+encoded for a digest or a database write. No field accepts the replacement, because it isn't a string; a field that
+isn't read may contain it.
 """
 
 
 def read(raw: bytes | str, *, of_object: Callable[[Pairs], Any] = dict, **rules: Any) -> Any:
     """Return the value of a JSON text.
 
-    `of_object` builds each object from its pairs; `rules` are passed to `json.loads`. Raises ValueError when it is not
-    JSON, RecursionError when it is nested too deeply.
+    `of_object` creates an object from its name-value pairs; `rules` are passed to `json.loads`. Raises ValueError when
+    the text isn't JSON, and RecursionError when it is nested too deeply.
     """
 
     def build(pairs: Pairs) -> Any:
@@ -27,7 +27,7 @@ def read(raw: bytes | str, *, of_object: Callable[[Pairs], Any] = dict, **rules:
 
 
 def _replace_invalid(value: Any) -> Any:
-    """Return a value with invalid strings replaced. Objects inside it were already processed."""
+    """Return a value in which invalid strings are replaced. Strings in nested objects were replaced before."""
     if isinstance(value, str):
         return value if value.isascii() or not _has_lone_surrogate(value) else INVALID_TEXT
     return [_replace_invalid(each) for each in value] if type(value) is list else value

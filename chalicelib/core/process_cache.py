@@ -1,8 +1,7 @@
-"""The caches of a process: everything that it keeps between requests, in one registry with one function that clears
-them.
+"""A registry of all caches of a process, so that one function can clear them.
 
-A process is one execution environment of Lambda. Each cache is bounded. Losing an entry costs a call, but never
-correctness.
+In Lambda, a process is one execution environment. The caches contain everything that a process stores between requests.
+Each has a maximum size. A lost entry costs a call, but never makes a result wrong.
 """
 
 import sys
@@ -25,8 +24,9 @@ CACHES: dict[str, Clearable] = {}
 
 
 class ProcessCache(dict[K, V]):
-    """A mapping of at most `size` entries, registered as `name`. A new entry replaces the oldest one if the mapping
-    is full.
+    """A cache of at most `size` entries, registered under `name`.
+
+    When it is full, a new entry replaces the oldest one.
     """
 
     size: int = sys.maxsize
@@ -43,11 +43,11 @@ class ProcessCache(dict[K, V]):
 
 
 def register(name: str, cache: Clearable) -> None:
-    """Add a cache that isn't a ProcessCache to the registry."""
+    """Add a cache that isn't a `ProcessCache` to the registry."""
     CACHES[name] = cache
 
 
 def forget() -> None:
-    """Clear every cache, as a cold start does."""
+    """Clear every cache, so that the process behaves as after a cold start."""
     for cache in CACHES.values():
         cache.clear()

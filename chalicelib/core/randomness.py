@@ -1,6 +1,6 @@
-"""The only source of randomness: the system's generator.
+"""The only source of randomness. It uses the generator of the operating system.
 
-Base 62 is safe in URLs and shells, and a double click selects all of it.
+Random text is in base 62, which is safe in URLs and shells and which a double click selects completely.
 """
 
 import secrets
@@ -12,7 +12,7 @@ Item = TypeVar("Item")
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 _PAIRS = [first + second for first in BASE62 for second in BASE62]
-"""All pairs of digits: converting two digits at a time takes half as long."""
+"""All pairs of base 62 digits. Converting two digits at a time takes half as long as one at a time."""
 
 _below: Callable[[int], int] = secrets.randbelow
 
@@ -23,7 +23,7 @@ def below(bound: int) -> int:
 
 
 def base62(length: int) -> str:
-    """Return `length` random base 62 characters; each carries 5.95 bits."""
+    """Return `length` random base 62 characters. Each has 5.95 bits of entropy."""
     return to_base62(_below(62**length), length)
 
 
@@ -33,9 +33,9 @@ def shuffle(items: Iterable[Item]) -> list[Item]:
 
 
 def to_base62(number: int, length: int) -> str:
-    """Write `number` in base 62, zero-padded to `length`; the result sorts like the number.
+    """Return `number` in base 62 with `length` digits, zero-padded, so that the texts sort like the numbers.
 
-    A longer number is cut to its last digits.
+    If a number needs more digits, only its last digits are returned.
     """
     text = ""
     for _ in range(0, length, 2):
@@ -46,7 +46,7 @@ def to_base62(number: int, length: int) -> str:
 
 @contextmanager
 def use_generator(below: Callable[[int], int]) -> Iterator[None]:
-    """Draw from `below` within a `with` block, for tests."""
+    """Draw random numbers from the function `below` within a `with` block, for tests."""
     global _below
     before, _below = _below, below
     try:

@@ -1,7 +1,8 @@
-"""The root key of a stage, from which secrets are derived that must be reproduced and so can't be stored as hashes.
+"""The root key of a stage, and the secrets that are derived from it.
 
-A derived secret is never stored, so a copy of the database can't sign in this service's name. The root key is an SSM
-SecureString, or in a local run a file that only its owner can read.
+These are secrets that the service itself must know, so it can't store only their hashes. They aren't stored either, so
+that a copy of the database isn't sufficient to sign in the name of this service. The root key is an SSM SecureString,
+or in a local run a file that only its owner can read.
 """
 
 import base64
@@ -16,7 +17,7 @@ BYTES = 32
 
 
 class RootKeyUnavailable(errors.Unavailable):
-    """The root key is unavailable; the log has the reason."""
+    """The root key can't be read. The log contains the reason."""
 
     def __init__(self) -> None:
         """Set the message."""
@@ -26,7 +27,7 @@ class RootKeyUnavailable(errors.Unavailable):
 def derive_secret(purpose: str) -> bytes:
     """Return the 32-byte secret for `purpose` (HKDF with SHA-256, RFC 5869).
 
-    Raises RootKeyUnavailable when the stage has no root key, or this function may not read it.
+    Raises RootKeyUnavailable when the stage has no root key, or this function has no permission to read it.
     """
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -35,7 +36,7 @@ def derive_secret(purpose: str) -> bytes:
 
 
 def parameter_name(stage: str) -> str:
-    """Return the name of the SSM parameter with the root key of a stage."""
+    """Return the name of the SSM parameter that contains the root key of a stage."""
     return f"/latchkey/{stage}/key"
 
 

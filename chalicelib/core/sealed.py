@@ -1,7 +1,7 @@
-"""Encrypt data for one caller, with a key derived from the secret that the caller presents (RFC 5869, AES-GCM).
+"""Encrypt data for one caller, with a key that is derived from the secret in the caller's request (RFC 5869, AES-GCM).
 
-Only the holder of that secret can decrypt the data. The tables store the digest of the secret, which reveals nothing
-about the key.
+Only somebody who has that secret can decrypt the data. The tables store only the digest of the secret, which reveals
+nothing about the key.
 """
 
 import os
@@ -15,16 +15,16 @@ _NONCE_BYTES = 12
 
 
 def seal(plain: bytes, secret: str, *, purpose: str, bound_to: str = "") -> bytes:
-    """Return `plain` encrypted with a key derived from `secret` for one `purpose`.
+    """Encrypt `plain` with a key that is derived from `secret` for one `purpose`.
 
-    Decryption needs the same `bound_to`, so that a ciphertext can't be moved to another item.
+    Decryption needs the same `bound_to`, so that the encrypted data can't be moved to another item.
     """
     nonce = os.urandom(_NONCE_BYTES)
     return nonce + AESGCM(_key(secret, purpose)).encrypt(nonce, plain, bound_to.encode() or None)
 
 
 def unseal(box: bytes, secret: str, *, purpose: str, bound_to: str = "") -> bytes | None:
-    """Return the plaintext, or None if it was sealed with another secret, purpose or binding."""
+    """Decrypt `box`. Returns None if it was encrypted with another secret, `purpose` or `bound_to`."""
     try:
         return AESGCM(_key(secret, purpose)).decrypt(box[:_NONCE_BYTES], box[_NONCE_BYTES:], bound_to.encode() or None)
     except InvalidTag:

@@ -1,7 +1,8 @@
-"""The type of each setting: a description, an example, and a rule that is checked at start.
+"""The type of each setting: a description, an example, and a rule that is checked when the process starts.
 
-A value that is almost valid would only fail later, in a user's request: an impossible header, an origin that no browser
-sends, an unusable sender address. A pattern is compiled, and a module imported, only if its setting has a value.
+Without the check, a value that is nearly valid would cause an error only later, in a user's request. Examples are an
+impossible header, an origin that no browser sends, and an unusable sender address. To save time, a pattern is compiled
+and a module is imported only if its setting has a value.
 """
 
 import re
@@ -22,7 +23,7 @@ _SENDER_NAME = rf"""(?:"(?:[ !#-\[\]-~]|\\["\\])+"|(?:{_ATEXT}|[. ])+)"""
 
 
 class SettingType(NamedTuple):
-    """The type of a setting."""
+    """The type of a setting. `is_valid` returns a true value if a text is valid."""
 
     description: str
     example: str
@@ -30,12 +31,12 @@ class SettingType(NamedTuple):
 
 
 def matches(pattern: str) -> Callable[[str], object]:
-    """Return a rule that requires the whole value to match a pattern."""
+    """Return a rule by which the whole value must match a pattern."""
     return lambda text: re.fullmatch(pattern, text)
 
 
 def enum(*choices: str) -> SettingType:
-    """Return the type of an enumerated setting."""
+    """Return the type of a setting with a fixed list of values."""
     return SettingType(f"{', '.join(choices[:-1])} or {choices[-1]}", choices[0], lambda text: text in choices)
 
 
@@ -49,7 +50,7 @@ def integer(minimum: int, maximum: int, example: int) -> SettingType:
 
 
 def is_public_url(text: str) -> bool:
-    """Return whether `text` is a URL for links, origin and issuer: https, or http on the loopback interface."""
+    """Return whether `text` can be the public URL of the service: https, or http on the loopback interface."""
     scheme, _, rest = text.partition("://")
     authority, slash, path = rest.partition("/")
     is_safe = scheme == "https" or (scheme == "http" and _host_of(authority) in ("localhost", "127.0.0.1", "[::1]"))
@@ -64,7 +65,7 @@ def is_origin(text: str) -> bool:
 
 
 def is_resource(text: str) -> bool:
-    """Return whether a text is a resource (RFC 8707 §2): a URL or a URN without a fragment."""
+    """Return whether a text is a resource indicator (RFC 8707 §2): a URL or a URN without a fragment."""
     scheme, _, rest = text.partition(":")
     if scheme == "urn":
         return bool(re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9-]{0,30}[a-zA-Z0-9]:[!-\"$-;=?-~]+", rest))
@@ -74,7 +75,7 @@ def is_resource(text: str) -> bool:
 
 
 def are_resources(text: str) -> bool:
-    """Return whether a text is a list of resources separated by spaces."""
+    """Return whether a text is a list of resource indicators separated by spaces."""
     return all(map(is_resource, text.split()))
 
 
@@ -96,7 +97,7 @@ def is_mailbox(text: str) -> bool:
 
 
 def is_sender(text: str) -> bool:
-    """Return whether a text is a sender: an address, or a name and an address in angle brackets."""
+    """Return whether a text is an email sender: an address, or a name followed by an address in angle brackets."""
     if not text.endswith(">"):
         return is_mailbox(text)
     name, _, address = text[:-1].rpartition("<")
@@ -186,4 +187,4 @@ OF = {
         "an email address, or an https:, mailto: or tel: URI", "mailto:security@example.com", is_contact
     ),
 }
-"""The type of each setting. An empty optional setting isn't checked."""
+"""The type of each setting. An optional setting may also be empty."""

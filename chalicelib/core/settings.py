@@ -1,4 +1,4 @@
-"""The settings of the service. This module alone reads the environment: once, on first use, into a frozen object."""
+"""The settings of the service. Only this module reads the environment: at the first use, into an immutable object."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ _SHOWN_MAX = 100
 
 
 class SettingError(Exception):
-    """A setting is invalid; the message names the variable and the accepted values."""
+    """A setting is invalid. The message contains the variable's name and the accepted values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,47 +21,52 @@ class Settings:
     """The settings of one stage. Each is read from `LATCHKEY_<NAME>`."""
 
     stage: str = "local"
-    """The name of the stage, which is part of its table names: `latchkey-<stage>-…`."""
+    """The name of the stage. It is part of the names of its tables: `latchkey-<stage>-…`."""
     brand: str = "lk"
-    """The prefix of every secret."""
+    """The prefix with which every secret begins."""
     key_kind: str = "test"
     """The kind of new API keys: `live` or `test`."""
     public_url: str = ""
-    """The public URL of the API (`https://api.example.com`). Empty: the URL of each request."""
+    """The public URL of the API (`https://api.example.com`). If empty, the URL of each request is used."""
     allowed_origin: str = "*"
-    """The one browser origin that may call /v1, or `*` for any."""
+    """The only browser origin that may call /v1, or `*` for any."""
     burst_window_s: int = 1
     """The length of the burst window in seconds, which must divide 60."""
     client_ip_header: str = ""
-    """The header in which the operator's own CDN passes the client address.
+    """The header in which the operator's own CDN sends the client address.
 
-    Empty: the address that API Gateway reports.
+    If empty, the address that API Gateway reports is used.
     """
     resources: str = ""
-    """Other resources that access tokens may be for (RFC 8707), separated by spaces."""
+    """Other services for which access tokens may be issued: their resource indicators (RFC 8707), separated by spaces.
+    """
     registration: str = "open"
-    """Dynamic client registration (RFC 7591): `open`, `closed`, or the SHA-256 of an initial access token.
+    """Who may register clients dynamically (RFC 7591): `open` (anyone), `closed` (nobody), or the SHA-256 of an initial
+    access token.
 
-    Only `open` also accepts the URL of a client metadata document as a client id.
+    Only with `open` is the URL of a client metadata document also accepted as a client id.
     """
     mail_from: str = ""
-    """The verified sender of emails through Amazon SES. Empty: no email is sent, and addresses needn't be verified."""
+    """The verified address from which Amazon SES sends emails. If empty, no emails are sent, and addresses needn't be
+    verified.
+    """
     mail_folder: str = ""
     """The folder in which a local run stores emails instead of sending them."""
     stage_key_file: str = ""
-    """The file with a local run's root key. Empty: the SSM parameter `/latchkey/<stage>/key`."""
+    """The file with the root key of a local run. If empty, the SSM parameter `/latchkey/<stage>/key` is read."""
     events_kept_days: int = 90
-    """How many days the events of an account are kept."""
+    """The number of days for which the events of an account are stored."""
     log_in_attempts_per_email: int = 20
-    """Log-in attempts per hour for one address, registered or not."""
+    """The number of log-in attempts per hour for one email address, whether or not an account has this address."""
     log_in_attempts_per_network: int = 300
-    """Log-in attempts per hour from one IPv4 address or IPv6 /64."""
+    """The number of log-in attempts per hour from one IPv4 address or IPv6 /64."""
     wire: str = "lean"
-    """The DynamoDB client: `lean`, or `botocore`, which takes several times the CPU and supports HTTP proxies."""
+    """The DynamoDB client: `lean`, or `botocore`, which takes several times as much CPU time but supports HTTP proxies.
+    """
     log_level: str = "INFO"
-    """The lowest level that is logged."""
+    """The lowest level of log lines that are written."""
     security_contact: str = ""
-    """The contact in /.well-known/security.txt (RFC 9116): an address or a URI."""
+    """The contact in /.well-known/security.txt (RFC 9116): an email address or a URI."""
 
     def __post_init__(self) -> None:
         """Reject a value that would otherwise fail later, in a user's request."""
@@ -72,16 +77,16 @@ class Settings:
 
     @property
     def other_resources(self) -> frozenset[str]:
-        """Return the other resources that a token may be for."""
+        """Return the resource indicators of other services for which access tokens may be issued."""
         return frozenset(self.resources.split())
 
     @property
     def events_kept_s(self) -> int:
-        """Return how many seconds the events of an account are kept."""
+        """Return the number of seconds for which the events of an account are stored."""
         return self.events_kept_days * DAY_S
 
     def table(self, name: str) -> str:
-        """Return the full name of a table."""
+        """Return the full name of a table, which includes the stage."""
         return f"latchkey-{self.stage}-{name}"
 
 
@@ -100,7 +105,7 @@ def current() -> Settings:
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
-    """Return the settings in `environment`, with defaults for the others.
+    """Return the settings from the variables in `environment`; a setting whose variable is missing has its default.
 
     Raises SettingError for an invalid value, and for an unknown variable whose name starts with `LATCHKEY_`.
     """
@@ -118,17 +123,17 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
 
 
 def environment() -> Mapping[str, str]:
-    """Return the environment variables, for those that AWS defines."""
+    """Return the environment variables. Callers use it for variables that AWS defines."""
     return os.environ
 
 
 def under_chalice_cli() -> bool:
-    """Return whether the app is loaded by Chalice's command line rather than Lambda."""
+    """Return whether the app was loaded by Chalice's command line and not by Lambda."""
     return "AWS_CHALICE_CLI_MODE" in os.environ
 
 
 def trace_header() -> str:
-    """Return the X-Ray header of this invocation. Not a setting, because Lambda changes it for each invocation."""
+    """Return the X-Ray header of this invocation. It isn't a setting, because Lambda changes it at each invocation."""
     return os.environ.get("_X_AMZN_TRACE_ID", "")
 
 
@@ -149,14 +154,15 @@ def override(settings: Settings) -> Iterator[None]:
 
 
 def _check(name: str, plain: str, text: str) -> None:
-    """Raise SettingError unless the value is valid.
+    """Raise SettingError unless the value `plain` is valid.
 
-    `text` is the original value, for the message.
+    `text` is the value before it was normalised; the message quotes it.
     """
     kind = setting_types.OF[name]
     if kind.is_valid(plain):
         return
-    # A misplaced initial access token, or a password in a URL, must not be logged.
+    # The message is logged, so it must not contain an initial access token in the wrong variable, or a password in a
+    # URL.
     is_secret = name == "registration" or ("@" in text and "://" in text)
     given = "something else" if is_secret else repr(text[:_SHOWN_MAX]) + ("…" if len(text) > _SHOWN_MAX else "")
     raise SettingError(
@@ -166,7 +172,7 @@ def _check(name: str, plain: str, text: str) -> None:
 
 
 def _reject_unknown(environment: Mapping[str, str]) -> None:
-    """Raise SettingError for a misspelt name, which would otherwise have no effect."""
+    """Raise SettingError for an unknown variable. It may be a misspelt one, which would otherwise have no effect."""
     known = {f"{PREFIX}{field.name.upper()}" for field in fields(Settings)}
     unknown = sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
     if not unknown:

@@ -1,6 +1,6 @@
-"""The SSRF rule: a URL chosen by a caller may only lead to publicly routable addresses.
+"""The SSRF rule: a URL chosen by a caller may only refer to publicly routable addresses.
 
-An IPv4 address embedded in an IPv6 address is judged as that IPv4 address.
+If an IPv6 address contains an embedded IPv4 address, the rule is applied to that IPv4 address.
 """
 
 import ipaddress
@@ -13,16 +13,18 @@ Resolve = Callable[[str, int], Iterable[str]]
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _6TO4 = ipaddress.ip_network("2002::/16")
 _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
-"""The assigned global unicast range. Other ranges include old IPv4 embeddings that Python considers global."""
+"""The range of global unicast addresses. Python also considers some addresses outside this range global: old formats
+with an embedded IPv4 address.
+"""
 
 
 def resolve(host: str, port: int) -> list[str]:
-    """Return the addresses of a host name, by the system's resolver."""
+    """Return the addresses of a host name, from the resolver of the operating system."""
     return [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
 def is_public(address: str) -> bool:
-    """Return whether `address` is publicly routable, after unwrapping an IPv4 address embedded in an IPv6 address."""
+    """Return whether `address` is publicly routable. If it contains an embedded IPv4 address, that one is checked."""
     try:
         parsed: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -63,9 +65,9 @@ def is_loopback_url(url: str) -> bool:
 
 
 def resolve_within(host: str, port: int, resolver: Resolve, within_s: float) -> list[str] | None:
-    """Return the addresses of a host name, or None after `within_s`.
+    """Return the addresses of a host name, or None if the resolver takes longer than `within_s`.
 
-    The system's resolver has no timeout, so its thread is abandoned.
+    The operating system's resolver has no timeout. It runs in a thread that is abandoned when the time is over.
     """
     results: list[list[str]] = []
 

@@ -1,8 +1,8 @@
-"""Fetch a URL chosen by an untrusted caller without reaching internal addresses (SSRF).
+"""Fetch a URL chosen by an untrusted caller without connecting to internal addresses (SSRF).
 
-The host name is resolved once, all its addresses must be public, and the connection uses exactly those, so a second
-look-up can't lead elsewhere. There is one deadline for the whole exchange and a size limit, and neither redirects nor
-proxies are followed.
+The host name is resolved once, all its addresses must be public, and the connection is made to one of them. Thus no
+second DNS look-up can return an internal address. The whole exchange has one deadline and a size limit. Redirects
+aren't followed, and proxies aren't used.
 """
 
 import socket
@@ -18,13 +18,13 @@ from chalicelib.core import clock, http_framing, ssrf_rule
 _FIXED = {"Accept-Encoding": "identity", "User-Agent": "Latchkey", "Connection": "close"}
 _PIECE = 16_384
 HOST_MAX = 253
-"""The longest host name (RFC 1035 §2.3.4); IDNA encoding takes quadratic time."""
+"""The maximum length of a host name (RFC 1035 §2.3.4). It is checked because IDNA encoding takes quadratic time."""
 ADDRESSES_MAX = 4
-"""How many addresses of a host name are tried."""
+"""The maximum number of addresses of a host name to which a connection is tried."""
 
 
 class FetchError(Exception):
-    """The fetch failed or isn't allowed; the message is for the user who chose the URL."""
+    """The fetch failed or isn't allowed. The message is shown to the user who chose the URL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def get(
     """Fetch an https URL.
 
     Raises FetchError when the URL isn't https, an address isn't public, the response is a redirect or truncated, or the
-    fetch exceeds `deadline_s` or `bytes_max`. `resolver` and `tls` are parameters for tests, never settings.
+    fetch exceeds `deadline_s` or `bytes_max`. Only tests set `resolver` and `tls`.
     """
     until_ns = _until_ns(deadline_s)
     server = _resolve_server(url, until_ns, resolver, tls)
@@ -75,10 +75,10 @@ def post(
     resolver: ssrf_rule.Resolve = ssrf_rule.resolve,
     tls: ssl.SSLContext | None = None,
 ) -> Fetched:
-    """Post `body` to an https URL, or with `loopback` to an http URL on this machine.
+    """Post `body` to an https URL. If `loopback` is set, an http URL on this machine is allowed too.
 
-    A response with any status is returned, including a redirect. At most `bytes_max` of its body are kept, and a
-    truncated body is no error. Raises FetchError when an address isn't public, or no status arrives in time.
+    Responses with any status are returned, including redirects. At most `bytes_max` of the body are read, and a
+    truncated body isn't an error. Raises FetchError when an address isn't public, or no status arrives in time.
     """
     until_ns = _until_ns(deadline_s)
     server = _resolve_server(url, until_ns, resolver, tls, loopback=loopback)
@@ -88,8 +88,9 @@ def post(
 
 
 def fetch_status(url: str, *, deadline_s: float) -> int:
-    """Return the status of a GET of the service's own URL, which may have any address. Raises FetchError without a
-    response.
+    """GET the service's own URL and return the status code.
+
+    The address needn't be public, because no caller chose the URL. Raises FetchError if there is no response.
     """
     until_ns = _until_ns(deadline_s)
     server = _parse_url(url)
@@ -100,7 +101,7 @@ def fetch_status(url: str, *, deadline_s: float) -> int:
 
 @dataclass(slots=True)
 class _Server:
-    """The server of a request: its addresses, and its host name for TLS."""
+    """The server of a URL: its addresses, and the host name for TLS and the Host header."""
 
     host: str
     port: int
@@ -118,7 +119,7 @@ class _Server:
 def _resolve_server(
     url: str, until_ns: int, resolver: ssrf_rule.Resolve, tls: ssl.SSLContext | None, *, loopback: bool = False
 ) -> _Server:
-    """Return the server of an https URL, or with `loopback` of a local http URL, with its checked addresses."""
+    """Resolve the host of an https URL or, with `loopback`, of a local http URL, and check its addresses."""
     is_http = loopback and ssrf_rule.is_loopback_url(url)
     server = _parse_url(url, tls)
     if (server.tls is None and not is_http) or "@" in urlsplit(url).netloc:
@@ -131,12 +132,12 @@ def _resolve_server(
 
 
 def _parse_url(url: str, tls: ssl.SSLContext | None = None) -> _Server:
-    """Parse an http or https URL, without resolving its host."""
+    """Parse an http or https URL. The host name isn't resolved yet."""
     try:
         parts = urlsplit(url)
         is_http = parts.scheme == "http"
         port = parts.port if parts.port is not None else (80 if is_http else 443)
-        # Reject names that TLS can't use, such as one with a leading dot, before connecting.
+        # Reject a name that TLS can't use, such as one with a leading dot, before a connection is made.
         if len(parts.hostname or "") > HOST_MAX:
             raise ValueError("the host name is too long")
         (parts.hostname or "").encode("idna")
@@ -152,7 +153,7 @@ def _parse_url(url: str, tls: ssl.SSLContext | None = None) -> _Server:
 
 @cache
 def _default_tls() -> ssl.SSLContext:
-    """Return the default TLS context, loaded once per process: reading the certificates takes 20 ms."""
+    """Return the default TLS context. It is created once per process, because reading the certificates takes 20 ms."""
     return ssl.create_default_context()
 
 
@@ -164,7 +165,7 @@ def _resolve(host: str, port: int, resolver: ssrf_rule.Resolve, until_ns: int) -
 
 
 def _request(method: str, server: _Server, headers: dict[str, str], body: bytes | None = None) -> bytes:
-    """Return the bytes of a request. Raises FetchError for a header that would inject another one."""
+    """Return the bytes of a request. Raises FetchError for a header value that could inject another header."""
     length = {} if body is None else {"Content-Length": str(len(body))}
     lines = [f"{name}: {value}" for name, value in {"Host": server.authority, **headers, **_FIXED, **length}.items()]
     if any(not line.isascii() or not line.isprintable() for line in lines):
@@ -175,7 +176,7 @@ def _request(method: str, server: _Server, headers: dict[str, str], body: bytes 
 
 @contextmanager
 def _exchange(server: _Server, request: bytes, until_ns: int) -> Iterator[http_framing.ResponseStream]:
-    """Send a request, and yield the response stream to a `with` block. One deadline covers all, even a slow body."""
+    """Send a request, and pass the response to a `with` block. One deadline covers everything, even a slow body."""
     connection: socket.socket | None = None
 
     def receive() -> bytes:
@@ -196,7 +197,7 @@ def _exchange(server: _Server, request: bytes, until_ns: int) -> Iterator[http_f
 
 
 def _connect(server: _Server, until_ns: int) -> socket.socket:
-    """Connect to a checked address, never to a newly resolved one."""
+    """Connect to one of the checked addresses. The host name isn't resolved again."""
     plain = _connect_to_any(server, until_ns)
     if server.tls is None:
         return plain
@@ -204,7 +205,7 @@ def _connect(server: _Server, until_ns: int) -> socket.socket:
         plain.settimeout(_left_s(until_ns))
         return server.tls.wrap_socket(plain, server_hostname=server.host)
     finally:
-        # Has no effect if the TLS socket has taken over the connection.
+        # Closing has no effect if the TLS socket has taken over the connection.
         plain.close()
 
 
@@ -218,7 +219,7 @@ def _connect_to_any(server: _Server, until_ns: int) -> socket.socket:
 
 
 def _read_start(stream: http_framing.ResponseStream, head: http_framing.Head, bytes_max: int) -> bytes:
-    """Return the start of a body, up to a limit. Once the status has arrived, errors in the body don't matter."""
+    """Return the start of a body, up to a limit. The status has already arrived, so errors in the body are ignored."""
     body = bytearray()
     with suppress(OSError, ValueError, FetchError):
         for piece in http_framing.read_body(stream, head):

@@ -1,6 +1,6 @@
-"""Logs and metrics for the operator: one JSON line per request, and a count of every DynamoDB call.
+"""Logs and metrics for the operator, such as one JSON line per request, and a record of the DynamoDB calls for tests.
 
-Nothing here accepts a secret: callers pass ids, key previews and numbers, and URLs without their queries.
+Callers must never log a secret: they pass ids, key previews, numbers, and URLs without their queries.
 """
 
 import json
@@ -47,7 +47,7 @@ def record_calls() -> Iterator[Calls]:
 
 
 def dynamodb_call(operation: str, request: Mapping[str, Any]) -> AbstractContextManager[None]:
-    """Record one DynamoDB call, and trace the `with` block if this invocation is traced."""
+    """Record one DynamoDB call. If this invocation is traced, also report the `with` block to X-Ray."""
     calls = _recorded_calls.get()
     table = str(request.get("TableName", ""))
     if calls is not None:
@@ -61,21 +61,21 @@ def info(event: str, **facts: object) -> None:
 
 
 def warning(event: str, **facts: object) -> None:
-    """Log an `event` that needs the operator's attention if it repeats."""
+    """Log an `event` that needs the operator's attention if it occurs repeatedly."""
     _logger().warning(event, extra=_drop_none(facts))
 
 
 def error(event: str, **facts: object) -> None:
-    """Log an internal error, with the traceback of the exception being handled, if any."""
+    """Log an internal error. If an exception is being handled, its traceback is included."""
     _logger().error(event, extra=_drop_none(facts), exc_info=True)
 
 
 def log_metrics(event: str, metrics: Mapping[str, int], **facts: object) -> None:
-    """Log an `event` in one line together with its metrics (CloudWatch embedded metric format).
+    """Log an `event` and its metrics in one line (CloudWatch embedded metric format).
 
-    Metrics have the stage as their only dimension, because each combination is billed monthly. Other fields are for
-    CloudWatch Logs Insights. Every request writes such a line, so it bypasses the logger, which would take half as long
-    as a database call.
+    The stage is the only dimension of the metrics, because each combination of dimensions is billed monthly. The other
+    fields are for CloudWatch Logs Insights. Every request writes such a line, so it isn't written by the logger, which
+    takes half as long as a database call.
     """
     current, now_ms = settings.current(), clock.now_ms()
     if current.log_level not in ("DEBUG", "INFO"):
@@ -102,15 +102,15 @@ def log_metrics(event: str, metrics: Mapping[str, int], **facts: object) -> None
     }
     if trace := tracing.current().get("Root"):
         line["xray_trace_id"] = trace
-    # One write, so that lines of different threads don't mix.
+    # The line is written with one call, so that lines of different threads don't mix.
     _CURRENT_STREAM.write(_ENCODER.encode(line) + "\n")
     _CURRENT_STREAM.flush()
 
 
 def count(metric: str, **facts: str) -> None:
-    """Count `metric` once: in the request's log line or, with further fields, in a line of its own.
+    """Increase `metric` by one. This makes no network call.
 
-    It makes no call.
+    The request's log line contains the count. If there are further fields, the count is logged in a separate line.
     """
     request = _collected_metrics.get()
     if request is None or facts:
@@ -121,7 +121,7 @@ def count(metric: str, **facts: str) -> None:
 
 @contextmanager
 def collect_metrics(metrics: dict[str, int]) -> Iterator[None]:
-    """Collect the metrics that are counted in a `with` block in `metrics`, which the caller logs."""
+    """Collect the metrics that are counted in a `with` block in the mapping `metrics`. The caller logs them."""
     token = _collected_metrics.set(metrics)
     try:
         yield
@@ -130,13 +130,16 @@ def collect_metrics(metrics: dict[str, int]) -> Iterator[None]:
 
 
 def write_to(stream: TextIO | None) -> None:
-    """Write log lines and metrics to `stream` instead of standard output, which is Lambda's log."""
+    """Write log lines and metrics to `stream`. None means standard output, which Lambda logs."""
     global _stream
     _stream = stream
 
 
 class _CurrentStream:
-    """A stream that looks up the configured stream at each write: the logger is cached, but the stream may change."""
+    """A stream that writes to the stream set by `write_to`.
+
+    The logger is created only once, but that stream may change.
+    """
 
     def write(self, text: str) -> int:
         return (_stream or sys.stdout).write(text)

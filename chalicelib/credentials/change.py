@@ -1,4 +1,7 @@
-"""Change a key: rename it, remove scopes, set its anomaly policy. Scopes are never added: a key may have leaked."""
+"""Change a key: rename it, remove scopes, or set its anomaly policy.
+
+Scopes can't be added, because somebody may have a leaked copy of the key.
+"""
 
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import size
@@ -16,15 +19,16 @@ from chalicelib.limits import stale_marks
 def change_key(
     account_id: str, key_id: str, *, name: str | None, wanted: list[str] | None, on_anomaly: str | None = None
 ) -> Credential:
-    """Change the `name`, the scopes (`wanted`) and the policy `on_anomaly` of a key; None keeps a value.
+    """Change the `name`, the scopes (`wanted`) or the policy `on_anomaly` of a key. None means no change.
 
-    Raises NotFound; InvalidRequest for a scope that the key doesn't have; Conflict when the key is revoked; Unavailable
-    when scopes were removed but the invalidation mark couldn't be set, so that they may still work for 5 minutes.
+    Raises NotFound if the account has no such key, InvalidRequest for a scope that the key doesn't have, and Conflict
+    if the key is revoked. Raises Unavailable if scopes were removed but the invalidation mark couldn't be set; the
+    scopes may then work for 5 more minutes.
     """
     key = owned_key(account_id, key_id)
     condition = Credential.id.exists() & Credential.revoked_at.does_not_exist()
     for scope in wanted or ():
-        # The write checks this too, because a concurrent request may have removed the scope.
+        # The condition of the write checks the scopes, because a concurrent request may have removed one.
         condition &= Credential.scopes.contains(scope)
     actions, events = _changes(name, wanted, on_anomaly)
     try:
@@ -44,11 +48,12 @@ def change_key(
 
 
 def narrow_to_read(key: Credential) -> bool:
-    """Remove all scopes of a key but `read`, which it must have; return whether this call removed any.
+    """Remove all scopes of a key except `read`; return whether this call removed any. A key without `read` isn't
+    changed.
 
     The caller must set the invalidation mark.
     """
-    # The condition fails for a revoked key and for one without other scopes, for example after a concurrent call.
+    # The condition fails if the key is revoked or has no other scopes, for example after a concurrent call.
     condition = Credential.revoked_at.does_not_exist() & Credential.scopes.contains(scopes.READ)
     condition &= size(Credential.scopes) > 1
     try:
@@ -65,7 +70,7 @@ def narrow_to_read(key: Credential) -> bool:
 def _changes(
     name: str | None, wanted: list[str] | None, on_anomaly: str | None
 ) -> tuple[list[Action], dict[str, dict[str, str]]]:
-    """Return the update actions, and by event type the details of each event."""
+    """Return the actions that update the item, and the events to record: the details of each, by event type."""
     actions: list[Action] = []
     events = {}
     if name is not None:

@@ -1,4 +1,4 @@
-"""Issue an API key: it has no scope that its creator lacks, and does not outlive it."""
+"""Issue an API key. It never has a scope that its creator lacks, and never expires later than its creator."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from chalicelib.idempotency.record import Recording
 
 KEPT_AFTER_EXPIRY_S = 30 * clock.DAY_S
-"""How long expired keys are kept: requests with them get the error `token_expired` in this time."""
+"""How long a key is stored after it expired or was revoked. In this time, requests with an expired key get the error
+`token_expired`.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +31,7 @@ class Issued:
     key: Credential
     secret: str
     is_marked: bool = True
-    """Whether the rotation of the key's predecessor is marked. If not, the predecessor may work for another 5
-    minutes.
-    """
+    """Whether the invalidation mark was set after a rotation. If not, the old key may work for 5 more minutes."""
 
     def __repr__(self) -> str:
         """Return a text without the secret, for logs and tracebacks."""
@@ -47,13 +47,13 @@ def issue_key(
     form: str | None = None,
     once: "Recording[Issued] | None" = None,
 ) -> Issued:
-    """Create a key for the creator's account with the scopes `wanted`; it expires after `expires_in_s` seconds.
+    """Create a key for the creator's account with the scopes `wanted`. It expires after `expires_in_s` seconds.
 
-    Without `expires_in_s` it expires with its creator. `form` is the token of the submitted form, which the transaction
-    consumes so that a reload creates no second key; `once` records the idempotent request. Raises InvalidRequest when
-    the creator lacks a scope or the key would outlive it; Conflict when the account already has the maximum number of
-    active keys, must verify its email address first, the creator's expiry has changed, or the form was already
-    submitted.
+    If `expires_in_s` is None, it expires when its creator expires. `form` is the token of a submitted form. The
+    transaction consumes it, so that submitting the form again creates no second key. `once` records the idempotent
+    request. Raises InvalidRequest if the creator lacks a scope or the key would expire later than its creator. Raises
+    Conflict if the account has the maximum number of active keys, its email address isn't verified, the creator's
+    expiry has changed, or the form was submitted before.
     """
     for scope in wanted:
         if scope not in creator.scopes:
@@ -101,8 +101,8 @@ def store_key(
 ) -> None:
     """Store a key and add it to the account's active keys, in one transaction.
 
-    `creator` is None for the operator. Raises Conflict when the account already has the maximum number of active keys,
-    the creator may not create one, or the form token `spent` was already consumed.
+    `creator` is None for the operator. Raises Conflict if the account already has the maximum number of active keys,
+    the creator may not create a key, or the form token `spent` was consumed before.
     """
     account = Account(issued.key.account_id)
     only_if = None if creator is None else _may_create_key(creator)
@@ -127,8 +127,8 @@ def store_key(
             item = key_limit.account_from(error, account)
             if creator is not None and email_sender.is_configured() and "email_verified_at" not in item:
                 raise unverified.email_not_verified() from None
-            # Expired keys may still be listed as active: the next try removes them. If there are none, a concurrent
-            # creation has changed the list.
+            # Expired keys may still be listed as active; the next try removes them. If there are none, the transaction
+            # failed because the list was changed concurrently.
             expired = key_limit.expired_keys(item, creator)
         else:
             return

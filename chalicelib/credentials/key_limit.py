@@ -1,6 +1,8 @@
-"""Limit an account to 20 active keys, by a condition on the account item, which maps each active key to its expiry.
+"""Limit an account to 20 active keys.
 
-More keys wouldn't fit in the single write unit of a counter item (see `limits.counter_items`).
+The account item maps each active key to its expiry, and the limit is a condition on this map. The counter item of an
+account counts each key by name and must fit in a single write unit, so the number of keys is limited (see
+`limits.counter_items`).
 """
 
 from typing import Any
@@ -19,8 +21,8 @@ from chalicelib.credentials.tables import Credential
 
 LIVE_MAX = 20
 ROUNDS_MAX = 60
-"""The maximum number of tries of a creation. A try fails only when a concurrent request has created or revoked a
-key.
+"""The maximum number of times that the creation of a key is tried. A try fails only if the account's keys were changed
+concurrently.
 """
 
 
@@ -33,10 +35,11 @@ def add_key(
     only_if: Condition | None = None,
     retiring: Credential | None = None,
 ) -> None:
-    """List `key` as active in a transaction, remove `expired` keys, and update the expiry of a `retiring` key.
+    """In a transaction, add `key` to the active keys, remove the `expired` keys, and update the expiry of a `retiring`
+    key.
 
-    `only_if` is a further condition on the account. If two concurrent requests create the last allowed key, one fails.
-    An expired key is removed only if its expiry is unchanged.
+    `only_if` is an additional condition on the account. If two concurrent requests create the last allowed key, one
+    fails. An expired key is removed only if its expiry is unchanged.
     """
     actions: list[Action] = [_entry(key.id).set(key.listed_end)]
     leaving = dict(expired)
@@ -63,10 +66,11 @@ def remove_key(write: models.Transaction, account: Account, key: Credential) -> 
 
 
 def creator_is_unchanged(creator: Principal) -> Condition:
-    """Return the condition on the account under which its `creator` may create a key: its expiry is unchanged.
+    """Return the condition on the account under which a `creator` may create a key: the creator's own expiry is
+    unchanged.
 
-    The creation thus fails after a concurrent rotation or revocation of the creator, end of its session, or first
-    verification of the email address. A principal verified earlier may still have no expiry.
+    Thus the creation fails if the creator was concurrently rotated or revoked, its session ended, or the account's
+    email address was verified for the first time. The `creator` was verified earlier, so it doesn't show such a change.
     """
     since = Account.credentials_since
     condition: Condition = since.does_not_exist() | (since <= creator.verified_at_ms)
@@ -78,7 +82,10 @@ def creator_is_unchanged(creator: Principal) -> Condition:
 
 
 def account_from(error: TransactWriteError, account: Account) -> dict[str, Any]:
-    """Return the account item that a failed transaction returned; raise NotFound unless it is an active account."""
+    """Return the account item that was returned with a failed transaction.
+
+    Raises NotFound unless the account is active.
+    """
     item = models.find_failed_write(error, account)
     if not item or item["status"]["S"] != ACTIVE:
         raise errors.NotFound("There is no such account.")
@@ -86,10 +93,10 @@ def account_from(error: TransactWriteError, account: Account) -> dict[str, Any]:
 
 
 def expired_keys(account: dict[str, Any], creator: Principal | None) -> dict[str, int]:
-    """Return the expired keys that the next try must remove from an `account` whose condition failed.
+    """Return the expired keys that the next try must remove, from the `account` item that failed the condition.
 
-    The result is empty if a concurrent request has removed them. Raises Conflict when the account is at its limit, or
-    the `creator` is no longer valid.
+    The result is empty if a concurrent request has removed them already. Raises Conflict if the account has the maximum
+    number of active keys, or the `creator` is no longer valid.
     """
     ends = _ends(account)
     if creator is not None and not _creator_is_unchanged(creator, account, ends):

@@ -3,4 +3,4 @@
 TELL, NARROW, REVOKE = "tell", "narrow", "revoke"
 
 ALL = (TELL, NARROW, REVOKE)
-"""All policies: only notify the account; remove all scopes but `read`; revoke the key."""
+"""All policies: only notify the account, remove all scopes except `read`, or revoke the key."""

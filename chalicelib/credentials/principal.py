@@ -1,4 +1,7 @@
-"""The principal: account, scopes and tier of a verified credential, which the authorizer stores in its context."""
+"""The principal of a request: the account, scopes and tier of its verified credential.
+
+The authorizer writes the principal to its context, from which the API reads it.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -24,19 +27,22 @@ class Principal:
     """When the credential expires; 0 means never."""
     verified_at_ms: int
     lineage: str = ""
-    """The id that the credential shares with its successors: that of a key's first predecessor, or of a token's
-    grant.
+    """The id that a credential shares with its successors. For a key it is the id of its first predecessor, for a token
+    that of its grant.
     """
     session_epoch: int | None = None
     """The epoch of a console session; None for other credentials."""
 
     @property
     def counter(self) -> str:
-        """Return the name of the counter of its requests. Each key has a counter; all tokens of a client share one."""
+        """Return the name of the counter for this credential.
+
+        Each key has its own counter; all tokens of a client share one.
+        """
         return counter_items.counter_of(self.client_id or self.credential_id)
 
     def verified_after(self, mark_ms: int) -> "Principal":
-        """Return this principal as verified after every change up to the time of an invalidation mark."""
+        """Return this principal with `mark_ms`, the time of an invalidation mark, as the time of its verification."""
         return replace(self, verified_at_ms=mark_ms)
 
     def is_expired(self, now_ms: int) -> bool:
@@ -45,7 +51,7 @@ class Principal:
 
 
 def to_context(principal: Principal) -> dict[str, str]:
-    """Return the authorizer context of a principal; API Gateway allows only flat strings in it."""
+    """Return the principal as an authorizer context. API Gateway allows no nested values there."""
     return {
         "account_id": principal.account_id,
         "credential_id": principal.credential_id,
@@ -70,6 +76,6 @@ def from_context(context: Mapping[str, str]) -> Principal:
         client_id=context["client_id"],
         ends_at_ms=int(context["ends_at_ms"]),
         verified_at_ms=int(context["verified_at_ms"]),
-        # For 300 s after an upgrade, API Gateway may still cache contexts without a lineage.
+        # For 300 s after an upgrade of the service, API Gateway may still have contexts without a lineage in its cache.
         lineage=context.get("lineage") or context["credential_id"],
     )

@@ -1,7 +1,8 @@
-"""Admit a verified caller; if its credential was revoked or changed since, verify it again.
+"""Admit a verified caller. If the caller's credential may have changed since it was verified, verify it again first.
 
-API Gateway caches a verified principal for 300 s. A revocation marks it as stale (see `limits.stale_marks`), and the
-admission of the next request finds the mark, so a revoked credential is rejected at the next request.
+API Gateway caches a verified principal for 300 s. A revocation therefore sets an invalidation mark (see
+`limits.stale_marks`), and the admission of every request checks the mark. Thus a revoked credential is rejected at its
+next request.
 """
 
 from dataclasses import dataclass
@@ -19,10 +20,10 @@ from chalicelib.limits.stale_marks import CLOCK_SKEW_S
 
 CACHED_MAX = 4_096
 PRESENTED_MS = 60_000
-"""How long the principal of a secret that a service presents is cached."""
+"""If another service sends a secret to this API for verification, the principal is cached for this long."""
 ROUNDS_MAX = 40
-"""Maximum number of verifications of one request. Each change of the account can require one; revoking all 20 keys
-in the console makes 20 changes.
+"""Maximum number of times that one request verifies its credential. Each change of the account may require one more;
+revoking all 20 keys in the console makes 20 changes.
 """
 
 _reverified: ProcessCache[str, Principal] = ProcessCache("credentials.reverified", CACHED_MAX)
@@ -31,7 +32,10 @@ _presented: ProcessCache[tuple[str, str], Principal] = ProcessCache("credentials
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """The network and route of a request, which are recorded with its admission; "" is not recorded."""
+    """The network and route of a request.
+
+    They are recorded when the request is admitted; "" means that nothing is recorded.
+    """
 
     network: str = ""
     route: str = ""
@@ -44,7 +48,7 @@ NO_USE = Use()
 
 
 def newest_of(cached: Principal) -> Principal:
-    """Return the most recently verified principal of a credential: `cached`, or a later one from this process's
+    """Return the most recently verified principal of a credential: either `cached`, or a newer one in this process's
     cache.
     """
     renewed = _reverified.get(cached.credential_id)
@@ -52,10 +56,10 @@ def newest_of(cached: Principal) -> Principal:
 
 
 def admit_presented(secret: str, resource: str) -> tuple[Principal, Allowance]:
-    """Admit and count one request of the credential `secret`, which a service presents on behalf of its own caller.
+    """Admit and count one request that a caller sent to another service. `secret` is the credential in that request.
 
-    The principal is cached for 60 s, and verified again when its account changes. Raises the errors of `admit_caller`,
-    and Unauthorized when the secret is invalid.
+    The principal is cached for 60 s; if the account changes in this time, it is verified again. Raises Unauthorized
+    when the secret is invalid, and all errors of `admit_caller`.
     """
     digest, now_ms = secrets.digest(secret), clock.now_ms()
     cached = _presented.get((digest, resource))
@@ -68,16 +72,17 @@ def admit_presented(secret: str, resource: str) -> tuple[Principal, Allowance]:
 def admit_caller(
     cached: Principal, authorization: str, resource: str = "", use: Use = NO_USE
 ) -> tuple[Principal, Allowance]:
-    """Admit and count one request of a caller; return its current principal and remaining allowance.
+    """Admit and count one request of a caller; return the caller's current principal and remaining allowance.
 
-    `authorization` is its header, with which it is verified again when the `cached` principal is stale. `use` is
-    recorded with the admission, but without the route if the scopes don't allow it. Raises Unauthorized when the
-    credential is no longer valid, Rejected when a limit is exceeded, Unavailable when the account changes faster than
-    it can be verified.
+    If the account has changed since the `cached` principal was verified, the credential in the header `authorization`
+    is verified again. `use` is recorded with the admission, but the route is omitted if the caller lacks one of its
+    scopes. Raises Unauthorized when the credential is no longer valid, Rejected when a limit is exceeded, and
+    Unavailable when the account changes faster than the credential can be verified.
     """
     principal = newest_of(cached)
     if principal.is_expired(clock.now_ms()):
-        # API Gateway caches principals past their expiry: a grace period may end within its 300 s.
+        # API Gateway caches a principal for 300 s. In this time the credential may expire, for example when a grace
+        # period ends.
         raise errors.TokenExpired
     for _ in range(ROUNDS_MAX):
         try:
@@ -89,8 +94,8 @@ def admit_caller(
                 shown=_usage_of_request(principal, use),
             )
         except Stale as stale:
-            # This verification began after the mark was read, so it includes every change that the mark announces,
-            # on any clock.
+            # This verification began after the mark was read, so it includes every change before the mark, even if a
+            # clock is wrong.
             principal = verify(bearer(authorization), resource).verified_after(stale.stale_at_ms)
             _reverified[principal.credential_id] = principal
         else:
@@ -101,16 +106,20 @@ def admit_caller(
 
 
 def record_failure(principal: Principal) -> None:
-    """Count a 401 or 403 response to a known credential; a later admission writes the count."""
+    """Count a response with status 401 or 403 to a known credential.
+
+    A later admission writes the count to the database.
+    """
     rejection_counts.record_failure(window_at(principal.account_id, principal.tier, clock.now_ms()), principal.counter)
 
 
 def _record_thresholds(principal: Principal, left: Allowance, use: Use) -> None:
-    """Record an event for each quota threshold that this request crossed."""
+    """Record an event for each quota threshold that is reached with this request."""
     from chalicelib.events import actors, quota
 
     hour = left.quota_resets_ms // 1000 - clock.HOUR_S
-    # Without a network, a service has presented the secret, and the request's address is that of the service.
+    # Without a network, the request is from a service that verifies a secret, so its IP address isn't that of the
+    # caller.
     ip = actors.current().ip if use.network else ""
     for name in left.crossed:
         used = left.limit - left.remaining
@@ -120,12 +129,12 @@ def _record_thresholds(principal: Principal, left: Allowance, use: Use) -> None:
 
 
 def _usage_of_request(principal: Principal, use: Use) -> recorded_usage.RequestUsage:
-    # Scopes are checked after the admission. A route that they don't allow was not used.
+    # Scopes are checked only after the admission. If one is missing, the request is denied and doesn't use the route.
     route = use.route if principal.scopes.issuperset(use.scopes) else ""
     return _hash_usage(principal.counter, use.network, route)
 
 
 @lru_cache(maxsize=CACHED_MAX)
 def _hash_usage(counter: str, network: str, route: str) -> recorded_usage.RequestUsage:
-    """Return the hashed attribute names, cached because they are the same at each request."""
+    """Return the usage with hashed names. It is cached, because a caller's requests usually have the same usage."""
     return recorded_usage.usage_of(counter, network=network, route=route)

@@ -21,8 +21,8 @@ from chalicelib.limits import stale_marks
 def revoke(account_id: str, key_id: str) -> None:
     """Revoke a key of an account.
 
-    Raises NotFound, and Unavailable when the key is revoked but the invalidation mark couldn't be set: repeat the call
-    to set it.
+    Raises NotFound if there is no such key. Raises Unavailable if the key is revoked but the invalidation mark couldn't
+    be set; the caller can repeat the call to set it.
     """
     revoke_key(owned_key(account_id, key_id))
     if not stale_marks.mark(account_id):
@@ -32,7 +32,7 @@ def revoke(account_id: str, key_id: str) -> None:
 
 
 def revoke_key(key: Credential) -> bool:
-    """Revoke a key and return whether this call did. The caller must set the invalidation mark."""
+    """Revoke a key; return whether this call revoked it. The caller must set the invalidation mark."""
     while key.revoked_at is None:
         try:
             _revoke(key)
@@ -47,7 +47,7 @@ def revoke_key(key: Credential) -> bool:
 
 
 def revoke_token(token: Credential) -> bool:
-    """Revoke one access token and return whether this call did. The caller must set the invalidation mark."""
+    """Revoke one access token; return whether this call revoked it. The caller must set the invalidation mark."""
     details = {"token": token.id, "application": str(token.client_id)}
     try:
         with models.transaction() as write:
@@ -76,8 +76,8 @@ def _revoke(key: Credential) -> None:
                 Credential.revoked_at.set(now_ms),
                 Credential.dies_at.set(now_ms // 1000 + KEPT_AFTER_EXPIRY_S),
             ],
-            # The condition fails after a concurrent revocation, and after a rotation, so that the successor has no
-            # revoked predecessor.
+            # The condition fails if the key was concurrently revoked or rotated. After a rotation, the links of the
+            # successor must be removed too, so the revocation is tried again.
             condition=Credential.id.exists() & Credential.revoked_at.does_not_exist() & unchanged,
             return_values="ALL_OLD",
         )

@@ -1,7 +1,9 @@
-"""Rotate an API key: a new key gets its name, scopes and expiry; the old key keeps working for a grace period.
+"""Rotate an API key: issue a new key with the same name, scopes and expiry. The old key works until its grace period
+ends.
 
-At most two keys of one series of rotations are active. A condition on the old key ensures it, so of two concurrent
-rotations one succeeds. If a key is rotated in its own grace period, its successor expires at the end of that period.
+Of all keys that replaced each other, at most two are active. This is a condition on the item of the old key, so of two
+concurrent rotations one succeeds. If a key is rotated in its own grace period, the new key expires when that period
+ends.
 """
 
 from dataclasses import replace
@@ -26,11 +28,12 @@ if TYPE_CHECKING:
 
 
 def rotate(creator: Principal, key_id: str, grace_s: int, once: "Recording[Issued] | None" = None) -> Issued:
-    """Replace a key of the creator's account by a new one; the old one works for another `grace_s` seconds.
+    """Replace a key of the creator's account by a new one. The old key works for `grace_s` more seconds.
 
-    `once` records the idempotent request. Raises NotFound; InsufficientScope when the creator lacks a scope of the key;
-    Conflict when the key is revoked or expired, its successor or predecessor is still active, the creator's expiry has
-    changed since it was verified, or the account already has the maximum number of active keys.
+    `once` records the idempotent request. Raises NotFound if there is no such key, and InsufficientScope if the creator
+    lacks one of its scopes. Raises Conflict if the key is revoked or expired, its successor or predecessor is still
+    active, the account has the maximum number of active keys, or the creator's expiry has changed since it was
+    verified.
     """
     key = owned_key(creator.account_id, key_id)
     expired: dict[str, int] = {}
@@ -53,8 +56,8 @@ def rotate(creator: Principal, key_id: str, grace_s: int, once: "Recording[Issue
                 account = key_limit.account_from(error, Account(creator.account_id))
                 expired = key_limit.expired_keys(account, creator)
         else:
-            # If the invalidation mark couldn't be set, no error is raised, because only this response has the new
-            # key's secret.
+            # A mark that couldn't be set isn't an error here, because only this response contains the secret of the new
+            # key.
             return replace(issued, is_marked=stale_marks.mark(creator.account_id))
     raise errors.Unavailable("This account is being changed too often right now. Try again in a moment.")
 
@@ -70,7 +73,8 @@ def _replace(
         made_by=creator.credential_id,
     )
     now_ms = clock.now_ms()
-    # Without a grace period, the old key must have expired even on a function whose clock is behind.
+    # Without a grace period, the expiry of the old key is some seconds ago, so that even a slow clock considers it
+    # expired.
     retires_at = now_ms + (grace_s if grace_s > 0 else -stale_marks.CLOCK_SKEW_S) * 1000
     if key.retires_at is not None:
         retires_at = min(retires_at, key.retires_at)
@@ -101,8 +105,10 @@ def _replace(
 
 
 def _may_be_rotated(key: Credential, now_ms: int) -> Condition:
-    """Return the condition for rotating a key: it is active and has no active successor or predecessor."""
-    # The successor's expiry was computed from `retires_at`, so that must be unchanged since it was read.
+    """Return the condition under which a key may be rotated: it is active, but neither its successor nor its
+    predecessor is.
+    """
+    # The expiry of the successor was computed from `retires_at`, so `retires_at` must be unchanged.
     grace = Credential.retires_at
     is_active = (
         Credential.revoked_at.does_not_exist()
@@ -111,19 +117,21 @@ def _may_be_rotated(key: Credential, now_ms: int) -> Condition:
     )
     is_last = Credential.successor_id.does_not_exist() | Credential.successor_ends_at.between(1, now_ms)
     is_alone = Credential.predecessor_ends_at.does_not_exist() | (Credential.predecessor_ends_at <= now_ms)
-    # If scopes were removed after the key was read, the successor must not have them.
+    # The successor has the scopes that were read, so these must be unchanged: a concurrent request may have removed
+    # one.
     rule: Condition = is_active & is_last & is_alone & (Credential.scopes == key.scopes)
     return rule
 
 
 def _expiry(creator: Principal, key: Credential) -> int | None:
-    """Return when the successor expires: at the expiry of the key or of the creator, whichever is earlier."""
+    """Return when the successor expires: when the key or the creator expires, whichever is earlier."""
     return min((end for end in (key.ends_at, creator.ends_at_ms) if end), default=None)
 
 
 def _check_may_be_rotated(key: Credential) -> None:
-    """Raise Conflict with the reason why a key can't be rotated. Return if it can be rotated now, so that it is
-    retried.
+    """Raise Conflict with the reason why a key can't be rotated.
+
+    If it can be rotated now, return, so that it is tried again.
     """
     now_ms = clock.now_ms()
     if not key.is_live():

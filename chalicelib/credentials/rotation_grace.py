@@ -1,4 +1,7 @@
-"""Grace period of key rotation: how long the old key works after it was rotated, in seconds."""
+"""The grace period of key rotation in seconds: how long the old key still works.
+
+`rotate` computes from it when the old key expires.
+"""
 
 DEFAULT_S = 86_400
 MAX_S = 604_800

@@ -1,4 +1,4 @@
-"""Scopes of API keys and access tokens. A credential never has a scope that its creator doesn't have."""
+"""Scopes of API keys and access tokens. A credential never has a scope that its creator lacked."""
 
 from collections.abc import Iterable
 
@@ -18,20 +18,23 @@ DESCRIPTIONS = {
     ADMIN: "Create accounts, set tiers, suspend and reinstate accounts. For admins only.",
     VERIFY: "Verify other accounts' credentials. For admins only.",
 }
-"""Descriptions for the API reference."""
+"""The description of each scope in the API reference."""
 
 
 def effective(scopes: Iterable[str], *, admin: bool) -> frozenset[str]:
-    """Return the `scopes` that an account may use now: without the flag `admin`, no scopes for admins only."""
+    """Return those of `scopes` that an account may use now.
+
+    Admin scopes are left out unless the account has the `admin` flag.
+    """
     return frozenset(scopes) if admin else frozenset(scopes).difference(ADMIN_ONLY)
 
 
 def in_order(scopes: Iterable[str]) -> list[str]:
-    """Return `scopes` in documented order, without unknown ones."""
+    """Return `scopes` in the order of the documentation. Unknown scopes are omitted."""
     present = set(scopes)
     return [scope for scope in ALL if scope in present]
 
 
 def join(scopes: Iterable[str]) -> str:
-    """Return `scopes` as a space-delimited string (RFC 6749 §3.3), in documented order."""
+    """Return `scopes` as a space-delimited string (RFC 6749 §3.3), in the order of the documentation."""
     return " ".join(in_order(scopes))

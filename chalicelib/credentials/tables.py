@@ -1,4 +1,7 @@
-"""The table of credentials, keyed by the digest of their secret so that the authorizer reads one with a GetItem."""
+"""The table of credentials.
+
+Its key is the digest of the secret, so that the authorizer reads a credential with one GetItem.
+"""
 
 from pynamodb.attributes import BooleanAttribute, UnicodeAttribute, UnicodeSetAttribute
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
@@ -19,11 +22,11 @@ class ByAccount(GlobalSecondaryIndex["Credential"]):
 
 
 UNUSUAL_SHOWN_MS = 7 * clock.DAY_S * 1000
-"""How long the console shows an anomaly."""
+"""How long the console shows an anomaly with its key."""
 
 
 class Credential(models.Table):
-    """An API key or an access token. Times are epoch milliseconds, except for the TTL."""
+    """An API key or an access token. Times are epoch milliseconds, except `dies_at` in epoch seconds."""
 
     class Meta(models.Meta):
         table = "credentials"
@@ -43,26 +46,27 @@ class Credential(models.Table):
     client_id = UnicodeAttribute(null=True)
     grant_id = UnicodeAttribute(null=True)
     resources = UnicodeSetAttribute(null=True)
-    # False on an access token that is only for other resources (RFC 8707): this API rejects it.
+    # False if an access token is valid only for other services (RFC 8707). This API then rejects the token.
     for_this_api = BooleanAttribute(null=True)
 
-    # A key's predecessor and successor are stored on its item, so one condition decides whether it may be rotated.
+    # The predecessor and successor of a key are stored with the key, so that one condition decides whether it may be
+    # rotated.
     successor_id = UnicodeAttribute(null=True)
     successor_digest = UnicodeAttribute(null=True)
     successor_ends_at = models.Integer(null=True)
     predecessor_digest = UnicodeAttribute(null=True)
     predecessor_ends_at = models.Integer(null=True)
-    # The id of the first key of a series of rotations; absent on that key itself.
+    # The id of the first of the keys that replaced each other; absent on the first key itself.
     lineage = UnicodeAttribute(null=True)
 
     # The account's policy for anomalies (see `credentials.on_anomaly`); if absent, the account is only notified.
     on_anomaly = UnicodeAttribute(null=True)
-    # The latest anomaly and its time, which the console shows.
+    # The latest anomaly and its time. The console shows them with the key.
     unusual = UnicodeAttribute(null=True)
     unusual_at = models.Integer(null=True)
-    # The user has dismissed anomalies up to this time, so detection ignores earlier usage.
+    # The user has dismissed all anomalies up to this time, so detection doesn't report new ones from earlier usage.
     usual_until = models.Integer(null=True)
-    # Time and action of the latest leak report, so that a repeated report sends no second notification.
+    # The time of the latest leak report and the action taken, so that a repeated report sends no second email.
     leaked_at = models.Integer(null=True)
     leaked_done = UnicodeAttribute(null=True)
 
@@ -72,19 +76,20 @@ class Credential(models.Table):
 
     @property
     def ends_at(self) -> int | None:
-        """Return when the credential expires (ms): at its own expiry or, once rotated, at the end of its grace
-        period.
+        """Return when the credential expires (ms), or None.
+
+        If it was rotated, it expires at the latest when its grace period ends.
         """
         return min((at for at in (self.expires_at, self.retires_at) if at is not None), default=None)
 
     @property
     def listed_end(self) -> int:
-        """Return the expiry as the account's map of active keys stores it: 0 means never."""
+        """Return the expiry in the form in which the account's map of active keys contains it: 0 means never."""
         return self.ends_at or 0
 
     @property
     def state(self) -> str:
-        """Return `live`, `retiring` (rotated, in its grace period), `expired` or `revoked`."""
+        """Return `live`, `retiring` (rotated, but still in the grace period), `expired` or `revoked`."""
         if self.revoked_at is not None:
             return "revoked"
         if not self.is_live():
@@ -98,5 +103,5 @@ class Credential(models.Table):
         return self.unusual if is_recent else None
 
     def is_live(self) -> bool:
-        """Return whether the credential was neither revoked nor expired when it was read."""
+        """Return whether the credential hasn't expired, and wasn't revoked when it was read."""
         return self.revoked_at is None and (self.ends_at is None or self.ends_at > clock.now_ms())

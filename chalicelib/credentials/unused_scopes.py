@@ -1,7 +1,7 @@
 """Find the scopes that a key has not used in 30 days.
 
-The advice says whether the recorded usage is complete. It is incomplete when an hour's counter item omits routes, or
-when the key is too young: less than 7 days old, or 30 days if it replaced another key.
+The advice also says whether it is complete. It is incomplete if the record of an hour lacks routes, or if the key is
+too young: less than 7 days old, or less than 30 days if it replaced another key.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,12 +14,12 @@ from chalicelib.limits.usage import Used
 
 PERIOD_S = 30 * clock.DAY_S
 YOUNG_S = 7 * clock.DAY_S
-"""The minimum age of a key: a weekly job has run once by then."""
+"""The minimum age of a key for complete advice, so that a weekly job has used the key once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """Used and unused scopes of a key."""
+    """The used and unused scopes of a key, and the routes that it used."""
 
     used: list[str]
     unused: list[str]
@@ -35,13 +35,14 @@ class Advice:
 def advise(
     held: Iterable[str], used: Used, by_route: Mapping[str, Iterable[str]], *, age_s: int, rotated: bool
 ) -> Advice:
-    """Return which of the scopes `held` by a key it has used; `by_route` has the scopes that each route requires.
+    """Return which of a key's scopes the key has used, and which it hasn't.
 
-    `rotated` means that the key replaced another one.
+    `held` are the scopes of the key, and `by_route` maps each route to the scopes that it requires. `rotated` means
+    that the key replaced another one.
     """
     routes = sorted(route for route in by_route if route_name(route) in used.routes)
     needed = {scope for route in routes for scope in by_route[route]}
-    # The key may have used a route that no longer exists, whose scopes are unknown.
+    # If the key used a route that no longer exists, the scopes for it are unknown.
     explained = used.routes <= {route_name(route) for route in routes}
     return Advice(
         used=scopes.in_order(needed.intersection(held)),

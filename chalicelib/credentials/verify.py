@@ -1,8 +1,9 @@
 """Verify the secret of a credential.
 
-A malformed secret fails its checksum without a database call; an unknown one costs one read, a valid one two. Reads are
-consistent, so a new key works immediately: API Gateway would cache a wrong denial for 300 s. The requests are plain
-DynamoDB JSON, because importing pynamodb would double the authorizer's cold start.
+If the checksum of a secret is wrong, it is rejected without a database call. Rejecting an unknown secret takes one
+read, and accepting a valid one takes two. The reads are consistent, so that a new key works immediately: a wrong denial
+would be cached by API Gateway for 300 s. The requests are written in DynamoDB's JSON, because importing pynamodb would
+double the authorizer's cold start.
 """
 
 from typing import Any
@@ -16,7 +17,7 @@ from chalicelib.limits import stale_marks, tiers
 
 _WHITESPACE = " \t\r\n"
 _REVOKED_BY = frozenset(("revoked_at", "deleted_at", "owner_suspended_at"))
-"""Attributes of a grant or a client that make its tokens invalid."""
+"""Attributes of a grant or a client. If one of them is set, the tokens of this grant or client are invalid."""
 _ACCEPTED_KINDS = (*secrets.API_KEY_KINDS, secrets.ACCESS_TOKEN_KIND)
 
 
@@ -33,9 +34,9 @@ def bearer(authorization: str) -> str:
 
 
 def parse_secret(text: str) -> str:
-    """Return the secret in `text`: either the bare secret, or the value of an Authorization header.
+    """Return the secret in `text`, which is either the secret alone or the value of an Authorization header.
 
-    Surrounding whitespace, newlines included, is removed.
+    Whitespace around it is removed, including newlines.
     """
     text = text.strip(_WHITESPACE)
     scheme, secret = http_syntax.credentials(text)
@@ -45,8 +46,8 @@ def parse_secret(text: str) -> str:
 def verify(secret: str, resource: str = "") -> Principal:
     """Return the principal of `secret`, for this API or for another `resource` (RFC 8707).
 
-    Raises InvalidApiKey when the secret is malformed, unknown or revoked, its account isn't active, or it is an access
-    token for another resource; TokenExpired when it has expired.
+    Raises InvalidApiKey if the secret is malformed, unknown or revoked, the account isn't active, or the secret is an
+    access token that isn't valid for the resource. Raises TokenExpired if the credential has expired.
     """
     if secrets.kind_of(secret) not in _ACCEPTED_KINDS:
         raise errors.InvalidApiKey
@@ -85,7 +86,10 @@ def _item(table: str, key: dict[str, Any]) -> dict[str, Any]:
 
 
 def _account_and_origins(credential: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Return the account and, for an access token, its client and, if it has one, its grant, in one database call."""
+    """Return the account of a credential and, if it is an access token, its client and its grant, in one database call.
+
+    Tokens from the client credentials grant type have no stored grant.
+    """
     if "client_id" not in credential:
         return _item("accounts", {"id": credential["account_id"]}), []
     accounts, grants, clients = (settings.current().table(name) for name in ("accounts", "grants", "clients"))
@@ -97,21 +101,22 @@ def _account_and_origins(credential: dict[str, Any]) -> tuple[dict[str, Any], li
 
 
 def _are_active(origins: list[dict[str, Any]]) -> bool:
-    """Return whether a token's grant and client exist, and neither is revoked, deleted or of a suspended account."""
+    """Return whether a token's client and grant exist, and neither is revoked, deleted or of a suspended account."""
     return all(origin and _REVOKED_BY.isdisjoint(origin) for origin in origins)
 
 
 def _lineage(credential: dict[str, Any]) -> str:
-    """Return the lineage: of a token its grant or, without one, its client; of a key its first predecessor or
-    itself.
+    """Return the lineage: for a token the id of its grant or else its client, for a key its first predecessor's id or
+    its own.
     """
     names = ("grant_id", "client_id", "lineage", "id")
     return next(str(credential[name]["S"]) for name in names if name in credential)
 
 
 def _is_valid_at(credential: dict[str, Any], resource: str) -> bool:
-    """Return whether `resource` accepts the credential. Every resource accepts a key; a token is only for its
-    audience.
+    """Return whether a resource accepts the credential.
+
+    Every resource accepts a key. An access token is accepted only by the resources that it lists.
     """
     if not resource:
         return bool(credential.get("for_this_api", {"BOOL": True})["BOOL"])
@@ -119,8 +124,9 @@ def _is_valid_at(credential: dict[str, Any], resource: str) -> bool:
 
 
 def _ends_at_ms(credential: dict[str, Any]) -> int:
-    """Return when the credential expires: at its own expiry or, once rotated, at the end of its grace period; 0 is
-    never.
+    """Return when the credential expires (ms), or 0.
+
+    If it was rotated, it expires at the latest when its grace period ends.
     """
     ends = [int(credential[name]["N"]) for name in ("expires_at", "retires_at") if name in credential]
     return min(ends, default=0)

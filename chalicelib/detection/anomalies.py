@@ -1,9 +1,9 @@
-"""Detect unusual hours of a credential by comparison with its own past 30 days. The module uses no clock and no
-database.
+"""Detect hours in which the use of a credential was unusual, compared with its own last 30 days.
 
-Few false alarms matter more than full coverage. A finding needs enough history, a large absolute number, and a value
-far above that of the same credential at the same time on other days. Each episode is reported once, when it begins, so
-the hour is also compared with the hours directly before it.
+This module reads neither the clock nor the database. Few false alarms matter more than finding everything. An hour is
+reported only if the history is long enough, the number is large, and it is far above the numbers of the same credential
+at the same time on other days. Each episode is reported once, when it begins: therefore the hour is also compared with
+the hours directly before it.
 """
 
 from dataclasses import dataclass, field
@@ -19,50 +19,55 @@ DENIALS = "many_denials"
 REJECTIONS = "many_refusals"
 
 PAST_S = 30 * DAY_S
-"""Length of the history; counters are kept for 31 days."""
+"""The length of the history. Counters are stored for 31 days."""
 AGE_MIN_S = 2 * DAY_S
-"""A credential younger than this has no baseline, because everything it does is new."""
+"""A credential whose first use is more recent than this has no findings, because everything that it does is new."""
 TRAFFIC_SETTLES_S = 7 * DAY_S
-"""The history that is needed to judge traffic: a week, so that it includes a weekend."""
+"""The minimum length of the history for findings about traffic. A week includes a weekend."""
 NETWORKS_SETTLE_S = 3 * DAY_S
-"""A credential may appear from new networks for this long, because it is still being deployed."""
+"""For this long after the first use of a credential, new networks aren't reported, because its deployment may continue.
+"""
 ACTIVE_HOURS_MIN = 24
-"""The number of hours with requests that a baseline needs: a job that ran twice has no usual number of requests."""
+"""The minimum number of hours with requests in the history. A job that ran only twice has no usual number of requests.
+"""
 
 Z_MIN = 6.0
-"""The minimum deviation above the median, in robust standard deviations. With SIGMA_MIN this is 4.5 times the usual
-traffic.
+"""The minimum deviation above the median, in robust standard deviations. Together with SIGMA_MIN it means at least 4.5
+times the usual traffic.
 """
 SIGMA_MIN = 0.25
-"""The minimum standard deviation (of logarithms): a job that has always sent 500 requests may send 700."""
+"""The minimum standard deviation of the logarithms. Without it, 700 requests of a job that always sent 500 would be an
+extreme deviation.
+"""
 MAD_TO_SIGMA = 1.4826
-"""The factor from the median absolute deviation of a normal distribution to its standard deviation."""
+"""The factor by which the standard deviation of a normal distribution exceeds its median absolute deviation."""
 ABOVE_MAXIMUM = 2.0
-"""The factor by which an hour must exceed the maximum at that time of day, which includes weekends."""
+"""Traffic is unusual only if it exceeds the maximum at this time of day, weekends included, by more than this factor.
+"""
 RARE_ABOVE_MAXIMUM = 4.0
-"""The factor for a credential that is rarely used at that time of day, above the maximum of all its hours."""
+"""The same factor for a credential that is rarely used at this time of day. It applies to the maximum of all hours."""
 SMOOTHING = 10
-"""A constant added to each count, so that one request and five requests don't differ by a factor of five."""
+"""A constant that is added to each count, so that five requests aren't treated as five times as many as one."""
 DAYS_COMPARED = 14
-"""The number of days whose same hour is compared: over more days, growing traffic would exceed its own median."""
+"""The number of days of which the same hour is compared. With more days, steady growth would look unusual."""
 DAYS_MIN = 7
 EPISODE_HOURS = 3
-"""The number of preceding hours that belong to the same episode."""
+"""The number of hours before an hour that belong to the same episode."""
 
 REQUESTS_MIN = 100
 DENIALS_MIN = 50
 REJECTIONS_MIN = 100
 STORM_FACTOR = 4
-"""The factor above the worst hour of the history from which denials or rejections are unusual."""
+"""Denials or rejections are unusual if they exceed those of the worst hour of the history by more than this factor."""
 ROAMING_HOURS_MAX = 5
-"""A credential with new networks in so many hours since it was deployed often changes networks: another one isn't
-reported.
+"""If a credential had new networks in this many hours since its deployment, it changes networks often, and a new one
+isn't reported.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """An unusual hour of a credential, with the numbers that show it."""
+    """An hour in which the use of a credential was unusual, with the counts that show this."""
 
     kind: str
     hour: int
@@ -70,7 +75,7 @@ class Finding:
 
 
 def detect(history: History, hour: int) -> list[Finding]:
-    """Return the findings for the hour that began at `hour`, which may still be running."""
+    """Return the findings for the hour that began at `hour`. This may be the current hour."""
     now = history.get(hour)
     past = {at: past_hour for at, past_hour in history.items() if hour - PAST_S <= at < hour}
     if now is None or not past or hour - min(past) < AGE_MIN_S:
@@ -81,7 +86,7 @@ def detect(history: History, hour: int) -> list[Finding]:
 
 def _network(past: History, hour: int, now: Hour) -> Finding | None:
     first = min(past)
-    # After an overflow, a network that seems new may be an earlier one that was not recorded.
+    # After an overflow, a network that seems new may have been used before without being recorded.
     if hour - first < NETWORKS_SETTLE_S or any(past_hour.networks_missed for past_hour in past.values()):
         return None
     known: set[str] = set()
@@ -91,7 +96,7 @@ def _network(past: History, hour: int, now: Hour) -> Finding | None:
             roaming_hours += 1
         known |= past[at].networks
     new = now.networks - known
-    # Hours from before networks were recorded have none, so no network counts as new.
+    # If no network was recorded in the whole history, every network would seem new, so none is reported.
     if not new or not known or roaming_hours >= ROAMING_HOURS_MAX:
         return None
     return Finding(NEW_NETWORK, hour, {"networks": len(new), "known": len(known)})
@@ -104,7 +109,7 @@ def _traffic(past: History, hour: int, now: Hour) -> Finding | None:
     same = [busy[at] for at in range(hour - DAYS_COMPARED * DAY_S, hour, DAY_S) if at in busy]
     if len(same) >= DAYS_MIN:
         compared, factor = same, ABOVE_MAXIMUM
-        # After a change to or from daylight saving time, the same time of day is an hour earlier or later.
+        # Include the hours before and after, because daylight saving time shifts a daily job by one hour.
         around = [count for at, count in busy.items() if _time_of_day_distance_s(at, hour) <= HOUR_S]
     else:
         compared, factor = list(busy.values()), RARE_ABOVE_MAXIMUM
@@ -117,7 +122,7 @@ def _traffic(past: History, hour: int, now: Hour) -> Finding | None:
 
 
 def _robust_z(compared: list[int], count: int) -> float:
-    """Return how many robust standard deviations `count` is above the others, on a logarithmic scale."""
+    """Return how far `count` is above the median of `compared`, in robust standard deviations of the logarithms."""
     logs = [log(SMOOTHING + other) for other in compared]
     middle = median(logs)
     sigma = MAD_TO_SIGMA * median(abs(value - middle) for value in logs)
@@ -125,7 +130,7 @@ def _robust_z(compared: list[int], count: int) -> float:
 
 
 def _time_of_day_distance_s(at: int, hour: int) -> int:
-    """Return the distance between two times of day, also across midnight."""
+    """Return the distance in seconds between two times of day. Between 23:00 and 1:00 it is two hours."""
     ahead = (at - hour) % DAY_S
     return min(ahead, DAY_S - ahead)
 
@@ -134,7 +139,7 @@ def _denials(past: History, hour: int, now: Hour) -> Finding | None:
     worst = max(past_hour.denials for past_hour in past.values())
     if now.denials < DENIALS_MIN or now.denials <= STORM_FACTOR * worst:
         return None
-    # More requests cause more denials, so the share of denials must have risen too.
+    # More requests cause more denials, so denials are unusual only if their share has risen too.
     denied = sum(past_hour.denials for past_hour in past.values())
     requests = sum(past_hour.requests for past_hour in past.values())
     if now.denials * requests <= STORM_FACTOR * denied * now.requests:

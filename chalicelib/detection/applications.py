@@ -1,4 +1,4 @@
-"""Identify the OAuth client behind a counter by the access tokens of the account, which hold its id and name."""
+"""Find the OAuth client of a counter among the account's access tokens, which contain the client's id and name."""
 
 from chalicelib.credentials.tables import Credential
 from chalicelib.limits.counter_items import counter_of
@@ -8,13 +8,14 @@ PAGE = 100
 
 
 def describe(account_id: str, counter: str, since_s: int) -> dict[str, str]:
-    """Return `application` and `name` for a counter, from a token of the account that was valid since `since_s`.
+    """Return the client's id (`application`) and `name` for a counter, from a token that was still valid at `since_s`.
 
-    If no such token is left, `application` is the counter itself, which is the end of the client's id.
+    If there is no such token any more, `application` is the name of the counter, which contains the end of the client's
+    id.
     """
     tokens = Credential.id.between(FIRST_TOKEN_ID, LAST_TOKEN_ID)
     for token in Credential.by_account.query(account_id, tokens, scan_index_forward=False, page_size=PAGE):
-        # All tokens have the same lifetime, and the newest come first.
+        # Tokens are read newest first and all have the same lifetime, so all further tokens expired earlier.
         if (token.expires_at or 0) < since_s * 1000:
             break
         if token.client_id is not None and counter_of(token.client_id) == counter:

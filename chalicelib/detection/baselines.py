@@ -1,7 +1,7 @@
-"""Store a profile for each account between two hourly runs, so that most runs read one small item instead of 30 days.
+"""Store a profile of each account between two hourly runs, so that most runs read one small item instead of 30 days.
 
-A full check costs about 90 read units. It is made once a day, and whenever the last hours have a network that is not in
-the profile, more than twice the maximum of a credential around that time of day, or many failures.
+A full check takes about 90 read units. It is made once a day, and also if recent hours contain a network that isn't in
+the profile, many failures, or more than twice the maximum number of requests of a credential around this time of day.
 """
 
 from dataclasses import dataclass, field
@@ -15,10 +15,12 @@ from chalicelib.detection.usage_history import Hour
 TABLE = "profiles"
 KEPT_S = 40 * clock.DAY_S
 CURSOR = "cursor"
-"""The key of the cursor item; no account has this id."""
+"""The key of the item that stores the cursor. No account has this id."""
 NETWORKS_MAX = 400
 COUNTERS_MAX = 100
-"""The maximum number of credentials in a profile. With 24 numbers each, and 400 networks, they take at most 24 KB."""
+"""The maximum number of credentials in a profile. With 24 numbers each, and 400 networks, a profile takes at most 24
+KB.
+"""
 HOURS = 24
 SURGE_FACTOR = 2
 NO_REQUESTS = (0,) * HOURS
@@ -29,10 +31,10 @@ class Profile:
     """The results of the last full check."""
 
     looked_on: int = 0
-    """The day of the full check, as `day_of` counts days."""
+    """The day of the full check, as a number from `day_of`."""
     networks: frozenset[str] = frozenset()
     most: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    """The maximum requests of each credential in one hour, for each of the 24 hours of the day."""
+    """For each credential, the maximum number of requests in one hour, for each of the 24 hours of the day."""
 
 
 EMPTY = Profile()
@@ -40,19 +42,19 @@ EMPTY = Profile()
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """The progress of the hourly runs over all accounts."""
+    """The progress of the hourly runs through all accounts."""
 
     after: str = ""
-    """The account at which the last run was interrupted; "" when it was complete."""
+    """The id of the last account that an interrupted run checked; "" if the last run was complete."""
     since: int | None = None
-    """The first hour (epoch second) that was not checked for every account after its end; None if unknown."""
+    """The first hour (epoch second) that the next run must check again, for every account; None if unknown."""
 
 
 def read_profile(account_id: str) -> Profile:
     """Read an account's profile."""
     request = {"TableName": settings.current().table(TABLE), "Key": {"account_id": {"S": account_id}}}
     item = dynamodb.call("GetItem", request).get("Item")
-    # Profiles from before hourly maxima were stored are too coarse, so they are ignored.
+    # Older profiles lack the maximum for each hour of the day. They are ignored, because they are too coarse.
     if item is None or "most_by_hour" not in item:
         return EMPTY
     return Profile(
@@ -79,12 +81,18 @@ def save_cursor(cursor: Cursor) -> None:
 
 
 def day_of(account_id: str, now_s: int) -> int:
-    """Return the number of a day that begins at a time specific to the account, so that full checks are spread out."""
+    """Return a day number.
+
+    For each account the day begins at another time, so that full checks are spread over the day.
+    """
     return (now_s + crc32(account_id.encode()) % clock.DAY_S) // clock.DAY_S
 
 
 def needs_full_check(profile: Profile, recent: dict[str, dict[int, Hour]], today: int) -> bool:
-    """Return whether the recent hours, by counter, require a full check because they are unusual for the profile."""
+    """Return whether a full check is needed, because it is due today or a recent hour is unusual for the profile.
+
+    `recent` contains the recent hours of each counter.
+    """
     if profile.looked_on != today:
         return True
     return any(
@@ -98,15 +106,17 @@ def needs_full_check(profile: Profile, recent: dict[str, dict[int, Hour]], today
 
 
 def save(account_id: str, history: dict[str, dict[int, Hour]], now_s: int) -> None:
-    """Store the profile from a full check. Of two concurrent checks either may be stored last: both read the same
+    """Store the profile that results from a full check.
+
+    If two checks run concurrently, it doesn't matter which one stores its profile last, because both read the same
     history.
     """
-    # The profile is used for a day, so omit the day of history that will then be too old.
+    # The profile is used for a day, so it omits the oldest day of the history.
     since = now_s - anomalies.PAST_S + clock.DAY_S
     past = {counter: {at: hour for at, hour in hours.items() if at >= since} for counter, hours in history.items()}
     networks = sorted({mark for hours in past.values() for hour in hours.values() for mark in hour.networks})
     most = {counter: _most_by_hour(hours, clock.hour_of(now_s)) for counter, hours in past.items()}
-    # Credentials that the profile omits get a full check when they are busy.
+    # A credential that the profile omits causes a full check when it is busy.
     busiest = sorted(most, key=lambda counter: -max(most[counter]))[:COUNTERS_MAX]
     item: dynamodb.Json = {
         "account_id": {"S": account_id},
@@ -115,22 +125,22 @@ def save(account_id: str, history: dict[str, dict[int, Hour]], now_s: int) -> No
         "dies_at": {"N": str(now_s + KEPT_S)},
     }
     if networks:
-        # Networks beyond the maximum cause a full check each hour, which costs more but is never wrong.
+        # If there are more networks, those that the profile omits cause a full check each hour. This costs more, but
+        # nothing is missed.
         item["networks"] = {"SS": networks[:NETWORKS_MAX]}
     dynamodb.call("PutItem", {"TableName": settings.current().table(TABLE), "Item": item})
 
 
 def _most_around(profile: Profile, counter: str, at: int) -> int:
-    """Return the maximum requests of a credential in the hours around that time of day: the same one, one before,
-    one after.
-    """
+    """Return the maximum number of requests of a credential at this time of day, one hour before and one hour after."""
     most, hour_of_day = profile.most.get(counter, NO_REQUESTS), at // clock.HOUR_S
     return max(most[(hour_of_day + beside) % HOURS] for beside in (-1, 0, 1))
 
 
 def _most_by_hour(hours: dict[int, Hour], before: int) -> tuple[int, ...]:
-    """Return the maximum for each hour of the day over hours before `before`. The current hour will be checked
-    again.
+    """Return the maximum number of requests for each hour of the day, over all hours before `before`.
+
+    The current hour is omitted, because it will be checked again.
     """
     most = list(NO_REQUESTS)
     for at, hour in hours.items():

@@ -1,9 +1,10 @@
-"""Verify the signature of a GitHub secret scanning report: ECDSA on P-256 with SHA-256, DER and base64, over the body.
+"""Verify GitHub's signature of a secret scanning report.
 
+It is an ECDSA signature of the body on P-256 with SHA-256, in DER and base64:
 https://docs.github.com/en/code-security/secret-scanning/secret-scanning-partnership-program/secret-scanning-partner-program
 
-GitHub's public keys are in a file that `make github-keys` writes. If they were fetched for each report, any sender
-could make this service call GitHub, and a failed fetch would lose a report.
+`make github-keys` writes GitHub's public keys to a file. If the service fetched them for each report instead, any
+sender could make it call GitHub, and a failed fetch would lose a report.
 """
 
 import base64
@@ -19,7 +20,7 @@ IDENTIFIER, SIGNATURE = "Github-Public-Key-Identifier", "Github-Public-Key-Signa
 
 
 def check(raw: bytes, *, identifier: str, signature: str) -> None:
-    """Raise InvalidRequest unless the key with this `identifier` has signed `raw`."""
+    """Raise InvalidRequest unless `signature` is a valid signature of `raw` by GitHub's key with this `identifier`."""
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
     from cryptography.hazmat.primitives.hashes import SHA256

@@ -1,6 +1,6 @@
-"""Verify the signature of a leak report: HMAC with SHA-256 over timestamp and body, at most five minutes old.
+"""Verify the signature of a leak report: an HMAC with SHA-256 over timestamp and body, at most five minutes old.
 
-The secret is derived from the root key and never stored; `make leak-secret` prints it for the operator.
+The secret is derived from the root key and never stored. `make leak-secret` prints it for the operator.
 """
 
 import hashlib
@@ -16,12 +16,15 @@ TOLERANCE_S = 300
 
 
 def secret() -> str:
-    """Return the secret of the senders: 64 hex digits, whose ASCII characters are the HMAC key."""
+    """Return the secret that the senders of leak reports use: 64 hex digits.
+
+    Their ASCII characters are the HMAC key.
+    """
     return derive_secret("leaks").hex()
 
 
 def check(raw: bytes, *, timestamp: str, signature: str) -> None:
-    """Raise InvalidRequest unless a holder of the secret has signed `raw` within the last five minutes."""
+    """Raise InvalidRequest unless `signature` is valid for `raw` and `timestamp`, and not older than five minutes."""
     at_s = http_syntax.parse_integer(timestamp)
     if at_s is None or abs(clock.now_s() - at_s) > TOLERANCE_S:
         raise InvalidRequest(f"{TIMESTAMP} must be the current time in epoch seconds, within {TOLERANCE_S} seconds.")
@@ -31,5 +34,5 @@ def check(raw: bytes, *, timestamp: str, signature: str) -> None:
 
 
 def sign(raw: bytes, timestamp: str) -> str:
-    """Return the signature of a body in hex, without its version prefix."""
+    """Return the signature of a timestamp and a body in hex, without the version prefix."""
     return hmac.new(secret().encode(), f"{timestamp}.".encode() + raw, hashlib.sha256).hexdigest()

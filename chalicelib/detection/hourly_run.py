@@ -1,8 +1,9 @@
-"""Check every account each hour, and report each unusual finding of the previous and the current hour once.
+"""Check every account each hour, and report each finding about the previous and the current hour once.
 
-A run pages through all accounts and reads the counters of two hours in batches of a hundred items; only active accounts
-cost more (see `baselines`). A failure in one account does not stop the others. An interrupted run is continued by the
-next one, which also repeats the hours that were not checked for every account.
+A run pages through all accounts and reads the counters of two hours in batches of a hundred items. Only accounts with
+requests cost more than that (see `baselines`). If an account can't be checked, the run continues with the others. If a
+run is interrupted, the next one starts with the remaining accounts. It also repeats the hours in which not every
+account was checked.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -23,9 +24,9 @@ from chalicelib.limits.tiers import BY_NAME, OF_ACCOUNTS, Tier
 from chalicelib.limits.usage import items_newest_first
 
 PAGE = 50
-"""The number of accounts in one batch of reads, with two hours each."""
+"""The number of accounts whose counters are read in one batch. With two hours each, these are a hundred items."""
 HOURS_MAX = 6
-"""The maximum number of hours that one run covers after interrupted runs, including the current hour."""
+"""The maximum number of hours that one run checks, including the current one, if earlier runs were interrupted."""
 KEPT_S = 31 * clock.DAY_S
 KINDS = {
     anomalies.NEW_NETWORK: kinds.NEW_NETWORK,
@@ -40,15 +41,20 @@ REASONS = {
     anomalies.REJECTIONS: "many requests over the limits",
 }
 SUBJECT_TO_POLICY = (anomalies.NEW_NETWORK, anomalies.TRAFFIC, anomalies.DENIALS)
-"""Findings on which the policy acts. Rejected requests aren't included, because they are limited already."""
+"""Findings to which the key's policy applies. Rejected requests aren't included, because the limits already restrict
+them.
+"""
 
 Items = list[dict[str, Any]]
 PerAccount = Callable[[Account, Items], None]
-"""A function that does further work for an account with its counters of the checked hours."""
+"""A function that does further work for an account. It gets the account and its counters of the checked hours."""
 
 
 def sweep(until_ms: int, also: Iterable[PerAccount] = ()) -> int:
-    """Check every account, starting no page after `until_ms`; return how many were active."""
+    """Check every account, and stop after the first page that ends after `until_ms`.
+
+    Returns the number of active accounts.
+    """
     cursor, this_hour = baselines.read_cursor(), clock.hour_of(clock.now_s())
     hours = _hours_to_check(cursor.since, this_hour)
     after, busy, is_complete = "", 0, True
@@ -61,16 +67,16 @@ def sweep(until_ms: int, also: Iterable[PerAccount] = ()) -> int:
             after = page[-1].id
             telemetry.warning("watch_cut_short", after=after)
             break
-    # The current hour is not over, so the next run begins with it again.
+    # The current hour isn't over yet, so the next run checks it again.
     since = this_hour if is_complete and not after else hours[0]
     baselines.save_cursor(baselines.Cursor(after, since))
     return busy
 
 
 def check_account(account: Account, items: Items) -> None:
-    """Detect anomalies from the first hour of `items` on, apply the policies of the keys and record events.
+    """Detect anomalies from the first hour of `items` on, apply the policies of the keys, and record events.
 
-    If some findings can't be processed, the others are, and ExceptionGroup is raised.
+    If processing a finding fails, the others are processed, and ExceptionGroup is raised then.
     """
     now_s = clock.now_s()
     recent, today = usage_history.of_account(items), baselines.day_of(account.id, now_s)
@@ -87,25 +93,28 @@ def check_account(account: Account, items: Items) -> None:
         except Exception as error:  # A failure with one key must not stop the others.
             failures.append(error)
     if failures:
-        # Without a new profile, the next run makes a full check again.
+        # No profile is stored, so the next run makes a full check again.
         raise ExceptionGroup("some findings could not be processed", failures)
     baselines.save(account.id, history, now_s)
 
 
 def record_quotas(account: Account, items: Items) -> None:
-    """Record an event for each reached quota threshold that no request has recorded."""
+    """Record an event for each quota threshold that was reached in these hours and that no request has recorded."""
     for item in items:
         quota.sweep_account(account.id, _tier_of(item), int(item["hour"]["N"]), item)
 
 
 def _hours_to_check(since: int | None, this_hour: int) -> range:
-    """Return the hours from `since` to the current one, up to the maximum."""
+    """Return the hours from `since` to the current one.
+
+    If there are more than the maximum, only the newest are returned.
+    """
     first = this_hour - clock.HOUR_S if since is None else min(since, this_hour)
     return range(max(first, this_hour - (HOURS_MAX - 1) * clock.HOUR_S), this_hour + 1, clock.HOUR_S)
 
 
 def _all_accounts(after: str) -> Iterator[list[Account]]:
-    """Yield all accounts in pages: those after the id `after`, then the rest from the beginning."""
+    """Yield all accounts in pages, starting after the id `after` and continuing from the beginning."""
     yield from _pages(after)
     for page in _pages("") if after else ():
         rest = [account for account in page if account.id <= after]
@@ -122,7 +131,7 @@ def _pages(after: str) -> Iterator[list[Account]]:
 
 
 def _process_account(account: Account, items: Items, also: Iterable[PerAccount]) -> bool:
-    """Do all work for an account; return whether everything succeeded."""
+    """Do all work for an account. Returns whether everything succeeded."""
     is_complete = True
     for work in (check_account, *also):
         try:
@@ -137,7 +146,7 @@ def _process_account(account: Account, items: Items, also: Iterable[PerAccount])
 def _iter_findings(
     history: dict[str, dict[int, usage_history.Hour]], first: int
 ) -> Iterator[tuple[str, anomalies.Finding]]:
-    """Yield each finding from the hour `first` on, with the counter of its credential."""
+    """Yield each finding about the hour `first` or a later one, with the counter of its credential."""
     for counter, past in history.items():
         for hour in sorted(past):
             if hour >= first:
@@ -146,11 +155,11 @@ def _iter_findings(
 
 
 def _process_finding(account: Account, counter: str, key: Credential | None, finding: anomalies.Finding) -> None:
-    """Apply the policy of the key and record the finding, once.
+    """Apply the policy of the key to a finding and record the finding, once.
 
-    A recorded finding is not processed again, so that a user's later choice of policy, or dismissal of the finding, is
-    not overridden. Therefore the event is recorded last. If recording fails, the policy is applied again, which is
-    harmless.
+    A recorded finding is never processed again. Otherwise it would override a policy that the user has chosen since, or
+    report a finding that the user has dismissed. The event is recorded last: if that fails, the policy is applied again
+    by the next run, which is harmless.
     """
     kind, once = KINDS[finding.kind], f"{counter}#{finding.hour}"
     if notable.is_recorded(account.id, kind, once):
@@ -173,12 +182,12 @@ def _describe_credential(account_id: str, counter: str, key: Credential | None, 
 
 
 def _with_counters(accounts: list[Account], hours: range) -> Iterator[tuple[Account, Items]]:
-    """Yield each account with its counters of those hours, under every tier that it had."""
+    """Yield each account with its counters of these hours, including those under a tier that it had before."""
     found = {account.id: Items() for account in accounts}
     for item in _read((account.id, BY_NAME[account.tier], hour) for account in accounts for hour in hours):
         found[_subject_of(item)].append(item)
-    # A change of tier marks the counters of its hour and the next (see `stale_marks`), so only then do other tiers have
-    # items.
+    # A change of tier sets `stale_at` on the counters of its hour and the next (see `stale_marks`). Therefore the other
+    # tiers are read only for accounts with such a mark.
     changed = [account for account in accounts if any("stale_at" in item for item in found[account.id])]
     others = [(account.id, tier) for account in changed for tier in OF_ACCOUNTS if tier.name != account.tier]
     for item in _read((account_id, tier, hour) for account_id, tier in others for hour in hours):

@@ -1,7 +1,8 @@
-"""The policy for a leaked or unusually used key: it is revoked after a public leak, otherwise its account decides.
+"""The policy for a key that leaked or was used unusually. A key that leaked in public is revoked; otherwise the account
+decides.
 
-By default the account is only notified (`tell`). It may choose that the key loses scopes or is revoked; this is an
-ordinary change, recorded with the actor `watch`.
+By default the account is only notified (`tell`). It may choose that scopes are removed or the key is revoked. Such a
+change is recorded like any other, with the actor `watch`.
 """
 
 from dataclasses import dataclass
@@ -22,32 +23,33 @@ _DONE_LABELS = {NARROWED: "reduced to read-only access", REVOKED: "revoked"}
 
 
 def of_leak(key: Credential, *, is_public: bool) -> str:
-    """Return the policy for a leaked key: it is revoked after a public leak, whatever its account chose."""
+    """Return the policy for a leaked key. After a public leak it is revoked, regardless of the account's choice."""
     return REVOKE if is_public else key.on_anomaly or TELL
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The state of a credential after a policy was applied."""
+    """The result of applying a policy to a credential."""
 
     done: str
-    """The result: `told`, `narrowed` or `revoked`."""
+    """The state of the credential: `told` (unchanged, only reported), `narrowed` or `revoked`."""
     changed: bool
-    """Whether this call made the change, and not an earlier one."""
+    """Whether this call changed the credential. False if it was changed earlier or is unchanged."""
 
 
 def act(account_id: str, key_id: str, *, policy: str | None = None, why: str) -> str:
-    """Apply the policy of a key, or the given one, and return the result: `told`, `narrowed` or `revoked`.
+    """Apply `policy`, or by default the key's own policy; return the result: `told`, `narrowed` or `revoked`.
 
-    `why` describes the observation: "requests from a new network". It is shown with the key in the console for seven
-    days, and emailed to the user when the key lost scopes or was revoked. Idempotent. Raises NotFound if the key
-    doesn't exist.
+    `why` describes the observation, for example "requests from a new network". The console shows it with the key for
+    seven days. If the key lost scopes or was revoked, it is also emailed to the user. Idempotent. Raises NotFound if
+    the key doesn't exist.
     """
     key = owned_key(account_id, key_id)
     if key.is_live():
         _record_notice(key, why)
     chosen = policy or key.on_anomaly or TELL
-    # Read the account before the change: if this fails, the next run can still make the change and send the email.
+    # Read the account before the change. If this fails, nothing is changed yet, and the next run can still send the
+    # email.
     account = None if chosen == TELL else find_account(account_id)
     outcome = apply(key, chosen)
     if account is not None and outcome.changed:
@@ -57,7 +59,10 @@ def act(account_id: str, key_id: str, *, policy: str | None = None, why: str) ->
 
 
 def apply(key: Credential, policy: str) -> Outcome:
-    """Apply a policy to a key. If it would reduce a key without the scope `read` to that scope, the key is revoked."""
+    """Apply a policy to a key.
+
+    If the policy is to keep only the scope `read` and the key lacks it, the key is revoked.
+    """
     if not key.is_live():
         return Outcome(REPORTED if key.revoked_at is None else REVOKED, changed=False)
     if policy == TELL:
@@ -68,13 +73,13 @@ def apply(key: Credential, policy: str) -> Outcome:
         else:
             outcome = Outcome(REVOKED, revoke.revoke_key(key))
     if outcome.changed:
-        # `mark` counts and logs a failure; the consumer of the event stream then sets the mark.
+        # If this fails, `mark` counts and logs the failure, and the consumer of the event stream sets the mark later.
         stale_marks.mark(key.account_id)
     return outcome
 
 
 def find_account(account_id: str) -> Account | None:
-    """Return the account that gets the email; None when it was deleted."""
+    """Return the account to which an email is sent, or None if it was deleted."""
     try:
         return find.account_by_id(account_id)
     except errors.NotFound:
@@ -82,13 +87,13 @@ def find_account(account_id: str) -> Account | None:
 
 
 def console_url_of(key: Credential) -> str:
-    """Return the URL of a key in the console; "" without a configured public URL."""
+    """Return the URL of a key's page in the console, or "" if no public URL is configured."""
     base_url = settings.current().public_url
     return f"{base_url}/settings/keys/{key.id}" if base_url else ""
 
 
 def dismiss_notice(key: Credential, noted_at_ms: int) -> None:
-    """Dismiss the notice that a key has shown since `noted_at_ms`, for its user. A later notice isn't dismissed."""
+    """Dismiss the notice that a key has had since `noted_at_ms`. If it has a newer notice, nothing is dismissed."""
     with models.ignore_condition_failure():
         Credential(key.digest).update(
             actions=[
@@ -104,6 +109,7 @@ def _record_notice(key: Credential, why: str) -> None:
     with models.ignore_condition_failure():
         Credential(key.digest).update(
             actions=[Credential.unusual.set(why), Credential.unusual_at.set(clock.now_ms())],
-            # An expired key may be deleted at any moment; the update must not create a partial item.
+            # DynamoDB may delete an expired key at any moment. Without the condition, the update would then create a
+            # partial item.
             condition=Credential.id.exists(),
         )

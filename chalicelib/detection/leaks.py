@@ -1,8 +1,9 @@
-"""Process secrets found in leaks: identify each and revoke it, or apply the policy of its account.
+"""Process leaked secrets: identify each secret, and revoke it or apply its account's policy.
 
 The checksum is verified first, without a database call; then one read by digest finds the credential. A key that leaked
-in public is revoked; for other leaks the policy of its account applies. An access token is always revoked, because its
-client can get another one. Processing a report again is harmless; the event and the email are sent once.
+in public is revoked, and for any other leak of a key its account's policy applies. An access token is always revoked,
+because its client can get another one. Processing a report again changes nothing, and the event and the email aren't
+repeated.
 """
 
 from collections.abc import Iterable
@@ -22,15 +23,17 @@ from chalicelib.events import actors, kinds, record
 from chalicelib.limits import stale_marks
 
 LOOKED_UP = (*secrets.API_KEY_KINDS, secrets.ACCESS_TOKEN_KIND)
-"""The kinds of secret that can be found by digest. `docs/leaks.md` explains the others."""
+"""The kinds of secret for which a credential is looked up. `docs/leaks.md` explains the other kinds."""
 BUDGET_MS = 20_000
-"""The time budget for one report: API Gateway times out after 29 s."""
+"""The maximum processing time of one report, because API Gateway times out after 29 s."""
 URL_MAX, SOURCE_MAX = 2_000, 100
-"""The lengths to which URL and source are truncated in events and emails."""
+"""The maximum lengths of the URL and the source in events and emails; longer ones are truncated."""
 REPEATED_WITHIN_MS = clock.DAY_S * 1000
-"""How long after a revocation a repeated report may still record it: a sender without a 200 response sends it again."""
+"""A sender repeats a report that got no 200 response. If the first report revoked the credential but recorded no leak,
+a repeated report within this time is treated as the one that revoked it.
+"""
 MOMENT_MS, MOMENT_EVENTS = 100, 10
-"""A revocation's event is searched until this long after the revocation, among this many events."""
+"""To find the event of a revocation, this many events are read: the last ones up to this many milliseconds after it."""
 TRUE_POSITIVE, FALSE_POSITIVE = "true_positive", "false_positive"
 
 _ADVICE = {
@@ -48,25 +51,24 @@ class Alert:
 
     token: str = field(repr=False)
     type: str
-    """The sender's name for this kind of secret."""
+    """The name by which the sender calls this kind of secret."""
     url: str = ""
     source: str = ""
-    """The place where it was found, in the sender's terms: `commit`, `gist_content`."""
+    """The kind of place where the secret was found, such as `commit` or `gist_content`, as the sender calls it."""
     public: bool = True
-    """Whether it was publicly readable."""
+    """Whether the place was publicly readable."""
 
 
 def follow_up(alerts: Iterable[Alert]) -> list[tuple[Alert, str | None]]:
-    """Process each secret once and return each alert with its label; None for kinds that are not looked up.
+    """Process each reported secret once; return each alert with its label, or None for kinds that aren't looked up.
 
-    Raises Unavailable when time runs out. The processed alerts stay processed; when the report is sent again, the rest
-    is processed.
+    Raises Unavailable when the time is over. If the report is sent again, the remaining alerts are processed.
     """
     until_ms = clock.now_ms() + BUDGET_MS
     labelled = []
     for alert in _merge_duplicates(alerts):
         labels = []
-        # The reported text may contain several secrets, and other text.
+        # The reported text may contain several secrets and also other text.
         for secret in secrets.find_secrets(alert.token):
             if clock.now_ms() > until_ms:
                 raise errors.Unavailable("Not every alert could be processed in time. Send them again.")
@@ -76,7 +78,7 @@ def follow_up(alerts: Iterable[Alert]) -> list[tuple[Alert, str | None]]:
 
 
 def _combine_labels(labels: list[str | None]) -> str | None:
-    """Return the label of a reported text from the labels of the secrets in it."""
+    """Return the label of a reported text, given the labels of all secrets in it."""
     known = [label for label in labels if label is not None]
     if not known and labels:
         return None
@@ -84,7 +86,7 @@ def _combine_labels(labels: list[str | None]) -> str | None:
 
 
 def _merge_duplicates(alerts: Iterable[Alert]) -> list[Alert]:
-    """Merge alerts for the same secret. A secret that was found in public anywhere counts as public."""
+    """Merge alerts for the same secret. If it was found in public in one place, the merged alert is public."""
     found: dict[str, Alert] = {}
     for alert in alerts:
         earlier = found.get(alert.token)
@@ -116,7 +118,7 @@ def _revoke_token(token: Credential) -> Outcome:
 
 
 def _record_once(found: Credential, alert: Alert, outcome: Outcome) -> None:
-    """Record the leak and the action taken, and email the user, unless the same report was already processed."""
+    """Record the leak and the action taken, and email the user, unless an earlier report did so."""
     if found.leaked_done == outcome.done:
         return
     done = _ADVICE[outcome.done] if found.is_live() or _was_revoked_by_report(found) else _ADVICE_WHEN_INVALID
@@ -126,7 +128,8 @@ def _record_once(found: Credential, alert: Alert, outcome: Outcome) -> None:
                 write.update(
                     Credential(found.digest),
                     actions=[Credential.leaked_at.set(clock.now_ms()), Credential.leaked_done.set(outcome.done)],
-                    # The condition holds for only one of concurrent or repeated reports.
+                    # If several reports are processed concurrently or one is repeated, this condition holds for only
+                    # one of them.
                     condition=Credential.id.exists()
                     & (Credential.leaked_done.does_not_exist() | (Credential.leaked_done != outcome.done)),
                 )
@@ -146,7 +149,7 @@ def _record_once(found: Credential, alert: Alert, outcome: Outcome) -> None:
 
 
 def _was_revoked_by_report(found: Credential) -> bool:
-    """Return whether the credential was revoked by an earlier report that recorded no event, and not by its user."""
+    """Return whether an earlier report revoked the credential but recorded no leak. False if its user revoked it."""
     if found.revoked_at is None or clock.now_ms() - found.revoked_at > REPEATED_WITHIN_MS:
         return False
     kind, what = (kinds.TOKEN_REVOKED, "token") if found.kind == "token" else (kinds.KEY_REVOKED, "key")
@@ -161,7 +164,7 @@ def _event_fields(found: Credential, alert: Alert, outcome: Outcome) -> dict[str
     fields = {
         "token" if found.kind == "token" else "key": found.id,
         "name": found.name,
-        # Checked before truncation, because a truncated secret would not be recognised.
+        # Look for secrets before the text is truncated, because a truncated secret can't be recognised.
         "source": "" if secrets.find_secrets(alert.source) else alert.source[:SOURCE_MAX],
         "url": _safe_url(alert),
         "public": "yes" if alert.public else "no",
@@ -171,7 +174,10 @@ def _event_fields(found: Credential, alert: Alert, outcome: Outcome) -> dict[str
 
 
 def _safe_url(alert: Alert) -> str:
-    """Return the URL without parts that may hold a secret (query, fragment, password); "" when it is malformed."""
+    """Return the URL without parts that may contain a secret (query, fragment, password).
+
+    If it is malformed, return "".
+    """
     try:
         parts = urlsplit(alert.url)
         address = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

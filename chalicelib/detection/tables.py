@@ -1,4 +1,7 @@
-"""The table of profiles, for commands that create and check tables; `baselines` reads and writes its items."""
+"""The table of profiles.
+
+It is declared for the commands that create and check tables; `baselines` reads and writes the items.
+"""
 
 from pynamodb.attributes import UnicodeAttribute
 
@@ -6,7 +9,7 @@ from chalicelib.core.dynamodb import models
 
 
 class Profiles(models.Table):
-    """The profile of an account between two hourly runs."""
+    """The profile of an account, stored between two hourly runs."""
 
     class Meta(models.Meta):
         table = "profiles"

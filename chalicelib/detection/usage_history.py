@@ -1,9 +1,9 @@
-"""Read what the counters of past hours record about each credential: requests, denials, rejections and networks.
+"""Read what each credential did in past hours: its requests, denials, rejections and networks.
 
-The write of an admission records all of it in the counter items. `f…` counts the 401 and 403 responses of a credential
-and `q…` its 429 responses; the rest of the name is the last seven characters of its counter. `n…` is a pair of
-credential and network first seen in that hour, and its value names the counter; `n_other` counts pairs beyond the size
-limit.
+The writes of admissions record this in the counter items. `f…` is the number of 401 and 403 responses to a credential,
+and `q…` is the number of its 429 responses; the rest of the name is the last seven characters of the credential's
+counter. `n…` is a hash of a credential and a network that it used in this hour, and its value is the name of the
+counter. `n_other` is the number of times that such a pair had no room in the item.
 """
 
 from collections import defaultdict
@@ -23,12 +23,12 @@ class Hour:
     denials: int = 0
     rejections: int = 0
     networks: frozenset[str] = frozenset()
-    """Keyed hashes of the networks: they distinguish networks without revealing them."""
+    """Hashes of the networks, which distinguish networks without containing their addresses."""
     networks_missed: bool = False
-    """Whether some network of the account was not recorded in this hour, so that `networks` may be incomplete."""
+    """Whether a network of the account wasn't recorded in this hour, so that `networks` may be incomplete."""
 
     def __add__(self, other: "Hour") -> "Hour":
-        """Return the sum of two: an account that changed its tier has two items in one hour."""
+        """Return the sum of two hours. If an account changed its tier, it has two counter items for one hour."""
         return Hour(
             self.requests + other.requests,
             self.denials + other.denials,
@@ -39,11 +39,11 @@ class Hour:
 
 
 History = Mapping[int, Hour]
-"""The recorded hours of a credential, by the epoch second at which each began."""
+"""The recorded hours of a credential. The key is the epoch second at which an hour began."""
 
 
 def of_account(items: Iterable[Mapping[str, Any]]) -> dict[str, dict[int, Hour]]:
-    """Return the history of each credential of an account by counter, from the account's raw items."""
+    """Return the history of each credential by its counter, from the raw counter items of an account."""
     found: dict[str, dict[int, Hour]] = defaultdict(dict)
     for item in items:
         at = int(item["hour"]["N"])
@@ -65,6 +65,6 @@ def _parse_item(item: dict[str, Any]) -> dict[str, Hour]:
             networks=frozenset(networks[counter]),
             networks_missed=missed,
         )
-        # A credential whose requests were all rejected has networks but no count.
+        # If all requests of a credential were rejected, the item contains networks of the credential but no count.
         for counter in counters(item) | networks.keys()
     }

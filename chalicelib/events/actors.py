@@ -1,7 +1,7 @@
-"""The actor of the current request or task: which credential, session or account acts, and from which address.
+"""The actor of the current request or task: the credential, session or account that acts, and its IP address.
 
-An account sees its own credentials, sessions and addresses. For an administrator or the operator it sees only the role;
-their account id, address and free-text reason are shown to administrators only.
+If an account's own credential or session acts, the account sees its id and address in the event. If an administrator or
+the operator acts, the account sees only this role. Only administrators see the account id, the address and the reason.
 """
 
 from collections.abc import Iterator
@@ -14,37 +14,39 @@ OPERATOR = "operator"
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """An actor. `id` identifies a credential, a session or an account; outside of requests, the operator."""
+    """An actor. `id` is the id of a credential, a session or an account, or a fixed text such as "operator"."""
 
     id: str = OPERATOR
     ip: str = ""
     account_id: str = ""
-    """The account of that credential or session; "" before authentication and for actors without an account."""
+    """The account of the acting credential or session. It is "" before authentication, and for actors without an
+    account.
+    """
     reason: str = ""
-    """The reason that an administrator or the operator gave."""
+    """The reason for the action that an administrator or the operator gave."""
 
 
 ADMIN = "admin"
-"""The actor that an account sees in place of an administrator."""
+"""The text that an account sees instead of an administrator's id."""
 DETECTION = "watch"
-"""The actor of anomaly and leak detection, which applies the account's own policy."""
+"""The actor for detection of anomalies and leaks. It applies the policy that the account itself has chosen."""
 ANONYMOUS = "stranger"
-"""The actor of an anonymous caller: a sign-up, a login or a link from an email."""
+"""The actor for anonymous callers: for a sign-up, a log-in, or a link from an email."""
 
 SYSTEM = "latchkey"
-"""The actor of the service itself: observations recorded afterwards and deferred clean-up."""
+"""The actor for the service itself, which records observations afterwards and completes earlier requests."""
 
 _acting: ContextVar[Actor | None] = ContextVar("acting", default=None)
 
 
 def current() -> Actor:
-    """Return the current actor. Outside the context managers of this module it is the operator."""
+    """Return the current actor. If no context manager of this module is active, it is the operator."""
     return _acting.get() or Actor()
 
 
 @contextmanager
 def act_anonymously(ip: str) -> Iterator[None]:
-    """Record an anonymous caller at an address as the actor of a `with` block, until `identify_actor` identifies it."""
+    """Set an anonymous caller with an IP address as the actor in a `with` block, until `identify_actor` replaces it."""
     token = _acting.set(Actor(ANONYMOUS, ip))
     try:
         yield
@@ -54,7 +56,7 @@ def act_anonymously(ip: str) -> Iterator[None]:
 
 @contextmanager
 def watch() -> Iterator[None]:
-    """Record detection as the actor of a `with` block, without an account or an address."""
+    """Set detection as the actor in a `with` block, without an account or an IP address."""
     token = _acting.set(Actor(DETECTION))
     try:
         yield
@@ -64,7 +66,7 @@ def watch() -> Iterator[None]:
 
 @contextmanager
 def act_as_operator(reason: str) -> Iterator[None]:
-    """Record the operator as the actor of a `with` block, with `reason` on each event."""
+    """Set the operator as the actor in a `with` block. Each event contains the `reason`."""
     token = _acting.set(Actor(reason=reason))
     try:
         yield
@@ -74,7 +76,10 @@ def act_as_operator(reason: str) -> Iterator[None]:
 
 @contextmanager
 def act_as_administrator(account_id: str, reason: str) -> Iterator[None]:
-    """Record an administrator as the actor of a `with` block, with `reason` and the request's address."""
+    """Set an administrator as the actor in a `with` block.
+
+    Each event contains the `reason` and the request's IP address.
+    """
     token = _acting.set(replace(current(), id=account_id, account_id=account_id, reason=reason))
     try:
         yield
@@ -84,7 +89,7 @@ def act_as_administrator(account_id: str, reason: str) -> Iterator[None]:
 
 @contextmanager
 def act_as_system() -> Iterator[None]:
-    """Record the service as the actor of a `with` block, for work that completes an earlier request."""
+    """Set the service as the actor in a `with` block that completes the work of an earlier request."""
     token = _acting.set(Actor(SYSTEM))
     try:
         yield
@@ -93,5 +98,5 @@ def act_as_system() -> Iterator[None]:
 
 
 def identify_actor(id: str, account_id: str = "") -> None:  # noqa: A002 - the name of the field
-    """Set the id and the account of the current actor after authentication."""
+    """Set the id and the account of the current actor, after authentication."""
     _acting.set(replace(current(), id=id, account_id=account_id))

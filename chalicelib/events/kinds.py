@@ -95,12 +95,15 @@ SUBJECTS = {
     "Account": ("account",),
     "Logging in": ("session",),
 }
-"""Groups of event types in display order, each with the prefixes of its types."""
+"""Groups of event types in the order in which they are displayed. The types of a group begin with one of its prefixes.
+"""
 
 NEVER_BY_ACCOUNT = frozenset({ACCOUNT_CREATED, STANDING_CHANGED})
-"""Types that an account never causes: sign-up precedes the account, and only administrators change tier or status."""
+"""Types of events that an account never causes itself: sign-up precedes the account, and only administrators change
+tier or status.
+"""
 BY_CLIENT_DELETION = frozenset({GRANT_REVOKED, TOKEN_REVOKED, CONSENT_WITHDRAWN})
-"""Types recorded for other accounts when a client they had authorized is deleted."""
+"""Types that are recorded for other accounts when a client that they had authorized is deleted."""
 
 INVALIDATE_DECISIONS = frozenset(
     {
@@ -118,7 +121,9 @@ INVALIDATE_DECISIONS = frozenset(
         TOKEN_REVOKED,
     }
 )
-"""Types that invalidate cached authorization decisions: a mark follows each of them (`limits.stale_marks`)."""
+"""Types of changes after which cached authorizations are invalid. After each such change an invalidation mark is set
+(`limits.stale_marks`).
+"""
 
 
 def by_subject() -> dict[str, dict[str, str]]:

@@ -1,8 +1,9 @@
-"""Record an observation, such as a spent quota, exactly once, by a claim item and the event in one transaction.
+"""Record an observation, such as an exhausted quota, exactly once.
 
-The claim is stored in the same table under a partition key that no account has, so queries for events never return it.
-The event's id is generated when it is written, so a reader that pages by id misses nothing. The items are low-level
-DynamoDB JSON because the request path calls this module.
+One transaction stores the event and a claim item, and fails if the claim exists. The claim is in the same table under a
+partition key that no account has, so queries for events never return it. The event's id contains the time of the write,
+so that a client that pages by id misses no event. The items are written in DynamoDB's JSON, because this module is used
+while a request waits.
 """
 
 from collections.abc import Mapping
@@ -19,9 +20,9 @@ SYSTEM = actors.SYSTEM
 def record_once(
     account_id: str, kind: str, once: str, changed: Mapping[str, str], *, actor: str = SYSTEM, ip: str = ""
 ) -> bool:
-    """Record `kind` for an account unless it is already recorded under the key `once`; return whether this call did.
+    """Record an event of type `kind` unless one is recorded under the key `once`; return whether this call recorded it.
 
-    Raises DynamoDBError when DynamoDB fails. The failure is counted, and a later call can record the observation.
+    Raises DynamoDBError when DynamoDB fails. The failure is counted in a metric, and a later call can record the event.
     """
     if kind not in kinds.LABELS:
         raise ValueError(f"{kind} is not an event type.")
@@ -52,7 +53,7 @@ def record_once(
 
 
 def is_recorded(account_id: str, kind: str, once: str) -> bool:
-    """Return whether `kind` is recorded under the key `once`."""
+    """Return whether an event of type `kind` was recorded under the key `once`."""
     key = _claim_key(account_id, kind, once)
     request = {"TableName": settings.current().table(TABLE), "Key": key, "ConsistentRead": True}
     return "Item" in dynamodb.call("GetItem", request)

@@ -17,17 +17,18 @@ def record_threshold(
 ) -> bool:
     """Record that an account reached a quota threshold; return whether this call recorded it.
 
-    Database errors are not raised because the request is admitted already; the hourly run records what is missing.
+    Database errors aren't raised, because the request is admitted already. The hourly run records missing events.
     """
     try:
         return _record(account_id, tier, hour, threshold, used=used, actor=actor, ip=ip)
     except DynamoDBError:
-        # `notable` has counted and logged the error.
+        # `notable` has already counted and logged the error.
         return False
 
 
 def sweep_account(account_id: str, tier: Tier, hour: int, item: dict[str, Any]) -> int:
-    """Record the thresholds that an hour's counters reached and no request recorded; return their number.
+    """Record the quota thresholds that an hour's counters have reached and no request has recorded; return their
+    number.
 
     Raises DynamoDBError when DynamoDB fails.
     """

@@ -13,7 +13,7 @@ LAST_ID = "evt_~"
 PAGE = 1_000
 """The number of events that one query reads when it filters by type."""
 PAGES = 5
-"""The maximum number of queries of one `read_page`."""
+"""The maximum number of queries that one call of `read_page` makes."""
 
 
 def add_to(
@@ -27,8 +27,8 @@ def add_to(
 ) -> None:
     """Add an event of type `kind` for an account to a transaction.
 
-    `changed` describes the change in labels and ids, never a secret. `actor` and `reason` default to those of the
-    current actor. The account sees both only for its own actions (see `render`).
+    `changed` describes the change with labels and ids, never with a secret. `actor` and `reason` default to those of
+    the current actor. If somebody other than the account acts, the account sees neither (see `render`).
     """
     if kind not in kinds.LABELS:
         raise ValueError(f"{kind} is not an event type.")
@@ -50,17 +50,18 @@ def add_to(
 
 
 def newest_first(account_id: str, limit: int, *, before: str = "", kind: str = "") -> list[Event]:
-    """Return the events of an account, newest first, within the limits of `read_page`."""
+    """Return the events of an account, newest first. Very old events may be missing (see `read_page`)."""
     return read_page(account_id, limit, before=before, kind=kind)[0]
 
 
 def read_page(account_id: str, limit: int, *, before: str = "", kind: str = "") -> tuple[list[Event], str]:
-    """Return up to `limit` events, newest first, and the id to continue from ("" at the end).
+    """Return up to `limit` events, newest first, and the id at which the next page starts ("" at the end).
 
-    The events are older than the id `before` and, when `kind` is given, of that type. DynamoDB reads every event to
-    filter by type, so at most `PAGES` pages are read and fewer events than exist may be returned.
+    Only events older than the id `before` are returned, and if `kind` is given, only those of this type. To filter by
+    type, DynamoDB reads every event. Therefore at most `PAGES` queries are made, and the page may contain fewer events
+    than exist.
     """
-    # DynamoDB deletes expired items with a delay.
+    # DynamoDB deletes expired items late, so expired events are filtered out.
     is_kept = Event.dies_at > clock.now_s()
     # Ids sort by time.
     pages = Event.query(
@@ -80,26 +81,27 @@ def read_page(account_id: str, limit: int, *, before: str = "", kind: str = "") 
 
 
 def since(account_id: str, after: str) -> Iterator[Event]:
-    """Return the events of an account after the id `after`, oldest first."""
+    """Yield the events of an account whose id is greater than `after`, oldest first."""
     yield from Event.query(account_id, Event.id > after, Event.dies_at > clock.now_s())
 
 
 def seen_as(event: Event) -> str | None:
-    """Return the role that the account sees in place of the actor; None if it sees the actor."""
+    """Return the role that the account sees instead of the actor. None means that it sees the actor itself."""
     return event.seen_as or _other_role(event.type, event.actor, event.reason)
 
 
 def render(event: Event) -> dict[str, Any]:
-    """Return an event as its account sees it in the API and in webhooks.
+    """Return an event as the account sees it in the API and in webhooks.
 
-    For an action of another actor it contains only the role, without id, address and reason.
+    If somebody other than the account acted, such as an administrator, the event names only the actor's role, and omits
+    the actor's id, IP address and reason.
     """
     instead = seen_as(event)
     return render_unredacted(event) if instead is None else {**render_unredacted(event), **_role_only(instead)}
 
 
 def redacted(data: dict[str, Any]) -> dict[str, Any]:
-    """Return event data that was rendered without redaction, redacted as `render` does it."""
+    """Redact the result of `render_unredacted` in the same way as `render` does."""
     instead = _other_role(str(data.get("type")), str(data.get("actor")), data.get("reason"))
     return data if instead is None else {**data, **_role_only(instead)}
 
@@ -118,11 +120,11 @@ def render_unredacted(event: Event) -> dict[str, Any]:
 
 
 def _other_role(kind: str, actor: str, reason: str | None) -> str | None:
-    """Return the role that an account sees for an action of the operator or an administrator, else None.
+    """Return the role that an account sees if the operator or an administrator acted, else None.
 
-    The operator has an id of its own. An administrator acts under an account id, and only these two give reasons. Event
-    types that an account never causes itself are attributed to an administrator, unless detection or an anonymous
-    caller caused them.
+    The operator has a fixed id. An administrator acts under an account id, and only administrators and the operator
+    give reasons. Event types that an account never causes itself are attributed to an administrator, unless detection
+    or an anonymous caller caused them.
     """
     if actor in (actors.OPERATOR, actors.ADMIN):
         return actor
@@ -134,11 +136,11 @@ def _other_role(kind: str, actor: str, reason: str | None) -> str | None:
 
 
 def _other_account(acting: actors.Actor, account_id: str, kind: str, changed: dict[str, str]) -> str | None:
-    """Return the actor that an account sees for an action of another account, else None."""
+    """Return what an account sees instead of the actor if another account acted, else None."""
     if acting.account_id in ("", account_id):
         return None
     if kind in kinds.BY_CLIENT_DELETION:
-        # Deleting a client revokes the grants that other accounts gave it.
+        # When a client is deleted, the grants that other accounts gave to it are revoked.
         return changed.get("application", actors.ADMIN)
     return actors.ADMIN
 

@@ -18,7 +18,7 @@ class Event(models.Table):
     actor = UnicodeAttribute()
     source_ip = UnicodeAttribute(null=True)
     reason = UnicodeAttribute(null=True)
-    # The role that the account sees in place of the actor; if absent, it sees the actor itself.
+    # The role that the account sees instead of the actor. If it is absent, the account sees the actor itself.
     seen_as = UnicodeAttribute(null=True)
     changed: MapAttribute[str, str] = MapAttribute(default=dict)
     dies_at = models.DeleteAt(null=True)

@@ -1,4 +1,6 @@
-"""The `Idempotency-Key` header (draft-ietf-httpapi-idempotency-key-header-07): an RFC 8941 string, or bare text."""
+"""The `Idempotency-Key` header (draft-ietf-httpapi-idempotency-key-header-07): an RFC 8941 string, or text without
+quotes.
+"""
 
 import re
 from collections.abc import Iterable
@@ -11,10 +13,10 @@ _QUOTED = re.compile(r'"(?:[!#-\[\]-~]|\\["\\])*"')
 
 
 def read(values: Iterable[str]) -> str:
-    """Return the key of a request; a quoted and a bare key are the same.
+    """Return the key from a request's headers. A key in quotes equals the same key without quotes.
 
-    More lenient than the draft, because clients of other services send the key bare. Raises InvalidRequest unless it is
-    1 to 255 visible ASCII characters, and for two different keys.
+    More lenient than the draft, because clients of other services send the key without quotes. Raises InvalidRequest
+    unless the key has 1 to 255 visible ASCII characters, and if the request contains two different keys.
     """
     keys = {_text(value.strip(" \t")) for value in values}
     if len(keys) != 1:
@@ -28,7 +30,7 @@ def read(values: Iterable[str]) -> str:
 
 
 def _text(value: str) -> str | None:
-    """Return the text of a value, or None when it is malformed."""
+    """Return the key in the value of a header, or None when the value is malformed."""
     if _BARE.fullmatch(value):
         return value
     return re.sub(r"\\(.)", r"\1", value[1:-1]) if _QUOTED.fullmatch(value) else None

@@ -1,9 +1,9 @@
-"""Idempotent requests: each is recorded under its Idempotency-Key with its response, for 24 hours.
+"""Idempotent requests. The response to each is recorded under its Idempotency-Key for 24 hours.
 
-The record is part of the transaction that creates a resource, so it exists exactly if the resource does. Of concurrent
-requests one succeeds, and the others read its response from the failed condition. A request with effects outside the
-database claims the record first. A response may contain a secret, so it is encrypted with a key from the caller's
-credential.
+The transaction that creates a resource also stores the record, so the record exists exactly if the resource does. Of
+concurrent requests with the same key one succeeds; for the others the condition of the record fails, and they read the
+response from it. A request with effects outside the database claims the record first. A response may contain a secret,
+so it is encrypted with a key from the caller's credential.
 """
 
 import hashlib
@@ -23,10 +23,12 @@ from chalicelib.idempotency.tables import IdempotencyRecord
 
 KEPT_S = clock.DAY_S
 CLAIM_TTL_S = 60
-"""How long a claim is valid. No function runs longer for a request, so an older claim is from a killed function."""
+"""How long a claim is valid. No function runs longer for one request, so an older claim is from a function that was
+killed.
+"""
 ANSWER_BYTES_MAX = 100_000
-"""The maximum size of a stored response: DynamoDB's limit for an item is 400 KB. Only a delivery with twenty long
-responses comes close.
+"""The maximum size of a stored response in bytes. DynamoDB limits an item to 400 KB. Only the response about a webhook
+delivery with twenty long responses comes close to the maximum.
 """
 _PURPOSE = "latchkey answer under an Idempotency-Key, version 1"
 
@@ -35,7 +37,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class StoredResponse:
-    """A stored response, equal to the original to the byte except for headers of a single request: limits, ids."""
+    """A stored response.
+
+    It is byte-for-byte identical to the original, except for the rate-limit and request-id headers, which each request
+    gets anew.
+    """
 
     status: int
     headers: dict[str, str]
@@ -45,10 +51,10 @@ class StoredResponse:
 
 
 class Replayed(Exception):
-    """The same request has already succeeded. The exception contains its response."""
+    """The same request has succeeded before. The exception contains the response to it."""
 
     def __init__(self, answer: StoredResponse) -> None:
-        """Keep the response."""
+        """Store the response."""
         super().__init__("already succeeded")
         self.answer = answer
 
@@ -61,27 +67,30 @@ class IdempotentRequest:
     digest: str
     fingerprint: str
     secret: str = field(repr=False)
-    """The credential with which the request was sent."""
+    """The secret of the credential with which the request was sent."""
     written: StoredResponse | None = None
-    """The response as recorded, or as it is about to be."""
+    """The response that was recorded, or that the transaction will record."""
     claim: str = ""
 
     def add_to(self, write: models.Transaction, response: StoredResponse) -> None:
         """Add the record of a successful request to a transaction.
 
-        Of concurrent requests, only one fulfils the condition of the record.
+        If several transactions with the same key run concurrently, the condition of the record holds for only one of
+        them.
         """
         self.written = response
         write.save(self._record(response), condition=_is_free(), return_values="ALL_OLD")
 
     def explain(self, error: TransactWriteError) -> None:
-        """Raise Replayed, or the reason why the request can't be repeated, if its record made the transaction fail."""
+        """Raise Replayed, or the reason why no response can be replayed, if the transaction failed because of the
+        record.
+        """
         existing = models.find_failed_write(error, IdempotencyRecord(self.digest))
         if existing:
             self._raise_outcome(IdempotencyRecord.from_raw_data(existing))
 
     def raise_if_recorded(self) -> None:
-        """Raise Replayed, or the reason why the request can't be repeated, if the request is recorded."""
+        """Raise Replayed, or the reason why no response can be replayed, if the request is recorded."""
         existing = IdempotencyRecord.found(self.digest)
         if existing is not None and existing.expires_at > clock.now_ms():
             self._raise_outcome(existing)
@@ -89,7 +98,7 @@ class IdempotentRequest:
     def acquire(self) -> None:
         """Claim the request for this process.
 
-        Raises Replayed if it has succeeded, RequestInProgress if another process runs it.
+        Raises Replayed if the request has succeeded, and RequestInProgress if another process is processing it.
         """
         self.claim = randomness.base62(20)
         record = self._new_record(CLAIM_TTL_S)
@@ -100,12 +109,13 @@ class IdempotentRequest:
             if not models.is_condition_failure(error):
                 raise
             self.raise_if_recorded()
-            # The claim was released between the write and the read.
+            # Between the write and the read, the other process released its claim.
             raise errors.RequestInProgress from None
 
     def store(self, response: StoredResponse) -> None:
-        """Store the response of a claimed request, or a response that differs from the one that its transaction
-        stored.
+        """Store the response of a claimed request.
+
+        Also replaces a response that this request's transaction has stored.
         """
         self.written = response
         own = IdempotencyRecord.claim == self.claim if self.claim else IdempotencyRecord.fingerprint == self.fingerprint
@@ -113,7 +123,7 @@ class IdempotentRequest:
             self._record(response).save(condition=own | _is_free())
 
     def release(self) -> None:
-        """Release a claim after the request failed, so that it may be repeated with the same key."""
+        """Release the claim because the request failed. It can then be repeated with the same key."""
         with models.ignore_condition_failure():
             IdempotencyRecord(self.digest).update(
                 actions=[IdempotencyRecord.expires_at.set(0)], condition=IdempotencyRecord.claim == self.claim
@@ -155,26 +165,28 @@ class IdempotentRequest:
 
 @dataclass(frozen=True, slots=True)
 class Recording(Generic[T]):
-    """An idempotent request, for the transaction that creates a T."""
+    """An idempotent request, and a function that renders its response from the created resource of type T."""
 
     once: IdempotentRequest
     render: Callable[[T], StoredResponse]
-    """A function that builds the response from the created resource."""
+    """A function that renders the response from the created resource."""
 
     def add_to(self, write: models.Transaction, made: T) -> None:
-        """Add the record of the request, with its response, to the transaction that creates the resource."""
+        """Add the record of the request, including its response, to the transaction that creates the resource."""
         self.once.add_to(write, self.render(made))
 
     def explain(self, error: TransactWriteError) -> None:
-        """Raise Replayed, or the reason why the request can't be repeated, if its record made the transaction fail."""
+        """Raise Replayed, or the reason why no response can be replayed, if the transaction failed because of the
+        record.
+        """
         self.once.explain(error)
 
 
 def once(*, account_id: str, lineage: str, place: str, key: str, content: bytes, secret: str) -> IdempotentRequest:
-    """Return the request to `place` with an Idempotency-Key, by a credential of a `lineage`.
+    """Return the request to the route `place` with an Idempotency-Key, sent with a credential of this `lineage`.
 
-    The fingerprint is keyed with a secret derived from the root key, so that a copy of the table can't be used to guess
-    bodies. Raises RootKeyUnavailable.
+    Its fingerprint is an HMAC with a secret that is derived from the root key, so that a copy of the table can't be
+    used to guess bodies. Raises RootKeyUnavailable if the root key can't be read.
     """
     digest = secrets.digest(json.dumps(["idempotency", account_id, lineage, place, key]))
     fingerprint = hmac.new(derive_secret("idempotency fingerprint"), content, hashlib.sha256).hexdigest()
@@ -182,6 +194,9 @@ def once(*, account_id: str, lineage: str, place: str, key: str, content: bytes,
 
 
 def _is_free() -> Condition:
-    """Return the condition that no valid record exists. Expired ones may exist, because DynamoDB deletes them late."""
+    """Return the condition that there is no valid record.
+
+    An expired one may exist, because DynamoDB deletes items late.
+    """
     condition: Condition = IdempotencyRecord.digest.does_not_exist() | (IdempotencyRecord.expires_at <= clock.now_ms())
     return condition

@@ -1,8 +1,9 @@
-"""Decide whether one request is admitted: one conditional UpdateItem checks quota, burst and staleness, and counts.
+"""Decide whether to admit one request, with one conditional UpdateItem that checks the limits and counts the request.
 
-No read precedes the write, so there is no race. A rejected request consumes nothing, and the local cache repeats known
-rejections without a call, so a flood of rejected requests costs almost nothing. Without an hourly quota, one write may
-admit several requests (see `leases`). The same write also records per-credential usage (see `recorded_usage`).
+The condition also fails if the caller must be verified again. No read precedes the write, so there is no race. A
+rejected request consumes nothing, and the local cache repeats known rejections without a call, so a flood of rejected
+requests costs almost nothing. For tiers without an hourly quota, one write may admit several requests (see `leases`).
+The same write also records per-credential usage (see `recorded_usage`).
 """
 
 from dataclasses import dataclass, replace
@@ -39,27 +40,32 @@ NEVER_STALE = 2**53
 
 
 class Rejected(errors.RateLimited):
-    """A limit is exhausted. The exception names the limit and contains the remainders of both limits."""
+    """A limit is exhausted. `limit` is the name of this limit, and `left` contains what remains of both limits."""
 
     def __init__(self, limit: str, left: Allowance, retry_after_s: int) -> None:
-        """Set `limit` to `quota`, `burst`, or `throttled` when DynamoDB throttled the counter itself."""
+        """Set `limit`, which is `quota`, `burst`, or `throttled` if DynamoDB throttled the counter itself."""
         super().__init__(retry_after_s)
         self.limit = limit
         self.left = left
 
 
 class Stale(Exception):
-    """Account, credentials or grants changed at `stale_at_ms`, after the caller was verified."""
+    """The account, its credentials or its grants changed at `stale_at_ms`, after the caller was verified."""
 
     def __init__(self, stale_at_ms: int) -> None:
-        """Keep the mark. A verification that starts after reading it sees the change, regardless of clock skew."""
+        """Store the mark.
+
+        A verification that starts after the mark was read includes the change, even if clocks differ.
+        """
         super().__init__("verified before the last change")
         self.stale_at_ms = stale_at_ms
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One admission attempt: the caller's counter, the time of its verification, and its usage."""
+    """One attempt to admit a request: the caller's counter, the time of the caller's verification, and the usage to
+    record.
+    """
 
     counter: str | None = None
     verified_at_ms: int = NEVER_STALE
@@ -74,12 +80,12 @@ def admit(
     verified_at_ms: int = NEVER_STALE,
     shown: RequestUsage = recorded_usage.NO_USAGE,
 ) -> Allowance:
-    """Admit one request of `subject` and count it, also under `counter` if given.
+    """Admit one request of `subject` and count it. If `counter` is given, the request is also counted under that name.
 
-    `verified_at_ms` is when the caller's credential was verified; the usage `shown` by the request is recorded under
-    `counter`. Raises Rejected when a limit is exhausted, and Stale when account, credentials or grants have changed
-    since the verification. When DynamoDB is unavailable the request is admitted: a limiter outage must not become an
-    API outage.
+    `verified_at_ms` is the time at which the caller's credential was verified. The usage `shown` is recorded under
+    `counter`. Raises Rejected when a limit is exhausted, and Stale when the account, its credentials or its grants have
+    changed since the verification. If DynamoDB is unavailable, the request is admitted, because an outage of the
+    limiter must not become an outage of the API.
     """
     attempt = Attempt(counter, verified_at_ms, shown)
     window = window_at(subject, tier, clock.now_ms())
@@ -97,12 +103,12 @@ def admit(
     try:
         item, size = _count(window, cached, attempt, reservation)
     except Throttled:
-        # Admitting a throttled request would let a flood through.
+        # If a throttled request were admitted, a flood of requests would be admitted too.
         left = allowance(window, used=cached.used, burst_used=tier.burst)
         raise Rejected("throttled", left, 1) from None
     except (Unreachable, Contended):
-        # Start now and not at the request's arrival, because the timeout may have taken longer than the fail-open
-        # period.
+        # Use the current time and not that of the request's arrival, because the timeout may have taken longer than the
+        # fail-open period.
         fail_open.start(clock.now_ms())
         telemetry.count("LimiterUnavailable")
         return allowance(window, used=cached.used, burst_used=0)
@@ -113,18 +119,18 @@ def admit(
 
 
 def raise_cached_rejection(subject: str, tier: Tier) -> None:
-    """Raise Rejected when the local cache says that a limit of `subject` is exhausted.
+    """Raise Rejected if the local cache says that a limit of `subject` is exhausted.
 
-    It reads no counter and consumes nothing.
+    No counter is read, and nothing is consumed.
     """
     window = window_at(subject, tier, clock.now_ms())
     _reject_from_cache(window, local_cache.lookup(window))
 
 
 def _reject_from_cache(window: Window, cached: local_cache.CachedItem, counter: str | None = None) -> None:
-    """Raise Rejected for a limit that is cached as exhausted.
+    """Raise Rejected if a limit is cached as exhausted.
 
-    Counters only grow, so the limit stays exhausted until the window ends.
+    Counters never decrease, so an exhausted limit remains exhausted until its window ends.
     """
     if cached.quota_is_exhausted(window.now_ms):
         raise _rejection("quota", window, counter, cached.used, cached.burst_used(window))
@@ -135,7 +141,7 @@ def _reject_from_cache(window: Window, cached: local_cache.CachedItem, counter: 
 def _count(
     window: Window, cached: local_cache.CachedItem, attempt: Attempt, reservation: leases.Reservation
 ) -> tuple[dynamodb.Json, int]:
-    """Count `reservation` in one write, or a single admission when there is no room for a lease.
+    """Count the admissions of `reservation` in one write. If there is no room for a lease, count a single admission.
 
     Returns the updated item and the number of counted admissions.
     """
@@ -154,7 +160,7 @@ def _count(
 
 
 def _has_room_for_one(window: Window, item: dynamodb.Json, verified_at_ms: int) -> bool:
-    """Return whether a lease failed only because of its size, so that one admission may still succeed."""
+    """Return whether a lease was rejected only because of its size, so that a single admission may still succeed."""
     return number(item, window.slot) < window.tier.burst and number(item, "stale_at") <= verified_at_ms
 
 
@@ -165,7 +171,10 @@ def _build_update(
     rejections: rejection_counts.Counts,
     reservation: leases.Reservation,
 ) -> dynamodb.Json:
-    """Build the UpdateItem. Its condition is the rule, so concurrent functions can't both take the last admission."""
+    """Build the UpdateItem request.
+
+    Its condition checks the limits, so two functions can't both get the last admission.
+    """
     delta = recorded_usage_delta.compute_delta(cached.recorded, attempt.counter, attempt.usage, rejections.by_name)
     names = {"#slot": window.slot, **delta.names}
     values: dynamodb.Json = {
@@ -187,7 +196,8 @@ def _build_update(
     if rejections.rejected:
         values[":refused"] = {"N": str(rejections.rejected)}
         update += f", {REJECTED} :refused"
-    # Filter again by the current clock: if it was set back, a window that seemed past may be the current one.
+    # Filter once more by the current time: if the clock was set back, a window that was past may be the current one
+    # again.
     removed = (*burst.past_slots(cached.past, window), *delta.removes)
     if removed:
         update += " REMOVE " + ", ".join(removed)
@@ -204,9 +214,9 @@ def _build_update(
 
 
 def _explain(window: Window, item: dynamodb.Json, attempt: Attempt) -> Exception:
-    """Return the reason for the rejection, from the item that failed the condition.
+    """Return the error that explains a failed condition, given the item at that time.
 
-    Staleness is checked before the limits: the change may have set another tier.
+    Stale is returned before any limit is checked, because the change may have set another tier.
     """
     if number(item, "stale_at") > attempt.verified_at_ms:
         return Stale(number(item, "stale_at"))

@@ -1,7 +1,8 @@
-"""Limit anonymous callers by network, for everything that costs CPU, an email, a fetch or a stored item.
+"""Limit anonymous callers by network, for every request that costs CPU time, an email, a fetch or a stored item.
 
-Each attempt is counted for every network that contains the caller, narrowest first, so that a rejected customer uses up
-none of their neighbours' allowance.
+Each attempt is counted for every network that contains the caller's address, narrowest first. If the narrowest network
+is rejected, the attempt isn't counted for the wider ones, which the caller shares with other customers. The limits are
+in `limits.tiers`.
 """
 
 from collections.abc import Sequence
@@ -12,15 +13,16 @@ from chalicelib.limits.headers import Allowance
 from chalicelib.limits.tiers import Tier
 
 WIDER = 4
-"""The factor by which the limit of a /48 exceeds that of a /64: more than one customer's share, far less than
-65,536.
+"""The factor by which the limit of a /48 exceeds that of a /64. It allows more than one customer, but far fewer than
+the 65,536 networks of size /64.
 """
 
 
 def admit_networks(networks: Sequence[str], tier: Tier) -> Allowance:
-    """Count one attempt for each of a caller's `networks`, which are ordered narrowest first.
+    """Count one attempt for each of a caller's `networks`, which must be ordered narrowest first.
 
-    Returns the remaining allowance of the narrowest. Raises Rejected when one of them exceeds `tier`.
+    Returns the remaining allowance of the narrowest network. Raises Rejected when a network has reached the limit of
+    `tier`.
     """
     left = admit(f"{tier.name}_{networks[0]}", tier)
     for network in networks[1:]:

@@ -1,6 +1,6 @@
-"""Carry a subject's usage of the current hour over to the subject that replaces it.
+"""Copy the usage of the current hour from one subject to another that replaces it.
 
-It makes plain writes, never a transaction: a transaction on a counter would make concurrent admissions fail.
+It uses single updates, because a transaction on a counter would make concurrent admissions fail.
 """
 
 from chalicelib.core import clock, errors, settings
@@ -11,11 +11,12 @@ from chalicelib.limits.tiers import OF_ACCOUNTS, Tier
 
 
 def carry_over(old: str, new: str, tier: Tier) -> None:
-    """Set the usage of `new`, which is still unused, to what `old` used this hour. Idempotent.
+    """Set the usage of `new`, which has no requests yet, to the usage of `old` in this hour. Idempotent.
 
-    Raises Unavailable when the old usage can't be read reliably.
+    Raises Unavailable when the usage of `old` can't be determined.
     """
-    # Mark before the old usage is read: callers verified earlier then can't add to the old counters.
+    # Set the mark before the usage of `old` is read, so that callers who were verified earlier can't increase it any
+    # more.
     if not stale_marks.mark(old):
         raise errors.Unavailable
     hour, table = clock.hour_of(clock.now_s()), settings.current().table(TABLE)

@@ -1,4 +1,4 @@
-"""Fail open: while DynamoDB is unavailable, admit requests without a call for one second after each failed call."""
+"""Fail open: when a call to DynamoDB fails, admit all requests for one second without a call."""
 
 from chalicelib.core.process_cache import ProcessCache
 
@@ -8,11 +8,11 @@ _until_ms: ProcessCache[str, int] = ProcessCache("limits.fail_open", 1)
 
 
 def start(now_ms: int) -> None:
-    """Start failing open, after a call without a response."""
+    """Start to fail open, because DynamoDB didn't respond to a call."""
     _until_ms[""] = now_ms + DURATION_MS
 
 
 def is_active(now_ms: int) -> bool:
-    """Return whether to admit without a call. A clock that is set back doesn't prolong this."""
+    """Return whether requests are admitted without a call. If the clock is set back, this doesn't last longer."""
     until_ms = _until_ms.get("", 0)
     return until_ms - DURATION_MS <= now_ms < until_ms

@@ -1,4 +1,4 @@
-"""The rate-limit headers of a response, and the numbers behind them and GET /v1/limits."""
+"""The rate-limit headers of a response. GET /v1/limits returns the same numbers."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from chalicelib.limits.tiers import Tier
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """The remaining quota and burst, and when each resets (ms)."""
+    """The remaining quota and burst, and the times (ms) at which they reset."""
 
     tier: Tier
     quota_left: int
@@ -18,16 +18,16 @@ class Allowance:
     quota_resets_ms: int
     burst_resets_ms: int
     crossed: tuple[str, ...] = ()
-    """The quota thresholds that this admission crossed (see `quota_thresholds`)."""
+    """The quota thresholds that were reached with this admission (see `quota_thresholds`)."""
 
     @property
     def limit(self) -> int:
-        """Return the limit shown in the headers: the quota, or the burst limit if there is no quota."""
+        """Return the limit in the headers: the hourly quota, or the burst limit if there is no quota."""
         return self.tier.burst if self.tier.quota is None else self.tier.quota
 
     @property
     def remaining(self) -> int:
-        """Return the remainder of `limit`."""
+        """Return how many requests of `limit` remain."""
         return self.burst_left if self.tier.quota is None else self.quota_left
 
     @property
@@ -37,7 +37,7 @@ class Allowance:
 
 
 def allowance(window: Window, *, used: int, burst_used: int, crossed: tuple[str, ...] = ()) -> Allowance:
-    """Return the remaining allowance in `window` after `used` and `burst_used`."""
+    """Return the remaining allowance in `window`, given the usage of the hour (`used`) and of the burst window."""
     tier = window.tier
     return Allowance(
         tier=tier,
@@ -73,7 +73,7 @@ NO_LIMITS = {
     "X-RateLimit-Remaining": "0",
     "X-RateLimit-Reset": "0",
 }
-"""The headers of a response for which no limit was counted, such as a 401."""
+"""The headers of a response, such as a 401, for which no limit was counted."""
 
 NAMES = (*NO_LIMITS, "RateLimit-Policy", "RateLimit", "Retry-After")
-"""Every header above, for Access-Control-Expose-Headers."""
+"""The names of all rate-limit headers, for Access-Control-Expose-Headers."""

@@ -1,7 +1,8 @@
 """The hourly quota: at most `quota` requests of an account in one clock hour (UTC), over all its credentials.
 
-The attribute `used` of the hour's counter item counts them. The quota is part of the condition of the admission's
-write, so concurrent functions can't both take the last request. It resets when the hour ends (`Window.hour_ends_ms`).
+The attribute `used` of the hour's counter item counts these requests. The quota is part of the condition of an
+admission's write, so two functions can't both get the last request. It resets when the hour ends
+(`Window.hour_ends_ms`).
 """
 
 from chalicelib.core.dynamodb.client import Json
@@ -12,5 +13,5 @@ CONDITION = "(attribute_not_exists(used) OR used < :quota)"
 
 
 def is_exhausted(tier: Tier, item: Json) -> bool:
-    """Return whether a counter item has used up the quota of its hour; never for a tier without a quota."""
+    """Return whether the quota is exhausted, given the hour's counter item. False for a tier without a quota."""
     return tier.quota is not None and number(item, "used") >= tier.quota

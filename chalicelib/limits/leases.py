@@ -1,9 +1,10 @@
-"""Admit several requests with one write, for a busy account without an hourly quota: a lease, spent from memory.
+"""Leases: admit several requests with one write, for an account without an hourly quota that sends many requests.
 
-A lease is at most a tenth of what this process admitted in the last burst window, and expires after one second or with
-its window. Unspent admissions are lost, and the next write subtracts them from the usage. All leases of a window
-together hold at most a tenth of the burst, and none is granted above 80 % of it: a client that stays below 80 % is
-never rejected because of unspent admissions.
+The write reserves admissions, and this process then admits requests from memory until the lease is spent. A lease
+contains at most a tenth as many admissions as the process made in the last burst window. It expires after one second,
+or when its window ends. Unspent admissions are lost, and the next write subtracts them from the usage. All leases of a
+window together contain at most a tenth of the burst limit, and none is granted above 80 % of that limit. Thus a client
+that stays below 80 % is never rejected because of unspent admissions.
 """
 
 from dataclasses import dataclass, field
@@ -14,17 +15,18 @@ from chalicelib.limits import local_cache
 from chalicelib.limits.counter_items import Window
 
 FRACTION = 10
-"""The divisor that bounds a lease: at most one tenth of what was admitted in the last window."""
+"""The divisor for the size of a lease: at most one tenth of the requests admitted in the last window."""
 FILLED_PERCENT = 80
-"""Leases are granted up to this share of the burst; above it every request is counted individually."""
+"""Leases are granted only up to this percentage of the burst limit. Above it, each request is counted by its own write.
+"""
 LIFETIME_MS = 1_000
-"""How long a lease is valid, which bounds how late a revocation takes effect."""
+"""How long a lease is valid. A revocation takes effect at the latest after this time."""
 CALLERS_MAX = 4_096
 
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """The admissions that one write counts, and the unspent earlier ones that it subtracts from the usage."""
+    """The number of admissions that a write counts, and the number of unspent ones that it subtracts from the usage."""
 
     size: int
     returned: int = 0
@@ -33,12 +35,14 @@ class Reservation:
 SINGLE = Reservation(1)
 
 _Key = tuple[tuple[str, int], str | None]
-"""The key of an item, and the counter of a caller in it. A key never spends another key's lease."""
+"""The key of a counter item, and the name of a counter in it. Each counter has its own lease."""
 
 
 @dataclass(slots=True)
 class _Caller:
-    """The state of one caller in this process: its admissions in this window and the last, and its current lease."""
+    """The state of one caller in this process: the numbers of requests admitted in this window and the last, and the
+    lease.
+    """
 
     slot_start: int
     count: int = 0
@@ -47,13 +51,15 @@ class _Caller:
     acquired_ms: int = 0
     is_acquiring: bool = False
     held: list[int] = field(default_factory=list)
-    """The burst usage after each admission of the lease is spent, the next one last."""
+    """For each remaining admission of the lease, the usage of the burst window once it is spent. The last element is
+    used next.
+    """
     unspent: int = 0
-    """How many admissions of expired leases were counted as used, but never spent."""
+    """The number of admissions of expired leases that were counted as used but never spent."""
 
     def is_usable(self, verified_at_ms: int, now_ms: int) -> bool:
-        """Return whether the lease is unexpired, and the caller was verified no earlier than the caller that
-        acquired it.
+        """Return whether the lease is unexpired and was acquired with the same or an earlier verification of the
+        caller.
         """
         return verified_at_ms >= self.verified_at_ms and 0 <= now_ms - self.acquired_ms < LIFETIME_MS
 
@@ -62,12 +68,12 @@ _callers: ProcessCache[_Key, _Caller] = ProcessCache("limits.leases", CALLERS_MA
 
 
 def spend(window: Window, counter: str | None, verified_at_ms: int) -> int | None:
-    """Spend one leased admission. Returns the burst usage after it, or None without a valid lease."""
+    """Spend one admission of the lease; return the usage of the burst window after it, or None if no lease is valid."""
     caller = _callers.get((window.item_key, counter))
     if caller is None or caller.slot_start != window.slot_start or not caller.is_usable(verified_at_ms, window.now_ms):
         return None
     try:
-        # `pop` is atomic, so no two threads spend the same admission.
+        # `pop` is atomic, so two threads never spend the same admission.
         burst_used = caller.held.pop()
     except IndexError:
         return None
@@ -76,7 +82,7 @@ def spend(window: Window, counter: str | None, verified_at_ms: int) -> int | Non
 
 
 def choose_reservation(window: Window, counter: str | None, cached: local_cache.CachedItem) -> Reservation:
-    """Return what the next write should reserve: one admission, or a lease sized by the recent rate."""
+    """Return what the next write should reserve: a single admission, or a lease sized by the recent rate."""
     caller = _get_or_create(window, counter)
     single = Reservation(1, caller.unspent)
     if caller.is_acquiring and 0 <= window.now_ms - caller.acquired_ms < LIFETIME_MS:
@@ -92,14 +98,16 @@ def choose_reservation(window: Window, counter: str | None, cached: local_cache.
 
 
 def burst_bound(window: Window, size: int) -> int:
-    """Return the bound below which the burst counter must be, so that `size` admissions can be reserved."""
+    """Return the value below which the burst counter must be before the write, so that it can reserve `size`
+    admissions.
+    """
     return window.tier.burst if size == 1 else window.tier.burst * FILLED_PERCENT // 100 - size + 1
 
 
 def record(window: Window, counter: str | None, verified_at_ms: int, reservation: Reservation, burst_used: int) -> None:
-    """Record a successful reservation, one admission of which is already spent.
+    """Record a reservation that succeeded. The current request has spent one of its admissions.
 
-    `burst_used` is the counter after the write.
+    `burst_used` is the value of the burst counter after the write.
     """
     caller = _get_or_create(window, counter)
     caller.count += 1
@@ -111,7 +119,7 @@ def record(window: Window, counter: str | None, verified_at_ms: int, reservation
 
 
 def _get_or_create(window: Window, counter: str | None) -> _Caller:
-    """Return a caller's state in this window. A lease from an earlier window is dropped."""
+    """Return a caller's state in this window. If the state is from an earlier window, its lease is removed."""
     key = window.item_key, counter
     previous = _callers.get(key)
     if previous is not None and previous.slot_start == window.slot_start:

@@ -1,6 +1,7 @@
-"""This process's cache of the counters: enough to repeat rejections without a call and to remove old burst windows.
+"""This process's cache of the counter items, by which it repeats rejections without a call.
 
-It is never used to admit a request.
+It also contains the names of old burst counters, which the next write removes. No request is admitted because of a
+cached value.
 """
 
 from dataclasses import dataclass, field
@@ -13,12 +14,12 @@ from chalicelib.limits.counter_items import COUNTERS_MAX, Window, counters, numb
 
 ITEMS_MAX = 4_096
 QUOTA_RECHECK_MS = 10_000
-"""How long an exhausted quota is cached: a new tier or a reinstatement takes effect within 10 s."""
+"""How long an exhausted quota is cached. Thus a new tier or a reinstatement takes effect within 10 s."""
 
 
 @dataclass(slots=True)
 class CachedItem:
-    """The last known state of one item."""
+    """The last known state of one counter item."""
 
     used: int = 0
     slots: dict[str, int] = field(default_factory=dict)
@@ -29,11 +30,14 @@ class CachedItem:
     burst_exhausted_in: str = ""
 
     def has_room_for(self, counter: str) -> bool:
-        """Return whether the item can count `counter` by name."""
+        """Return whether the item contains the counter, or has room for it."""
         return counter in self.counters or len(self.counters) < COUNTERS_MAX
 
     def quota_is_exhausted(self, now_ms: int) -> bool:
-        """Return whether the quota was recently found exhausted. A clock that is set back doesn't prolong this."""
+        """Return whether the quota was found exhausted in the last 10 s.
+
+        If the clock is set back, this doesn't last longer.
+        """
         return self.quota_exhausted_at_ms <= now_ms < self.quota_exhausted_at_ms + QUOTA_RECHECK_MS
 
     def burst_used(self, window: Window) -> int:
@@ -61,9 +65,7 @@ def store(window: Window, item: dict[str, Any]) -> None:
 
 
 def mark_quota_exhausted(window: Window) -> None:
-    """Cache that the quota is exhausted. Requests are rejected until the hour ends, but the counter is read again
-    after 10 s.
-    """
+    """Cache that the quota is exhausted. For 10 s, requests are then rejected without reading the counter."""
     _get_or_create(window).quota_exhausted_at_ms = window.now_ms
 
 

@@ -1,15 +1,16 @@
-"""The two quota thresholds that an account is notified of: nearly exhausted (80 %) and exhausted (100 %)."""
+"""The two thresholds at which an account is notified: when 80 % of its hourly quota is used, and when all of it is."""
 
 from chalicelib.limits.tiers import Tier
 
 NEARLY_SPENT, SPENT = "nearly_spent", "spent"
 NEARLY_PERCENT = 80
 COUNTED_MAX = 2
-"""The maximum number of times that one admission may have counted: a write whose response was lost is sent again."""
+"""The maximum number by which one admission may increase the counter: if a response is lost, the write is sent twice.
+"""
 
 
 def find_reached(tier: Tier, used: int) -> tuple[str, ...]:
-    """Return the thresholds that `used` requests of an hour have reached."""
+    """Return the thresholds that are reached when `used` requests of the hour were admitted."""
     if tier.quota is None:
         return ()
     nearly_spent = -(-tier.quota * NEARLY_PERCENT // 100)
@@ -17,9 +18,10 @@ def find_reached(tier: Tier, used: int) -> tuple[str, ...]:
 
 
 def find_crossed(tier: Tier, *, known: int, used: int) -> tuple[str, ...]:
-    """Return the thresholds that an admission crossed, given `used` after it and this process's `known` usage before.
+    """Return the thresholds that were reached with one admission.
 
-    Two concurrent processes may both report a threshold; none is missed.
+    `used` is the usage after the admission, and `known` is the usage that this process knew before. Two concurrent
+    processes may both report a threshold, but none is missed.
     """
     before = find_reached(tier, max(known, used - COUNTED_MAX))
     return find_reached(tier, used)[len(before) :]

@@ -1,4 +1,4 @@
-"""The usage that an admission adds to its counter item: only what the item doesn't name yet."""
+"""The usage that an admission adds to its counter item. Usage that the item already contains isn't written again."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from chalicelib.limits.recorded_usage import (
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """The parts of the update expression that add new usage. Each clause begins with a comma."""
+    """The parts of an update expression that add new usage. Each clause begins with a comma."""
 
     sets: str = ""
     adds: str = ""
@@ -35,10 +35,10 @@ NO_DELTA = Delta()
 def compute_delta(
     recorded: RecordedUsage, counter: str | None, usage: RequestUsage, denials: Mapping[str, int]
 ) -> Delta:
-    """Return the usage that a write under `counter` adds to an item: that of the request, and counts of failures and
-    rejections.
+    """Return the usage that a write for `counter` adds to an item: the usage of the request and the counts in
+    `denials`.
 
-    `denials` are these counts by attribute, as `rejection_counts` holds them.
+    `denials` are counts of failures and rejections by attribute name, as in `rejection_counts`.
     """
     if (
         not denials
@@ -50,7 +50,7 @@ def compute_delta(
 
 
 class _DeltaBuilder:
-    """A builder of the clauses of one write."""
+    """A builder for the clauses of one update expression."""
 
     def __init__(self, recorded: RecordedUsage) -> None:
         self.recorded, self.room = recorded, recorded.room_bytes
@@ -61,7 +61,7 @@ class _DeltaBuilder:
         self.values: dict[str, Any] = {}
 
     def build(self, counter: str | None, usage: RequestUsage, denials: Mapping[str, int]) -> Delta:
-        """Return the clauses for everything that is new."""
+        """Return the clauses for all new usage."""
         removes = self._remove_overflow()
         networks_left_out = sum(name[0] == "n" for name in self.recorded.overflow)
         routes_left_out = len(removes) > networks_left_out
@@ -82,7 +82,7 @@ class _DeltaBuilder:
         return tuple(self.names)
 
     def _add_network(self, counter: str, name: str) -> bool:
-        """Name a network on the item. Returns False when it can only be counted."""
+        """Add a network to the item. Returns False if there is no room, so that it can only be counted."""
         if not name or name in self.recorded.names:
             return True
         if self.recorded.networks >= NETWORKS_MAX:
@@ -92,7 +92,7 @@ class _DeltaBuilder:
         return True
 
     def _add_route(self, counter: str, name: str) -> bool:
-        """Name a route on the item. Returns False when there is no room."""
+        """Add a route to the item. Returns False if there is no room."""
         if not name or name + counter in self.recorded.names:
             return True
         is_named = any(each.startswith(name) for each in self.recorded.names)
@@ -105,8 +105,10 @@ class _DeltaBuilder:
         return True
 
     def _add_denials(self, sums: Mapping[str, int]) -> int:
-        """Add counts by credential. Returns the number of failures that had no room. All rejections are counted in
-        `refused` anyway.
+        """Add the counts of failures and rejections by credential. Returns the number of failures for which there was
+        no room.
+
+        Rejections without room aren't returned, because `refused` counts all of them.
         """
         left_out = 0
         for number, (name, count) in enumerate(sums.items()):

@@ -1,10 +1,10 @@
-"""Count rejected requests, for display.
+"""Count rejected requests, for display only.
 
-A rejection must cost nothing, so this process adds them up in memory. The next admission writes the counts, or a
-separate write after 10 s of rejections. They are also counted by credential, like requests that failed because of a
-missing scope or an expired credential. A write removes its counts from memory, so no two threads write the same. The
-counts are approximate: they are lost when the process or the hour ends, or when a flood stops and no later request of
-the subject reaches this process in that hour.
+A rejection must cost nothing, so this process adds them up in memory. The counts are written together with the next
+admission, or separately after 10 s of rejections. They are also kept by credential, and so are requests that failed
+because of a missing scope or an expired credential. A write first removes its counts from memory, so that two threads
+never write the same counts. The counts are approximate. They are lost when the process ends, or when rejections stop
+and this process gets no further request of the subject in that hour.
 """
 
 import threading
@@ -25,13 +25,16 @@ ITEMS_MAX = 1_024
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The counts in one write: all rejections, and rejections and failures by a credential's attribute."""
+    """Counts for one write: the number of all rejections, and the rejections and failures by credential.
+
+    `by_name` maps the name of an attribute to its count.
+    """
 
     rejected: int = 0
     by_name: Mapping[str, int] = field(default_factory=dict)
 
     def __add__(self, other: "Counts") -> "Counts":
-        """Return the sum of both."""
+        """Return the sum of two counts."""
         by_name = dict(self.by_name)
         for name, count in other.by_name.items():
             by_name[name] = by_name.get(name, 0) + count
@@ -42,7 +45,7 @@ NO_COUNTS = Counts()
 _NOTHING_PENDING = NO_COUNTS, 0
 
 _pending: ProcessCache[tuple[str, int], tuple[Counts, int]] = ProcessCache("limits.rejection_counts", ITEMS_MAX)
-"""The counts by item, and the time (ms) since which they are pending."""
+"""The counts of each item that aren't written yet, and the time (ms) of the oldest of them."""
 _lock = threading.Lock()
 
 
@@ -53,7 +56,10 @@ def pending(window: Window) -> Counts:
 
 @contextmanager
 def flush_with(window: Window) -> Iterator[Counts]:
-    """Hand this item's pending counts to the write in the `with` block. If it fails, they are pending again."""
+    """Pass the pending counts of an item to a `with` block that writes them.
+
+    If the block fails, they are pending again.
+    """
     carried, since_ms = _pop(window)
     try:
         yield carried
@@ -64,12 +70,12 @@ def flush_with(window: Window) -> Iterator[Counts]:
 
 
 def record_rejection(window: Window, counter: str | None = None) -> None:
-    """Count one rejection, by credential if known. Writes the counts if they have been pending for 10 s."""
+    """Count one rejection, also for the credential if its counter is known. Counts older than 10 s are written."""
     _record(window, 1, recorded_usage.REJECTED + counter[-7:] if counter else "")
 
 
 def record_failure(window: Window, counter: str) -> None:
-    """Count one failed request (401 or 403) of a known credential."""
+    """Count one failed request (401 or 403) for a credential. Counts older than 10 s are written."""
     _record(window, 0, recorded_usage.FAILED + counter[-7:])
 
 
@@ -80,7 +86,7 @@ def _record(window: Window, rejected: int, name: str) -> None:
 
 
 def _add(window: Window, more: Counts, since_ms: int) -> int:
-    """Add to the pending counts of an item. Returns the time since which they are pending."""
+    """Add to the pending counts of an item. Returns the time (ms) of the oldest pending count."""
     with _lock:
         before, pending_since_ms = _pending.get(window.item_key, (NO_COUNTS, since_ms))
         since_ms = min(since_ms, pending_since_ms)
@@ -96,12 +102,12 @@ def _pop(window: Window) -> tuple[Counts, int]:
 def _write(window: Window) -> None:
     carried, _ = _pop(window)
     if carried is NO_COUNTS:
-        return  # another thread is writing them
+        return  # another thread has taken the counts to write them
     try:
         dynamodb.call("UpdateItem", _request(window, carried), dynamodb.FAIL_FAST)
     except DynamoDBError as error:
-        # The counts are pending again, and retried after another 10 s. A flood of rejections must not wait for an
-        # unavailable database, and an error of the statistics must not turn the caller's 429 into a 5xx.
+        # The counts are pending again, and written after another 10 s. A flood of rejections must not wait for an
+        # unavailable database, and a failure of statistics must not turn the caller's 429 response into a 5xx.
         _add(window, carried, window.now_ms)
         telemetry.warning("refusals_not_written", code=error.code)
 

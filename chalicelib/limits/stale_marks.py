@@ -1,9 +1,9 @@
-"""Invalidation marks, which make every change effective at the next request although API Gateway caches policies for
+"""Invalidation marks. They make every change effective at the next request, although API Gateway caches policies for
 300 s.
 
-A change commits first, and then sets the mark on the counters that the next admission writes anyway. A mark only
-increases, even between functions whose clocks differ, so a verification that starts after reading a mark may use its
-value as `verified_at`.
+After a change has been committed, the mark is set on the counter items, which the next admission writes anyway. A mark
+only ever increases, even if the clocks of functions differ. Therefore a verification that starts after reading a mark
+may use the mark's value as its own time.
 """
 
 from chalicelib.core import clock, settings, telemetry
@@ -13,25 +13,27 @@ from chalicelib.limits.counter_items import TABLE, delete_at_s, item_key, number
 from chalicelib.limits.tiers import OF_ACCOUNTS, Tier
 
 CLOCK_SKEW_S = 8
-"""The maximum difference between the clocks of two functions: 6 s (one 3 s fast, one 3 s slow), and a margin."""
+"""The maximum difference between the clocks of two functions: 6 s (one is 3 s fast, one 3 s slow) plus a margin."""
 
 
 def verified_from(now_ms: int) -> int:
     """Return the `verified_at` of a verification that starts now.
 
-    It is set back by the clock skew: a change stamped by another function's slower clock must not look older than this.
+    It is the current time minus the clock skew. Otherwise a later change, whose time is from a slower clock, would seem
+    to be older than the verification.
     """
     return now_ms - CLOCK_SKEW_S * 1000
 
 
 def mark(subject: str) -> bool:
-    """Invalidate everything verified so far for `subject`. Returns False when a mark couldn't be set.
+    """Invalidate every verification of `subject` up to now. Returns False if a mark couldn't be set.
 
-    Call it after the change has committed. It makes plain updates, never a transaction: a transaction on a counter
-    would make concurrent admissions fail. Idempotent.
+    Call it after the change has been committed. It uses single updates, because a transaction on a counter would make
+    concurrent admissions fail. Idempotent.
     """
     now_ms = clock.now_ms()
-    # A slower clock may still be in the last hour, and a policy that is cached now is still used in the next.
+    # A slower clock may still be in the previous hour, and a policy that is cached now may still be used in the next
+    # hour.
     hours = sorted({clock.hour_of(now_ms // 1000 + ahead_s) for ahead_s in (-CLOCK_SKEW_S, 0, clock.HOUR_S)})
     try:
         for tier in OF_ACCOUNTS:
@@ -45,7 +47,7 @@ def mark(subject: str) -> bool:
 
 
 def is_marked(subject: str, since_ms: int) -> bool:
-    """Return whether a change at `since_ms` is marked on every item that an admission could check now."""
+    """Return whether every counter item that an admission could check now has a mark for a change at `since_ms`."""
     hour = clock.hour_of(clock.now_s())
     keys = [item_key(subject, tier, hour) for tier in OF_ACCOUNTS]
     items = dynamodb.batch_get_table(settings.current().table(TABLE), keys, consistent=True)
@@ -62,7 +64,7 @@ def _raise_mark(subject: str, tier: Tier, hour: int, now_ms: int) -> None:
         },
     }
     try:
-        # The condition never lowers a mark that a faster clock has set.
+        # With this condition, the write never lowers a mark that a faster clock has set.
         dynamodb.call(
             "UpdateItem",
             request
@@ -72,7 +74,8 @@ def _raise_mark(subject: str, tier: Tier, hour: int, now_ms: int) -> None:
             },
         )
     except ConditionFailed:
-        # This clock is behind the existing mark. The change is newer nevertheless, so the mark must still increase.
+        # This clock is behind the one that set the existing mark. The change is newer nevertheless, so the mark must
+        # increase.
         values = {":mark": {"N": "1"}}
         dynamodb.call(
             "UpdateItem", request | {"UpdateExpression": "ADD stale_at :mark", "ExpressionAttributeValues": values}

@@ -1,4 +1,7 @@
-"""The counters' table, declared for table creation and checks. Counting bypasses pynamodb (see `admission`)."""
+"""The table of counter items. It is declared for the commands that create and check tables.
+
+Counting doesn't use pynamodb (see `admission`).
+"""
 
 from pynamodb.attributes import UnicodeAttribute
 

@@ -1,4 +1,4 @@
-"""The tiers: how many requests an account may make per clock hour and per burst window."""
+"""The tiers: the number of requests that an account may make per clock hour and per burst window."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """A quota per clock hour (None: unlimited), a burst limit, and how long the counters are kept."""
+    """A quota per clock hour (None: unlimited), a burst limit, and the time for which counter items are stored."""
 
     name: str
     quota: int | None
@@ -19,40 +19,40 @@ PRO = Tier("pro", 10_000, 200)
 ENTERPRISE = Tier("enterprise", None, 1_000)
 ANONYMOUS = Tier("anonymous", 3_600, 50, kept_s=2 * 3_600)
 CLIENT = Tier("client", 36_000, 200, kept_s=2 * 3_600)
-"""Requests to the OAuth endpoints by a client that an account registered and that authenticates with a secret."""
+"""Requests to the OAuth endpoints from a client that an account registered and that authenticates with a secret."""
 
 REGISTRATIONS = Tier("registration", 100, 20, kept_s=2 * 3_600)
-"""OAuth clients that one network may register per hour."""
+"""Dynamic client registrations per hour from one network."""
 DEVICE_STARTS = Tier("device-starts", 300, 20, kept_s=2 * 3_600)
-"""Device authorizations that one network may start per hour for clients that are public or dynamically registered."""
+"""Device authorization requests per hour from one network, for clients that are public or registered dynamically."""
 DOCUMENT_FETCHES = Tier("document-fetches", 60, 10, kept_s=2 * 3_600)
-"""Client metadata documents that one network may make the service fetch per hour."""
+"""Client metadata documents that the service fetches per hour because of requests from one network."""
 WEBHOOK_TESTS = Tier("webhook-tests", 60, 20, kept_s=2 * 3_600)
-"""Manual webhook tests and resends in an hour, per account and per network: each occupies a function."""
+"""Manual webhook tests and resends per hour, for one account and for one network. Each occupies a Lambda function."""
 
 
 def hourly(name: str, attempts: int) -> Tier:
-    """Return a tier of `attempts` per hour, all of which may be made in one second."""
+    """Return a tier with `attempts` per hour. All of them may be made within one second."""
     return Tier(name, attempts, attempts, kept_s=2 * 3_600)
 
 
 SIGN_UPS = hourly("sign-ups", 30)
-"""Sign-ups from one network. Each costs a password hash, and sends an email or creates an account."""
+"""Sign-ups per hour from one network. Each computes a password hash, and sends an email or creates an account."""
 
 
 class EmailTier(NamedTuple):
-    """How many emails of one kind may be requested per hour, by requester and recipient."""
+    """The number of emails of one kind that may be requested per hour. There is a limit for each kind of requester."""
 
     own: Tier
-    """Emails that the account's own user may request: logged in, or on a device with an earlier log-in. Anonymous
-    callers can't exhaust this limit.
+    """Emails that the account's own user requests: logged in, or on a device on which the account has logged in before.
+    Anonymous callers can't exhaust this limit.
     """
     share: Tier
-    """Emails to one address that anonymous callers from one network may request."""
+    """Emails to one address that anonymous callers from one network request."""
     address: Tier
-    """Emails to one address that all anonymous callers may request, so that a mailbox isn't flooded."""
+    """Emails to one address that all anonymous callers together request. This protects the mailbox from a flood."""
     network: Tier
-    """Emails to any address that anonymous callers from one network may request."""
+    """Emails to any address that anonymous callers from one network request."""
 
 
 def _mails(kind: str) -> EmailTier:
@@ -64,9 +64,9 @@ def _mails(kind: str) -> EmailTier:
     )
 
 
-# Each kind has its own tier: anonymous sign-ups must never exhaust the emails that reset a password. Anonymous callers
-# on many networks can together exhaust the limit of an address, but each of those emails reaches its owner and works
-# for an hour.
+# Each kind of email has its own tier, so that anonymous sign-ups can't exhaust the emails that reset a password.
+# Anonymous callers on many networks can together exhaust the limit of an address. But then the owner of the address has
+# received emails whose links work for an hour.
 VERIFICATION_EMAILS = _mails("verification")
 REGISTERED_ADDRESS_EMAILS = _mails("known-address")
 RESET_EMAILS = _mails("reset")

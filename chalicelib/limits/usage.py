@@ -1,4 +1,4 @@
-"""Read usage back from the counters: how busy each hour was, and when each key was last used."""
+"""Read usage from the counter items: the requests of each hour, and the last use of each key."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -14,19 +14,19 @@ from chalicelib.limits.tiers import OF_ACCOUNTS, Tier
 
 @dataclass(frozen=True, slots=True)
 class Hour:
-    """The admitted and rejected requests of an hour, and the requests counted under each key or client."""
+    """The number of admitted and of rejected requests in an hour, and the number of requests for each key or client."""
 
     used: int = 0
     refused: int = 0
     by_counter: Counter[str] = field(default_factory=Counter)
 
     def __add__(self, other: "Hour") -> "Hour":
-        """Return the sum of both."""
+        """Return the sum of two hours."""
         return Hour(self.used + other.used, self.refused + other.refused, self.by_counter + other.by_counter)
 
 
 def by_hour(subject: str, *, since_s: int) -> dict[int, Hour]:
-    """Return the hours since `since_s` with requests of a subject, in any tier."""
+    """Return the hours since `since_s` in which a subject sent requests, in any tier."""
     hours: dict[int, Hour] = {}
     for tier in OF_ACCOUNTS:
         for at, hour in under_tier(subject, tier, since_s=since_s).items():
@@ -35,15 +35,16 @@ def by_hour(subject: str, *, since_s: int) -> dict[int, Hour]:
 
 
 def under_tier(subject: str, tier: Tier, *, since_s: int) -> dict[int, Hour]:
-    """Return the hours since `since_s` with requests of a subject in one tier, with one Query."""
+    """Return the hours since `since_s` in which a subject sent requests, in one tier. This takes one Query."""
     return {int(item["hour"]["N"]): _hour(item) for item in items_newest_first(subject, tier, since_s)}
 
 
 def last_used_hours(subject: str, wanted: set[str]) -> dict[str, int]:
-    """Return the hour (epoch seconds) in which each counter `wanted` was last used; unused counters are absent.
+    """Return the hour (epoch seconds) in which each of the counters `wanted` was last used. Unused counters are
+    omitted.
 
-    It reads the newest hours first and stops once every counter is found, at the latest after the 31 days that are
-    kept.
+    The newest hours are read first, and reading stops when every counter is found. Counter items are stored for 31
+    days.
     """
     found: dict[str, int] = {}
     for tier in OF_ACCOUNTS if wanted else ():
@@ -60,22 +61,26 @@ def last_used_hours(subject: str, wanted: set[str]) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """The routes that a key or client used, by attribute name, and whether the list is complete."""
+    """The routes that a key or client used, by attribute name, and whether this list is complete."""
 
     routes: frozenset[str] = frozenset()
     complete: bool = True
 
 
 def routes_used(subject: str, wanted: set[str], *, since_s: int) -> dict[str, Used]:
-    """Return the routes that each counter `wanted` used since `since_s`, with one Query per tier."""
+    """Return the routes that were used since `since_s` under each of the counters `wanted`.
+
+    This takes one Query per tier.
+    """
     found = dict.fromkeys(wanted, Used())
     for tier in OF_ACCOUNTS if wanted else ():
         for item in items_newest_first(subject, tier, since_s):
             routes, is_complete = recorded_usage.routes_of(item), recorded_usage.is_complete(item)
             for counter in wanted:
                 here = frozenset(name for name, counters in routes.items() if counter in counters)
-                # A counter without a named route was rejected, introspected by a service, or predates recorded routes.
-                # A counter that the item lacks was unused in that hour, unless some counters had no room.
+                # If the item contains a counter but no route for it, its requests were rejected, came from a service
+                # that verifies a secret, or were made before routes were recorded. If the item lacks a counter, it was
+                # unused in this hour, unless the item had no room for some counters.
                 is_known = (counter not in item or (is_complete and bool(here))) and OTHER not in item
                 before = found[counter]
                 found[counter] = Used(before.routes | here, before.complete and is_known)
@@ -83,7 +88,7 @@ def routes_used(subject: str, wanted: set[str], *, since_s: int) -> dict[str, Us
 
 
 def items_newest_first(subject: str, tier: Tier, since_s: int) -> Iterator[dict[str, Any]]:
-    """Yield the raw items of a subject in one tier since `since_s`, with one Query."""
+    """Yield the raw counter items of a subject in one tier since `since_s`, newest first, with one Query."""
     request: dict[str, Any] = {
         "TableName": settings.current().table(TABLE),
         "KeyConditionExpression": "subject = :subject AND #hour >= :since",

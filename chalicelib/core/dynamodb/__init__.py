@@ -1,10 +1,10 @@
-"""A DynamoDB client of our own, because every request pays for the client's CPU time.
+"""A DynamoDB client that replaces boto3, because every request pays for the client's CPU time.
 
 Measured by `make bench` (docs/performance.md, 27 November 2026): a whole authenticated request, including its admission
-write, takes 170 µs of CPU, and one `update_item` of boto3 alone 550 µs. botocore and pynamodb's connection also take
-two thirds of the time to import pynamodb at a cold start.
+write, takes 170 µs of CPU, while a single `update_item` of boto3 takes 550 µs. At a cold start, importing botocore and
+pynamodb's connection would also take two thirds of the time to import pynamodb.
 
-It does what botocore does for these calls, and the tests compare the two: Signature Version 4, DynamoDB's JSON,
-kept-alive connections, bounded retries, typed errors. It has no endpoint discovery, no proxies and no credential chain
-of its own; `LATCHKEY_WIRE=botocore` sends calls through botocore instead.
+For the calls of this service the client does the same as botocore, and tests compare the two: Signature Version 4,
+DynamoDB's JSON, kept-alive connections, bounded retries, typed errors. It doesn't support endpoint discovery, proxies
+or a credential chain; `LATCHKEY_WIRE=botocore` sends calls through botocore instead.
 """

@@ -1,7 +1,7 @@
-"""The only module that calls DynamoDB: requests in DynamoDB's JSON, typed errors, bounded retries.
+"""The only module that calls DynamoDB. It limits retries and raises typed errors.
 
-Calls are signed and sent by `codec`, or by botocore if the settings say so. The number of retries depends on the call:
-an admission must respond quickly, a write that revokes a key may take longer.
+`codec` signs and sends the calls, or botocore does if the settings say so. The number of retries depends on the call:
+an admission must respond quickly, while a write that revokes a key may take longer.
 """
 
 import random
@@ -20,7 +20,7 @@ Send = Callable[[str, Json], Json]
 BATCH_MAX = 100
 """The maximum number of items that one BatchGetItem reads."""
 BATCHES_MAX = 8
-"""The maximum number of calls for one batch, including those for its unprocessed keys."""
+"""The maximum number of BatchGetItem calls for one batch, including the calls that repeat its unprocessed keys."""
 CONNECT_TIMEOUT_S = 1
 READ_TIMEOUT_S = 1
 BACKOFF_S = 0.02
@@ -28,7 +28,7 @@ BACKOFF_S = 0.02
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """The maximum number of tries of one call, by kind of failure."""
+    """The maximum number of times that one call is tried, by type of error."""
 
     unavailable: int
     throttled: int
@@ -36,7 +36,7 @@ class RetryPolicy:
     not_accepted: int = 2
 
     def tries(self, error: errors.DynamoDBError) -> int:
-        """Return the maximum number of tries of a call that fails with `error`."""
+        """Return the maximum number of times that a call is tried if it fails with `error`."""
         if isinstance(error, errors.Throttled):
             return self.throttled
         if isinstance(error, errors.CredentialsRejected):
@@ -45,17 +45,19 @@ class RetryPolicy:
 
 
 FAIL_FAST = RetryPolicy(unavailable=2, throttled=1, conflict=6)
-"""The policy for admissions: a throttled counter rejects the request, so a retry would only delay the response."""
+"""The policy for admissions and other calls that must not delay a response. A throttled call isn't retried: if a
+counter is throttled, the request is rejected.
+"""
 PERSISTENT = RetryPolicy(unavailable=3, throttled=6, conflict=12)
-"""The policy for all other calls, for which the caller waits."""
+"""The policy for all other calls. Their callers wait while the calls are retried."""
 
 
 def call(operation: str, request: Mapping[str, Any], policy: RetryPolicy = PERSISTENT) -> Json:
     """Send one DynamoDB operation and return its response.
 
-    All tries of a transaction carry one idempotency token, so a lost response never causes a second effect. Raises
-    ConditionFailed, Throttled, Contended, CredentialsRejected or Unreachable after the last try, and DynamoDBError for
-    any other error.
+    Every try of a transaction contains the same idempotency token, so that the transaction takes effect only once even
+    if a response is lost. Raises ConditionFailed, Throttled, Contended, CredentialsRejected or Unreachable after the
+    last try, and DynamoDBError for any other error.
     """
     body = dict(request)
     if operation == "TransactWriteItems":
@@ -73,7 +75,7 @@ def call(operation: str, request: Mapping[str, Any], policy: RetryPolicy = PERSI
 
 
 def batch_get(keys: Mapping[str, Json]) -> dict[str, Json]:
-    """Return one item per table by its key, with one consistent read; missing items are absent."""
+    """Read one item from each of several tables with one consistent read; return those that exist, by table."""
     requested: Json = {table: {"Keys": [key], "ConsistentRead": True} for table, key in keys.items()}
     found: dict[str, Json] = {}
     for responses in _batches(requested):
@@ -82,7 +84,10 @@ def batch_get(keys: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def batch_get_table(table: str, keys: list[Json], *, consistent: bool) -> list[Json]:
-    """Return items of one table by their keys, 100 per call, in no particular order; missing items are absent."""
+    """Return the items of one table that have these keys, in no particular order. Missing items are omitted.
+
+    Each call reads up to 100 items.
+    """
     return [
         item
         for first in range(0, len(keys), BATCH_MAX)
@@ -92,13 +97,13 @@ def batch_get_table(table: str, keys: list[Json], *, consistent: bool) -> list[J
 
 
 def _batches(requested: Json) -> Iterator[dict[str, list[Json]]]:
-    """Yield the responses of batch reads. Raises Throttled if keys remain after `BATCHES_MAX` calls."""
+    """Yield the responses of batch reads. Raises Throttled if keys are still unprocessed after `BATCHES_MAX` calls."""
     if not requested:
         return
     for made in range(1, BATCHES_MAX + 1):
         response = call("BatchGetItem", {"RequestItems": requested})
         yield response["Responses"]
-        # DynamoDB leaves keys unprocessed when it lacks capacity, or when the items exceed 16 MB.
+        # DynamoDB returns unprocessed keys when it lacks capacity, or when the items exceed 16 MB.
         requested = response.get("UnprocessedKeys") or {}
         if not requested:
             return
@@ -116,7 +121,7 @@ _connections: ConnectionPool | None = None
 
 
 def sender() -> Send:
-    """Return the function that sends calls, created once per process on first use."""
+    """Return the function that sends calls. It is created once per process, at the first call."""
     global _current_sender
     if _current_sender is None:
         _current_sender = _create_botocore_sender() if settings.current().wire == "botocore" else _create_own_sender()
@@ -154,7 +159,7 @@ def _create_own_sender() -> Send:
 
 
 def _create_botocore_sender() -> Send:
-    """Create botocore's client, which takes 100 ms. Its retries are disabled: `call` does them for both clients."""
+    """Create botocore's client, which takes 100 ms. Its own retries are disabled, because `call` retries."""
     import botocore.config
     import botocore.session
 
@@ -185,7 +190,7 @@ def _create_botocore_sender() -> Send:
 
 
 def reset_connections() -> None:
-    """Close all connections. The next call reads the environment again, because tests and tools change endpoints."""
+    """Close all connections. The next call reads the environment again, because tests and tools change the endpoint."""
     global _current_sender
     _current_sender = None
     if _connections is not None:
@@ -194,9 +199,9 @@ def reset_connections() -> None:
 
 @contextmanager
 def use_sender(send: Send) -> Iterator[None]:
-    """Send calls to `send` within a `with` block, for simulations of DynamoDB.
+    """Send calls to the function `send` within a `with` block, to simulate DynamoDB.
 
-    `send` returns the response, or raises an error that `call` can raise.
+    `send` returns a response, or raises one of the errors that `call` raises.
     """
     global _current_sender
     before, _current_sender = _current_sender, send

@@ -1,6 +1,6 @@
-"""One DynamoDB call without botocore: encode, sign, send, and decode the response into botocore's form.
+"""Call DynamoDB without botocore: encode and sign a request, send it, and decode the response to botocore's format.
 
-pynamodb already writes DynamoDB's JSON, except for binary values, so a call takes a fraction of botocore's time.
+A call takes a fraction of botocore's time, because pynamodb already produces DynamoDB's JSON, except for binary values.
 """
 
 import json
@@ -22,23 +22,26 @@ JSON = "application/x-amz-json-1.0"
 
 
 class Failed(Exception):
-    """DynamoDB returned an error; `response` has botocore's form."""
+    """DynamoDB returned an error. `response` is this error in botocore's format."""
 
     def __init__(self, response: Json) -> None:
-        """Keep the parsed response."""
+        """Store the parsed response."""
         super().__init__(response["Error"]["Code"])
         self.response = response
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A caller of one DynamoDB endpoint, for any number of threads."""
+    """An object that sends calls to one DynamoDB endpoint. Any number of threads can use it."""
 
     place: endpoint.Endpoint
     send: Callable[[bytes], HttpResponse]
 
     def __call__(self, operation: str, request: Mapping[str, Any]) -> Json:
-        """Send one call and return its response. Raises Failed for an error, NoResponse without a complete response."""
+        """Send one call and return its response.
+
+        Raises Failed for an error, and NoResponse if no complete response arrives.
+        """
         body = encode(request)
         headers = sigv4.signed(
             {"host": self.place.host, "content-type": JSON, "x-amz-target": f"{VERSION}.{operation}"},
@@ -53,14 +56,14 @@ class Caller:
 
 
 def encode(request: Mapping[str, Any]) -> bytes:
-    """Encode a request in DynamoDB's JSON, with binary values in base64."""
+    """Encode a request as DynamoDB's JSON, with binary values in base64."""
     return _ENCODER.encode(request).encode()
 
 
 def decode(response: HttpResponse) -> Json:
     """Decode a response, with binary values as bytes.
 
-    Raises Failed for an error, NoResponse if it can't be parsed or its CRC-32 is wrong.
+    Raises Failed if the response is an error, and NoResponse if it can't be parsed or its CRC-32 is wrong.
     """
     if response.headers.get("x-amz-crc32") not in (None, str(zlib.crc32(response.body))):
         raise NoResponse("the response's checksum is wrong")
@@ -73,8 +76,9 @@ def decode(response: HttpResponse) -> Json:
 
 
 def _parse_error(response: HttpResponse) -> Json:
-    """Return an error in botocore's form. If the body is not DynamoDB's JSON but from a proxy, the status is the
-    code.
+    """Return an error in botocore's format.
+
+    If the body isn't JSON, for example from a proxy, the status is used as the code.
     """
     try:
         parsed = _parse(response.body)
@@ -89,7 +93,7 @@ def _parse_error(response: HttpResponse) -> Json:
 
 
 def _parse(body: bytes) -> Json:
-    # Only responses that may contain binary values need the conversion.
+    # Binary values are decoded only if the response may contain any.
     hook = _from_base64 if b'"B"' in body or b'"BS"' in body else None
     try:
         parsed = json.loads(body, object_hook=hook)
@@ -114,7 +118,7 @@ _ENCODER = json.JSONEncoder(separators=(",", ":"), default=_to_base64)
 def _from_base64(value: Json) -> Json:
     """Decode an attribute value of type B or BS.
 
-    In a map, B or BS may be the name of an entry instead; its value is then an object and not a string.
+    In a map, an entry may also be named B or BS. The value of such an entry is an object, and it isn't decoded.
     """
     if len(value) == 1:
         if isinstance(value.get("B"), str):

@@ -1,8 +1,8 @@
-"""A pool of kept-alive connections to one server, for any number of threads.
+"""A pool of kept-alive connections to one server. Any number of threads can use it.
 
-A request is one write, so neither Nagle's algorithm nor a second packet delays it; `http_response` reads the response.
-A connection that the server closed while idle is detected before use. After a frozen function resumes, dead
-connections aren't detectable: if a reused connection fails, all idle ones are closed.
+A request is sent with one write, so that neither Nagle's algorithm nor a second packet delays it; `http_response` reads
+the response. A connection that the server closed while it was idle is usually detected before use. After a frozen
+function resumes, dead connections can't be detected; therefore, if a reused connection fails, all idle ones are closed.
 """
 
 import select
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 IDLE_MAX = 50
 IDLE_FOR_MS = 20_000
-"""The longest idle time of a reused connection: servers and middleboxes drop idle connections silently."""
+"""A connection that has been idle for longer than this isn't reused, because servers and middleboxes drop idle
+connections silently.
+"""
 
 
 class NoResponse(Exception):
@@ -32,9 +34,10 @@ class ConnectionPool:
     """The connections to one server."""
 
     def __init__(self, url: str, *, connect_timeout_s: float, read_timeout_s: float, ca_bundle: str = "") -> None:
-        """Prepare a pool for the server of `url`, which connects on first use.
+        """Create a pool for the server of `url`. A connection is opened only when it is first needed.
 
-        Its certificate is verified with the authorities in the file `ca_bundle`, or with the system's.
+        The server's certificate is verified with the authorities in the file `ca_bundle`, or else with those of the
+        operating system.
         """
         parts = urlsplit(url)
         self._encrypted = parts.scheme == "https"
@@ -42,12 +45,13 @@ class ConnectionPool:
         self._connect_timeout_s, self._read_timeout_s = connect_timeout_s, read_timeout_s
         self._ca_bundle = ca_bundle
         self._idle: deque[tuple[socket.socket, int]] = deque()
-        """Idle connections, and the millisecond since which each is idle."""
+        """Idle connections, each with the time (ms) at which it became idle."""
 
     def send(self, request: bytes) -> HttpResponse:
         """Send one HTTP/1.1 request and return its response.
 
-        Raises NoResponse if none arrives in time; it then closes the idle connections, so that a retry uses a new one.
+        Raises NoResponse if no complete response arrives in time. If a reused connection failed, all idle connections
+        are closed, so that a retry opens a new one.
         """
         used = self._pop_idle()
         if used is None:
@@ -55,8 +59,8 @@ class ConnectionPool:
         try:
             return self._exchange(used, request)
         except NoResponse:
-            # The other idle connections may be dead too. The request isn't retried here: it may have been executed, and
-            # the caller counts its tries.
+            # The other idle connections may be dead too. The request isn't retried here, because it may have been
+            # executed; the caller decides about retries.
             self.close()
             raise
 
@@ -66,7 +70,7 @@ class ConnectionPool:
             self._idle.pop()[0].close()
 
     def _exchange(self, connection: socket.socket, request: bytes) -> HttpResponse:
-        # OSError: reset or timeout; ValueError: a malformed or truncated response.
+        # OSError means a reset or a timeout; ValueError means a malformed or truncated response.
         until_ns = clock.monotonic_ns() + round(self._read_timeout_s * 1e9)
         try:
             connection.sendall(request)
@@ -75,12 +79,12 @@ class ConnectionPool:
             connection.close()
             raise NoResponse(f"no response: {type(error).__name__}") from error
         except BaseException:
-            # The rest of the response may still arrive, and must not be read as another one.
+            # The rest of this response may still arrive; it must not be read as the next response.
             connection.close()
             raise
         if response.keep_alive and len(self._idle) < IDLE_MAX:
             if connection.gettimeout() != self._read_timeout_s:
-                # Reset the timeout, which was reduced while the response arrived in several pieces.
+                # Restore the timeout. `http_response` reduced it because the response arrived in several pieces.
                 connection.settimeout(self._read_timeout_s)
             self._idle.append((connection, clock.now_ms()))
         else:
@@ -88,7 +92,7 @@ class ConnectionPool:
         return response
 
     def _pop_idle(self) -> socket.socket | None:
-        """Return the most recently used connection that is still open."""
+        """Remove and return the most recently used idle connection that is still open, or return None."""
         while True:
             try:
                 connection, since_ms = self._idle.pop()
@@ -118,7 +122,7 @@ class ConnectionPool:
         return connection
 
     def _connect(self, until_ns: int) -> socket.socket:
-        """Try each address of the host name in order, within one connect timeout."""
+        """Connect to the first address of the host name that accepts a connection. One timeout covers all addresses."""
         host, port = self._address
         failed: OSError | None = None
         for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
@@ -143,7 +147,7 @@ def _left_s(until_ns: int) -> float:
 
 
 def _is_readable(connection: socket.socket) -> bool:
-    """Return whether an idle connection is readable, which means that the server has closed it."""
+    """Return whether an idle connection has something to read. That means that the server has closed it."""
     poll = select.poll()
     poll.register(connection, select.POLLIN)
     return bool(poll.poll(0))

@@ -1,7 +1,7 @@
-"""The endpoint, region and credentials of DynamoDB: from Lambda's environment, otherwise from botocore.
+"""Find the endpoint, region and credentials of DynamoDB, in Lambda's environment variables or else with botocore.
 
-In Lambda the environment is sufficient, and botocore, which takes 100 ms to load, isn't imported. On other machines
-botocore resolves and refreshes profiles, single sign-on and container roles.
+In Lambda the environment variables are sufficient, so that botocore, which takes 100 ms to load, isn't imported. On
+other machines botocore resolves and refreshes profiles, single sign-on and container roles.
 """
 
 import re
@@ -20,11 +20,11 @@ _BOTOCORE_VARIABLES = (
 )
 """Environment variables that only botocore interprets."""
 _PUBLIC_REGION = re.compile(r"(?:us-gov|[a-z]{2})-[a-z]+-\d+")
-"""Regions whose domain follows from their name. Isolated and sovereign regions have other domains."""
+"""Regions whose domain can be derived from their name. Isolated and sovereign regions have other domains."""
 
 
 class NotConfigured(Exception):
-    """Neither the environment nor botocore has an endpoint or credentials; the message names the remedy."""
+    """Neither the environment nor botocore provides an endpoint or credentials. The message says what to set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Endpoint:
 
     url: str
     host: str
-    """The Host header, with the port unless it is the scheme's default."""
+    """The value of the Host header. It includes the port if `url` does."""
     region: str
     credentials: Callable[[], Credentials]
 
@@ -44,7 +44,10 @@ def find_endpoint() -> Endpoint:
 
 
 def from_environment(environment: Mapping[str, str]) -> Endpoint | None:
-    """Return the endpoint that `environment` specifies, as in Lambda, or None if botocore is needed."""
+    """Return the endpoint that the variables in `environment` specify, as they do in Lambda.
+
+    None means that botocore is needed.
+    """
     region = environment.get("AWS_DEFAULT_REGION") or environment.get("AWS_REGION")
     key_id, secret = environment.get("AWS_ACCESS_KEY_ID"), environment.get("AWS_SECRET_ACCESS_KEY")
     if not region or not key_id or not secret or any(environment.get(name) for name in _BOTOCORE_VARIABLES):

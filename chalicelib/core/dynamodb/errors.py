@@ -16,20 +16,20 @@ _CONFLICT = frozenset({"TransactionConflictException", "TransactionInProgressExc
 
 
 class DynamoDBError(Exception):
-    """A DynamoDB call failed: its error `code`, and the parsed `response`."""
+    """A DynamoDB call failed. `code` is DynamoDB's error code, and `response` is the parsed error response."""
 
     is_fault = False
-    """Whether DynamoDB itself failed, instead of rejecting the call."""
+    """Whether DynamoDB itself failed. False means that it rejected the call."""
 
     def __init__(self, code: str, message: str, response: dict[str, Any]) -> None:
-        """Keep the parsed response for callers that need its details."""
+        """Store the parsed response, for callers that need its details."""
         super().__init__(f"{code}: {message}")
         self.code = code
         self.response = response
 
 
 class ConditionFailed(DynamoDBError):
-    """The condition failed. `item` is the item at that moment, if the call requested it."""
+    """The condition of a write failed. If the call requested it, `item` is the item that failed the condition."""
 
     @property
     def item(self) -> dict[str, Any]:
@@ -38,17 +38,20 @@ class ConditionFailed(DynamoDBError):
 
 
 class Cancelled(DynamoDBError):
-    """A transaction was cancelled, because at least one of its conditions failed."""
+    """A transaction was cancelled, for example because one of its conditions failed."""
 
     @property
     def reasons(self) -> list[dict[str, Any]]:
-        """Return the reason for each write: `Code` (`None`: no failure) and, if requested, `Item`."""
+        """Return the reason for each write of the transaction.
+
+        A reason contains `Code`, which is `None` if the write didn't fail, and the `Item` if the write requested it.
+        """
         reasons: list[dict[str, Any]] = self.response.get("CancellationReasons", [])
         return reasons
 
     @property
     def was_refused(self) -> bool:
-        """Return whether a condition failed, and not anything else."""
+        """Return whether the transaction was cancelled because a condition failed."""
         return any(reason.get("Code") == "ConditionalCheckFailed" for reason in self.reasons)
 
 
@@ -57,25 +60,27 @@ class Throttled(DynamoDBError):
 
 
 class Contended(DynamoDBError):
-    """Another transaction held an item of this call."""
+    """Another transaction was writing an item of this call at the same time."""
 
 
 class CredentialsRejected(DynamoDBError):
-    """The signature, its time or its credentials were rejected, so nothing was executed.
+    """DynamoDB rejected the signature or the credentials, so nothing was executed.
 
-    A function that was frozen between signing and sending resumes with an outdated signature or expired credentials.
-    The next try is signed again.
+    This can happen when a function is frozen between signing and sending: it resumes with an outdated signature or
+    expired credentials. The next try is signed again.
     """
 
 
 class Unreachable(DynamoDBError):
-    """No response: a timeout, a broken connection or a 5xx. A write may or may not have been executed."""
+    """DynamoDB didn't respond, or responded with a 5xx status. A write may or may not have been executed."""
 
     is_fault = True
 
 
 def is_outage(error: BaseException | None) -> bool:
-    """Return whether an exception or one of its causes means that DynamoDB is unavailable, so that a retry may help."""
+    """Return whether `error` or one of its causes means that DynamoDB is temporarily unavailable, so that a retry may
+    help.
+    """
     while error is not None:
         if isinstance(error, Throttled | Contended | Unreachable):
             return True
@@ -84,7 +89,7 @@ def is_outage(error: BaseException | None) -> bool:
 
 
 def classify_error(response: Any) -> DynamoDBError:
-    """Return the typed error for an error response in botocore's form."""
+    """Return the typed error for an error response in botocore's format."""
     code = response.get("Error", {}).get("Code", "")
     message = response.get("Error", {}).get("Message", "")
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
@@ -105,6 +110,6 @@ def classify_error(response: Any) -> DynamoDBError:
 
 
 def _only_contended(response: Any) -> bool:
-    """Return whether a transaction failed without a failed condition. Only then can a retry have another outcome."""
+    """Return whether a transaction was cancelled only by contention or throttling, so that a retry may succeed."""
     codes = {reason.get("Code") for reason in response.get("CancellationReasons", ())} - {"None", None}
     return bool(codes) and codes <= {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}

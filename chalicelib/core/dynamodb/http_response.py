@@ -1,8 +1,8 @@
 """Read one complete DynamoDB response from a socket, in as few steps as possible.
 
-The standard library parses each head as an email, which takes five times as long as the rest of a call. Stricter than
-`http_framing`: a malformed or truncated response is an error, and so is one that ends only with the connection, because
-this client only ever talks to DynamoDB.
+The standard library isn't used, because it parses every head as an email, which takes five times as long as the rest of
+a call. Stricter than `http_framing`: a response is an error if only the end of the connection marks its end, because
+DynamoDB never sends one.
 """
 
 import socket
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from chalicelib.core import clock, http_framing
 
 BODY_MAX = 64 * 1024 * 1024
-"""The maximum size of a body: DynamoDB sends at most 16 MB of items, as JSON."""
+"""The maximum size of a response body. DynamoDB sends at most 16 MB of items, which are longer as JSON."""
 _PIECE = 64 * 1024
 
 
@@ -24,14 +24,14 @@ class HttpResponse:
     headers: Mapping[str, str]
     body: bytes
     keep_alive: bool = True
-    """Whether the connection may carry another response."""
+    """Whether the connection can be used for another request."""
 
 
 def read(connection: socket.socket, until_ns: int) -> HttpResponse:
     """Read one complete response, whose last byte must arrive before `until_ns`.
 
-    Raises ValueError when it is malformed or truncated, OSError when the connection fails or times out. Only the
-    connection's own timeout bounds the wait for the first piece.
+    The wait for the first piece is limited by the connection's own timeout instead. Raises ValueError when the response
+    is malformed or truncated, and OSError when the connection fails or times out.
     """
     receive = _Receiver(connection, until_ns)
     stream = http_framing.ResponseStream(receive)
@@ -40,7 +40,7 @@ def read(connection: socket.socket, until_ns: int) -> HttpResponse:
         raise http_framing.Malformed("no length, or one that DynamoDB never sends")
     body = _join_chunks(stream, head) if head.length == http_framing.CHUNKED else stream.read_exactly(head.length)
     if stream.unread:
-        # Extra bytes were not requested; on a kept-alive connection they would be read as the next response.
+        # On a kept-alive connection, extra bytes would be read as the response to the next request.
         raise http_framing.Malformed("more than one response")
     return HttpResponse(head.status, head.headers, body, head.keep_alive)
 
@@ -55,7 +55,10 @@ def _join_chunks(stream: http_framing.ResponseStream, head: http_framing.Head) -
 
 
 class _Receiver:
-    """A receiver of bytes from a connection. Most responses are one piece; the clock is read only for later pieces."""
+    """A function that receives bytes from a connection.
+
+    Most responses arrive in one piece, so the clock is read only from the second piece on.
+    """
 
     __slots__ = ("_connection", "_has_started", "_until_ns")
 

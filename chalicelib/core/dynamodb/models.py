@@ -1,6 +1,6 @@
-"""The base of every pynamodb model: table names include the stage, and calls use `core.dynamodb.client`.
+"""The base of every pynamodb model. Table names include the stage, and calls are made by `core.dynamodb.client`.
 
-The `tables.py` of a feature declares what is stored. The module that decides a write states its condition.
+The file `tables.py` of each feature declares what is stored. The modules that write state the conditions.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -30,14 +30,14 @@ class _NamedByStage(type):
 
 
 class Meta(metaclass=_NamedByStage):
-    """The base of the class `Meta` of a model, which sets `table`, the table's name without the stage."""
+    """The base of each model's class `Meta`, which sets `table` to the table's name without the stage."""
 
     region = "unused"
     billing_mode = "PAY_PER_REQUEST"
 
 
 class Integer(Attribute[int]):
-    """An integer attribute: times, counts and limits are never fractions."""
+    """An integer attribute. pynamodb's own number attribute also accepts fractions."""
 
     attr_type = NUMBER
 
@@ -65,7 +65,7 @@ class Table(Model):
 
     @classmethod
     def from_raw_data(cls, data: dynamodb.Json) -> Self:
-        """Return the model of an item, like pynamodb, but without visiting attributes that the item lacks."""
+        """Return the model of an item. Unlike pynamodb's method, this doesn't visit attributes that the item lacks."""
         model = cls.__new__(cls)
         model.attribute_values = {}
         for name, default in _defaults(cls).items():
@@ -77,7 +77,7 @@ class Table(Model):
                 continue
             found = attribute.deserialize(attribute.get_value(value))
             if isinstance(found, dict):
-                setattr(model, name, found)  # pynamodb converts it to its own map type
+                setattr(model, name, found)  # pynamodb converts the value to its map type
             else:
                 model.attribute_values[name] = found
         return model
@@ -86,7 +86,7 @@ class Table(Model):
     def item(cls, **values: Any) -> dynamodb.Json:
         """Return an item of this table in DynamoDB's JSON, without None and empty sets, which DynamoDB rejects.
 
-        It is for the few frequent writes for which building a model costs more than sending the request.
+        Only for a few frequent writes, for which creating a model would cost more than sending the request.
         """
         attributes = _serializers(cls)
         item = {}
@@ -106,7 +106,7 @@ class Table(Model):
 
     @classmethod
     def found(cls, hash_key: Any, range_key: Any = None) -> Self | None:
-        """Return the item with a key by a consistent read, or None if it doesn't exist or the key is impossible."""
+        """Return the item with this key by a consistent read, or None if no item has it or the key is invalid."""
         if not (can_be_hash_key(hash_key) and can_be_range_key(range_key)):
             return None
         try:
@@ -116,21 +116,21 @@ class Table(Model):
 
 
 def find_in_one_call(keys: Mapping[type[Table], dynamodb.Json]) -> dict[type[Table], Any]:
-    """Return one item per table by its key, with one consistent read; missing items are absent.
+    """Read one item from each of several tables with one consistent read; return those that exist, by model.
 
-    Impossible keys are skipped: DynamoDB would reject the whole call.
+    Invalid keys are skipped, because DynamoDB would reject the whole call.
     """
     found = dynamodb.batch_get({model.Meta.table_name: key for model, key in keys.items() if _can_be(model, key)})
     return {model: model.from_raw_data(found[name]) for model in keys if (name := model.Meta.table_name) in found}
 
 
 def can_be_hash_key(value: object) -> bool:
-    """Return whether a partition key is possible: untrusted text may be empty, too long, or have a lone surrogate."""
+    """Return whether a partition key is valid. Untrusted text may be empty, too long, or contain a lone surrogate."""
     return not isinstance(value, str) or _fits(value, HASH_KEY_BYTES_MAX)
 
 
 def can_be_range_key(value: object) -> bool:
-    """Return whether a sort key is possible."""
+    """Return whether a sort key is valid."""
     return not isinstance(value, str) or _fits(value, RANGE_KEY_BYTES_MAX)
 
 
@@ -140,7 +140,7 @@ def _can_be(model: type[Table], key: dynamodb.Json) -> bool:
 
 
 def _fits(text: str, bytes_max: int) -> bool:
-    # Check the length in characters first, so that a megabyte of text isn't encoded.
+    # Check the number of characters first, so that a megabyte of text isn't encoded.
     try:
         return 0 < len(text) <= bytes_max and len(text.encode()) <= bytes_max
     except UnicodeEncodeError:
@@ -154,7 +154,7 @@ def _serializers(model: type[Table]) -> dict[str, tuple[str, str, Callable[[Any]
 
 @cache
 def _defaults(model: type[Table]) -> dict[str, Callable[[], Any]]:
-    """Return the factories of a model's default values."""
+    """Return functions that create a model's default values, by attribute."""
     defaults = {name: attribute.default for name, attribute in model.get_attributes().items()}
     return {
         name: default if callable(default) else _always(default)
@@ -168,7 +168,7 @@ def _always(value: Any) -> Callable[[], Any]:
 
 
 class _Client:
-    """A substitute for the botocore client in pynamodb."""
+    """An object that pynamodb uses in place of botocore's client."""
 
     _request_signer = None
 
@@ -184,10 +184,10 @@ _CLIENT = _Client()
 
 
 class Transaction(TransactWrite):
-    """A transaction that records its writes, so that `find_failed_write` can find the one that failed."""
+    """A transaction that stores its writes with an error, so that `find_failed_write` can find the one that failed."""
 
     def _commit(self) -> Any:
-        # The order in which pynamodb sends the writes is also the order of DynamoDB's cancellation reasons.
+        # pynamodb sends the writes in this order, and DynamoDB lists the cancellation reasons in the same order.
         writes = [*self._condition_check_items, *self._delete_items, *self._put_items, *self._update_items]
         if not writes:
             return None  # DynamoDB rejects an empty transaction
@@ -206,17 +206,17 @@ def transaction() -> Transaction:
 
 
 def is_condition_failure(error: PynamoDBException) -> bool:
-    """Return whether an error is a failed condition, of a single write or of a transaction."""
+    """Return whether an error means that the condition of a write, or of a transaction's write, failed."""
     return error.cause_response_code == "ConditionalCheckFailedException" or any(
         map(_is_failed_condition, getattr(error, "cancellation_reasons", ()))
     )
 
 
 def find_failed_write(error: TransactWriteError, model: Table) -> dynamodb.Json | None:
-    """Return the item that failed the condition of a transaction's write of `model`, or None if another write failed.
+    """Return the item that failed the condition of a transaction's write of `model`, or None if that write didn't fail.
 
-    {} if the item doesn't exist, or the write didn't request it (`return_values="ALL_OLD"`). Raises ValueError when
-    the transaction has no write with the key of `model`.
+    {} means that there was no item, or that the write didn't set `return_values="ALL_OLD"`. Raises ValueError when the
+    transaction has no write with the key of `model`.
     """
     key = model.key().items()
     for write, reason in zip_longest(error.writes, error.cancellation_reasons):  # type: ignore[attr-defined]  # as above
@@ -242,7 +242,7 @@ def raise_on_condition_failure(error_to_raise: Exception) -> Iterator[None]:
 
 @contextmanager
 def ignore_condition_failure() -> Iterator[None]:
-    """Ignore a failed condition in the `with` block: the write is already done, or must not happen."""
+    """Ignore a failed condition in the `with` block, because the write was already made or must not be made."""
     try:
         yield
     except PynamoDBException as error:

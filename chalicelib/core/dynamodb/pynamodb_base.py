@@ -1,8 +1,8 @@
-"""Import pynamodb without botocore's client. No other module imports these names from pynamodb.
+"""Import pynamodb without botocore's client. Other modules import these names from here, not from pynamodb.
 
-pynamodb imports botocore's client, session and configuration, which take two thirds of its import time. It never uses
-them here, because every call goes through `core.dynamodb.client`. Therefore they are replaced by empty modules during
-its import. Later imports, for example to send an email, get the real modules.
+pynamodb imports botocore's client, session and configuration, which takes two thirds of its import time. They are never
+used here, because every call is made by `core.dynamodb.client`. Therefore empty modules replace them while pynamodb is
+imported. Later imports, for example to send an email, get the real modules.
 """
 
 import sys
@@ -21,7 +21,7 @@ _UNUSED = {
 
 def _import() -> None:
     if "botocore.client" in sys.modules:
-        # A module that is already imported needs no replacement.
+        # If botocore's client is imported already, replacing it would save no time.
         return
     for name, members in _UNUSED.items():
         module = ModuleType(name)

@@ -1,6 +1,6 @@
-"""Sign a DynamoDB call: AWS Signature Version 4, for a POST to `/` with every header signed.
+"""Sign a DynamoDB call with AWS Signature Version 4. The call is a POST to `/`, and every header is signed.
 
-The signing key is derived once per day and secret; the rest is two hashes and one HMAC per call.
+The signing key is derived once per day and secret. Each call then needs only two hashes and one HMAC.
 """
 
 import hashlib
@@ -26,10 +26,10 @@ class Credentials:
 def signed(
     headers: Mapping[str, str], body: bytes, *, credentials: Credentials, region: str, at_ms: int
 ) -> dict[str, str]:
-    """Return `headers` with the added headers of a signature over them and `body`.
+    """Sign `headers` and `body`; return the headers together with those of the signature.
 
-    `headers` must include `host`, and have names in lower case and trimmed values. `at_ms` is the current time: AWS
-    rejects a signature that is several minutes old.
+    `headers` must include `host`. Their names must be in lower case, and their values must be trimmed. `at_ms` is the
+    current time: AWS rejects a signature that is several minutes old.
     """
     moment = _moment(at_ms // 1000)
     signing = {**headers, "x-amz-date": moment}

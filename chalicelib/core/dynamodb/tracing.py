@@ -1,7 +1,7 @@
-"""Send one X-Ray subsegment per DynamoDB call to the daemon beside the function.
+"""Send one X-Ray subsegment per DynamoDB call to the X-Ray daemon, which runs next to the function.
 
-X-Ray's own library patches botocore and is slow to import; a subsegment is one datagram. Nothing is sent unless Lambda
-traces this invocation.
+X-Ray's own library isn't used, because it patches botocore and is slow to import; a subsegment is only one datagram. If
+Lambda doesn't trace an invocation, nothing is sent.
 """
 
 import json
@@ -60,8 +60,8 @@ def current() -> dict[str, str]:
 
 def _send(segment: dict[str, object]) -> None:
     host, _, port = settings.trace_daemon().rpartition(":")
-    # The datagram is sent without waiting; a lost datagram only omits a line of a trace. No error may reach the
-    # traced call: not a missing daemon, a full buffer or a malformed address.
+    # Sending doesn't block. If a datagram is lost, the trace only lacks this call. No error may affect the traced call:
+    # neither a missing daemon, nor a full buffer, nor a malformed address.
     with suppress(OSError, ValueError, OverflowError):
         _socket().sendto(_HEADER + json.dumps(segment).encode(), (host, int(port)))
 
