@@ -162,7 +162,7 @@ def _parse(address: str) -> IPv4Address | IPv6Address | None:
     except ValueError:
         return None
     if isinstance(parsed, IPv6Address):
-        # # The conversion to `int` drops the IPv6 zone, which names a network interface of this machine and doesn't
+        # The conversion to `int` drops the IPv6 zone, which names a network interface of this machine and doesn't
         # belong to the client's address.
         number = int(parsed)
         return parsed.ipv4_mapped or (IPv4Address(number & 0xFFFFFFFF) if number >> 32 == _NAT64 else parsed)

@@ -48,7 +48,7 @@ def _call_recorded(once: record.IdempotentRequest, call: Callable[[], Response])
     try:
         return call()
     except Exception as error:
-        # # The error may report that the resource exists already, because an earlier or concurrent attempt of this
+        # The error may report that the resource exists already, because an earlier or concurrent attempt of this
         # request has created it.
         if isinstance(error, errors.LatchkeyError) or is_outage(error):
             once.raise_if_recorded()

@@ -101,7 +101,7 @@ def _authenticate(context: RequestContext, names: tuple[str, ...]) -> tuple[Para
     except errors.RateLimited:
         raise
     except Exception:
-        # # Count failed requests, too: otherwise the number of requests that cause an internal error would be
+        # Count failed requests, too: otherwise the number of requests that cause an internal error would be
         # unlimited.
         context.admit_anonymous()
         raise
@@ -121,7 +121,7 @@ def _read(context: RequestContext, names: tuple[str, ...]) -> tuple[Parameters, 
     sent.check(names)
     credentials = parameters.parse_client_credentials(sent, client_address.only(context.request, "authorization"))
     if credentials.secret is None:
-        # # Without a secret, the request is counted on the caller's network even if it fails. If that network has
+        # Without a secret, the request is counted on the caller's network even if it fails. If that network has
         # already exceeded its limit, reject the request before anything is read. A client with a secret isn't limited
         # by network.
         context.recall_anonymous()

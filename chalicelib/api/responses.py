@@ -12,7 +12,7 @@ EXPOSED = ",".join(
     (
         *limit_headers.NAMES,
         *("Link", "Location", "ETag", "Idempotency-Replayed"),
-        # # API Gateway's own responses contain WWW-Authenticate. In the app's responses API Gateway renames that header
+        # API Gateway's own responses contain WWW-Authenticate. In the app's responses API Gateway renames that header
         # to x-amzn-Remapped-WWW-Authenticate.
         *("WWW-Authenticate", "x-amzn-Remapped-WWW-Authenticate", "x-amzn-RequestId"),
     )
@@ -20,7 +20,7 @@ EXPOSED = ",".join(
 """Response headers that pages of other origins may read."""
 _SENT = (
     *("Authorization", "Content-Type", "Accept", "If-None-Match"),
-    # # MCP clients send these headers with every request, even for public documents and for tokens.
+    # MCP clients send these headers with every request, even for public documents and for tokens.
     *("MCP-Protocol-Version", "Mcp-Session-Id", "Mcp-Method", "Mcp-Name", "Last-Event-ID"),
     # Wrappers of `fetch` and tracing libraries add these headers to every request of a page.
     *("X-Requested-With", "traceparent", "tracestate", "baggage"),

@@ -114,7 +114,7 @@ def _register(blueprint: Blueprint, route: Route) -> None:
         methods=[route.method, *(["HEAD"] if route.method == "GET" else [])],
         name=respond.__name__,
         cors=shared if route.cross_origin else None,
-        # # Chalice must accept any media type, because it would also reject a request without a body for its media
+        # Chalice must accept any media type, because it would also reject a request without a body for its media
         # type.
         content_types=[ANY],
         **({"authorizer": authorizer} if route.scopes else {}),

@@ -15,7 +15,7 @@ def seal(response: dict[str, object], secret: str) -> bytes:
 
 
 def unseal(box: bytes, secret: str) -> dict[str, object] | None:
-    """Return the response that `seal` encrypted, or None when `secret` is not the one that it was encrypted under."""
+    """Return the response that `seal` encrypted; None if it was encrypted with another secret."""
     plain = sealed.unseal(box, secret, purpose=_PURPOSE)
     if plain is None:
         return None

@@ -10,7 +10,7 @@ from chalicelib.oauth.tables import Client, OneTimeToken
 
 @dataclass(frozen=True, slots=True)
 class TokenRequest:
-    """The parameters, the client, and the item of the code or refresh token that the parameters contain."""
+    """The parameters of the request, the client, and the item of the code or refresh token in the parameters."""
 
     parameters: Parameters
     client: Client
@@ -25,7 +25,7 @@ class TokenRequest:
         return one_time_token
 
     def issuance(self, one_time_token: OneTimeToken, scopes: set[str]) -> Issuance:
-        """Return the content of the tokens to issue; raise invalid_target for a resource that was not granted."""
+        """Return from what tokens are issued; raise invalid_target for a resource that was not granted."""
         requested = self.parameters.get_all("resource")
         return Issuance(
             client=self.client,

@@ -23,7 +23,7 @@ RETRY_DELAYS_S = (
 )
 """The delay after each failed attempt. Their sum is 71.6 hours."""
 SCHEDULE_MS = 3 * clock.DAY_S * 1000
-"""How long after the start of the schedule Retry-After is honoured."""
+"""Retry-After can delay a retry at most until this long after the start of the schedule."""
 HTTP_DATES = ("%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y")
 """The preferred date format and the two obsolete formats that recipients must accept (RFC 9110 §5.6.7)."""
 DATE_LENGTH_MAX = 40
@@ -41,10 +41,10 @@ GONE = 410
 
 
 def next_attempt_at_ms(tries: int, now_ms: int, *, not_before_ms: int = 0, since_ms: int | None = None) -> int | None:
-    """Return when to retry after `tries` attempts (from 1), None after the last.
+    """Return when to retry after `tries` attempts (from 1); None after the last attempt.
 
-    The retry isn't before `not_before_ms`, the time from Retry-After. That time is limited to the schedule, which began
-    at `since_ms` (None: now).
+    The retry isn't made before `not_before_ms`, the time in Retry-After. A time after the end of the schedule is
+    reduced to that end. The schedule began at `since_ms` (None: now).
     """
     if tries >= ATTEMPTS_MAX:
         return None

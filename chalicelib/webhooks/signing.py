@@ -31,7 +31,9 @@ def keys_of(endpoint: Endpoint) -> list[bytes]:
 
 
 def headers(message_id: str, at_s: int, body: bytes, keys: Iterable[bytes]) -> dict[str, str]:
-    """Return the signature headers for `body`: one signature for each key, separated by spaces."""
+    """Return the headers that sign `body`. `webhook-signature` contains one signature for each key, separated by
+    spaces.
+    """
     signed = f"{message_id}.{at_s}.".encode() + body
     signatures = (base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode() for key in keys)
     return {

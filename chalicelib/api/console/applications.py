@@ -105,7 +105,7 @@ def rotate_secret(request: PageRequest, client_id: str) -> Render:
     client = clients.get_of_account(request.user.account.id, client_id)
     if client.is_public:
         raise errors.Conflict("A public application has no secret.")
-    # # If the user reloads the page with the new secret, the browser sends the form again. It must not replace the new
+    # If the user reloads the page with the new secret, the browser sends the form again. It must not replace the new
     # secret, so the form names the secret that it may replace.
     if request.text("replaces") != client.secret_hint:
         raise errors.Conflict("The secret has already been rotated. Rotate it again only if you lost the new one.")
@@ -149,19 +149,19 @@ def _list_connected(request: PageRequest) -> list[Connected]:
     for grant in grants.of_account(account.id):
         if account.predates_verification(grant.created_at):
             continue
-        # # A client may have several grants, one for each device. Its scopes are the scopes of all of them.
+        # A client may have several grants, one for each device. Its scopes are the scopes of all of them.
         others, _ = connections.get(grant.client_id, (set(), 0))
         connections[grant.client_id] = others | set(grant.scopes), grant.created_at
     live = set(connections)
     for remembered in consent.of_account(account):
-        # # A client can get the scopes of a remembered consent without the consent page, so they are listed with its
+        # A client can get the scopes of a remembered consent without the consent page, so they are listed with its
         # current scopes.
         granted, since_ms = connections.get(remembered.client_id, (set(), remembered.given_at))
         connections[remembered.client_id] = granted | remembered.scopes, since_ms
     used = last_used_hours(account.id, {counter_of(client_id) for client_id in connections})
     connected = []
     for client_id, (granted, since_ms) in connections.items():
-        # # A client whose own account is suspended is listed, too, because it works again once that account is
+        # A client whose own account is suspended is listed, too, because it works again once that account is
         # reinstated.
         client, hour = clients.find_any(client_id), used.get(counter_of(client_id))
         if client is None and ids.is_id(client_id, "app"):
@@ -171,7 +171,7 @@ def _list_connected(request: PageRequest) -> list[Connected]:
         connected.append(
             Connected(
                 client_id,
-                # # The stored copy of a metadata document expires earlier than the consent. The document's URL is then
+                # The stored copy of a metadata document expires earlier than the consent. The document's URL is then
                 # shown as name.
                 name=client_id if client is None else client.name,
                 is_verified=client is not None and client.registered_by == "account",

@@ -22,7 +22,7 @@ def show_authorize(request: PageRequest) -> Render | ExternalRedirect:
         return _respond(request, _parse(request, parameters), parameters)
     except authorize.ErrorRedirect as back:
         if request.user_or_none is None and not prompt.forbids_page(parameters):
-            # # Whether the error may be redirected depends on the user's earlier consent, so the user has to log in
+            # Whether the error may be redirected depends on the user's earlier consent, so the user has to log in
             # first.
             raise LogInFirst from None
         return ExternalRedirect(back.location_for(_account(request)), back.client_name)
@@ -36,7 +36,7 @@ def decide(request: PageRequest) -> Render | ExternalRedirect:
     try:
         asking = _parse(request, parameters)
     except authorize.ErrorRedirect as back:
-        # # The consent page is shown only for valid requests. This request is invalid, so the user hasn't decided on
+        # The consent page is shown only for valid requests. This request is invalid, so the user hasn't decided on
         # it.
         return ExternalRedirect(back.location_for(account), back.client_name)
     was_shown = request.text("shown") == asking.page_digest

@@ -128,7 +128,7 @@ def choose_policy(request: PageRequest, key_id: str) -> Redirect:
 def dismiss_alert(request: PageRequest, key_id: str) -> Redirect:
     """Dismiss the alert of the key, because the user recognises the activity."""
     key = find.owned_key(request.user.account.id, key_id)
-    # # Dismiss only the alert that the page showed. A newer alert remains.
+    # Dismiss only the alert that the page showed. A newer alert remains.
     if key.unusual_at is not None and request.text("noted_at") == str(key.unusual_at):
         leak_policy.dismiss_notice(key, key.unusual_at)
     return Redirect(f"{HOME}/{key_id}", "taken-for-usual")
@@ -199,7 +199,7 @@ def session_principal(request: PageRequest) -> Principal:
         tier=tiers.BY_NAME[account.tier],
         client_id="",
         ends_at_ms=0,
-        # # `credentials_since` was read with the account, so no revocation before that time was missed.
+        # `credentials_since` was read with the account, so no revocation before that time was missed.
         verified_at_ms=account.credentials_since,
         session_epoch=session.epoch,
     )

@@ -59,7 +59,7 @@ def register_page(blueprint: Blueprint, method: str, view: View, form_page: View
         except _FormRejected as rejected:
             return render_response.respond(request, rejected.page)
         except LogInFirst:
-            # # After log-in, a user who sent a form of the settings returns to its page. Other forms, such as consent,
+            # After log-in, a user who sent a form of the settings returns to its page. Other forms, such as consent,
             # have no return path: the OAuth client has to send its request again.
             is_settings = form_page is not None and form_page.path.startswith(("/settings", "/admin"))
             path_of_form = form_page.path.format(**parameters) if form_page is not None and is_settings else ""
@@ -131,7 +131,7 @@ def _target(exchange: RequestContext) -> str:
 
 def local_path(path: str) -> str:
     """Return `path` if it is a path of this console, else the path of the keys, to prevent open redirects."""
-    # # Only `//host` could lead to another site. Compare characters, because a URL parser raises an error for some
+    # Only `//host` could lead to another site. Compare characters, because a URL parser raises an error for some
     # malformed paths, such as `//[`.
     is_local = path.startswith("/") and not path.startswith("//")
     clean = path.isascii() and path.isprintable() and "\\" not in path

@@ -20,7 +20,7 @@ def show_usage(request: PageRequest) -> Render:
     this_hour = clock.hour_of(now_s)
     hours = by_hour(account.id, since_s=this_hour - DAYS * clock.DAY_S)
     tier = tiers.BY_NAME[account.tier]
-    # # After a change of tier the account has a full quota again, so include only usage under the current tier.
+    # After a change of tier the account has a full quota again, so include only usage under the current tier.
     now = under_tier(account.id, tier, since_s=this_hour).get(this_hour, Hour())
     last_day = [(at, hours.get(at, Hour())) for at in range(this_hour - 23 * clock.HOUR_S, this_hour + 1, clock.HOUR_S)]
     days = _by_day(hours, now_s)
