@@ -108,8 +108,8 @@ def neighbourhood(address: str) -> str:
 
 
 def base_url(request: Request) -> str:
-    """Return the base URL of this API without a trailing slash. It is the configured one, or else is built from API
-    Gateway's context.
+    """Return the base URL of this API without a trailing slash: the configured URL or, if none is configured, a URL
+    that is built from API Gateway's context.
 
     The path in that context starts with the stage on an execute-api domain, and with the base path mapping on a custom
     domain.
@@ -134,8 +134,8 @@ def _address_from_cdn(request: Request) -> str | None:
 def _parse_cdn_address(text: str, header: str) -> str | None:
     """Return the address in a CDN's header, without port, brackets and zone; None if the header contains no address.
 
-    CloudFront writes IPv6 addresses without brackets and always appends the port. The last group of its value is
-    therefore the port, and not part of the address.
+    CloudFront writes IPv6 addresses without brackets and always appends the port. The last group in CloudFront's header
+    is therefore the port, and not part of the address.
     """
     text = http_syntax.trim(text)
     before, _, port = text.rpartition(":")

@@ -153,7 +153,7 @@ def revoke_key(context: RequestContext, key_id: str) -> Response:
 
 
 def record(key: "Credential", used: dict[str, int]) -> dict[str, Any]:
-    """Return a key as JSON. `used` contains by counter name the hour in which a key was last used."""
+    """Return a key as JSON. `used` maps the name of a key's counter to the hour in which the key was last used."""
     hour = used.get(counter_of(key.id))
     return {
         "id": key.id,

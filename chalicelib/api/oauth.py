@@ -29,8 +29,8 @@ from chalicelib.oauth.token_request import TokenRequest
 
 
 def _describe(response: Shape, body: Form) -> Callable[[ViewT], ViewT]:
-    """Describe an endpoint at which clients authenticate by HTTP Basic or in the body. Public clients have no
-    secret.
+    """Return the decorator that describes an endpoint at which clients authenticate, by HTTP Basic or in the body.
+    Public clients send only their id.
     """
     return described(
         {200: ResponseSpec(response, headers=("Cache-Control",))},

@@ -8,8 +8,8 @@ from chalicelib.oauth import grants
 from chalicelib.oauth.tables import Client
 
 DOCUMENT_KEPT_S = 120 * 86_400
-"""How long the client of a metadata document is stored after an approval. This is longer than any grant is valid, by a
-margin: most approvals fall within it and needn't extend the retention.
+"""How long the client of a metadata document is stored after an approval. This is 30 days longer than a grant is valid,
+so that a further approval within 30 days needn't extend it.
 """
 
 

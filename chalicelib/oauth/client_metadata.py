@@ -55,9 +55,9 @@ def parse_fields(raw: bytes | str) -> Fields:
 def parse(fields: Fields, *, offered: tuple[str, ...], by_default: tuple[str, ...], auth_method: str) -> Metadata:
     """Return the metadata in `fields`; grant types that aren't `offered` are dropped.
 
-    `by_default` are the grant types and `auth_method` is the authentication method if the field is absent. Raises
-    OAuthError with invalid_redirect_uri or invalid_client_metadata when a field has the wrong type or no supported
-    value.
+    An absent field gets a default: `by_default` are the default grant types, `auth_method` is the default
+    authentication method. Raises OAuthError with invalid_redirect_uri or invalid_client_metadata when a field has the
+    wrong type or no supported value.
     """
     method = _text(fields, "token_endpoint_auth_method", auth_method)
     if method not in clients.AUTH_METHODS:

@@ -130,7 +130,7 @@ def is_client_id(text: str) -> bool:
 
 
 def allows_metadata_documents() -> bool:
-    """Return whether the URL of a metadata document can be a client id, which is so only while registration is open.
+    """Return whether registration is open: only then can the URL of a metadata document be a client id.
 
     A document can't contain an initial access token. It is therefore not accepted where registration requires one.
     """

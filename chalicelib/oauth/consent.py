@@ -38,7 +38,7 @@ def is_remembered(account: Account, client: Client, *, redirect_uri: str, allowe
 
 
 def is_given_at(account: Account, client: Client, redirect_uri: str) -> bool:
-    """Return whether an account has consented to any access of a client whose response goes to the recipient of this
+    """Return whether an account has consented to any access by a client that redirects to the recipient of this
     redirect URI.
     """
     consent, recipient = _find(account, client), recipient_of(redirect_uri)
@@ -68,8 +68,7 @@ def was_withdrawn(error: TransactWriteError, account_id: str, client_id: str) ->
 
 
 def remember(account_id: str, client_id: str, allowed: set[str]) -> None:
-    """Remember a consent. It is added to an earlier consent of the account; an earlier one that is no longer valid is
-    replaced.
+    """Remember a consent. It is added to an earlier consent, or replaces one that is no longer valid.
 
     Concurrent consents are merged.
     """

@@ -1,5 +1,5 @@
-"""Delete any client, as an admin or the operator. An account may have registered the client, it may be self-registered,
-or it may belong to a metadata document.
+"""Delete any client, as an admin or the operator. This works for a client that an account registered, for a
+self-registered client, and for the client of a metadata document.
 """
 
 from urllib.parse import urlsplit

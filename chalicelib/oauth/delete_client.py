@@ -20,8 +20,8 @@ from chalicelib.oauth.tables import Client
 
 DELETED_KEPT_S = 30 * clock.DAY_S
 IMMEDIATE_MAX = 3
-"""When all applications of an account are deleted together, the request revokes the grants of so many of them. The
-scheduled function revokes the grants of the others.
+"""When all applications of an account are deleted together, the request revokes grants of this many applications. The
+scheduled function revokes all other grants.
 """
 _CONSENTS = "consents"
 """The step of a deletion in which all grants are revoked and the consents are deleted."""
@@ -72,7 +72,8 @@ def start_deletion(client: Client, *, actor: str = "", reason: str | None = None
 def delete_all(found: Iterable[Client]) -> None:
     """Delete an account's applications. There are at most 50, but each can have any number of users.
 
-    For the first few applications, this call revokes a batch of the grants. The scheduled function revokes all others.
+    For the first IMMEDIATE_MAX applications, this call revokes a batch of the grants. The scheduled function revokes
+    all other grants.
     """
     for number, client in enumerate(client for client in found if client.deleted_at is None):
         delete_one = delete if number < IMMEDIATE_MAX else start_deletion

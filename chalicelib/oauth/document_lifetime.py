@@ -39,7 +39,7 @@ def _directives(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _parse_seconds(digits: str) -> int:
-    """Return a number of seconds. Malformed text counts as 0: a response with a malformed lifetime is stale."""
+    """Return a number of seconds; 0 for malformed text, so that a response with a malformed lifetime is stale."""
     if not (digits.isascii() and digits.isdigit()):
         return 0
     try:

@@ -23,7 +23,8 @@ class _AlreadySpentError(Exception):
 def redeem(code: OneTimeToken, issued: Issuance) -> TokenResponse:
     """Exchange a code or an approved device code for an access token and, if the client may have one, a refresh token.
 
-    Raises invalid_grant. If a code is used twice, the tokens from its first use are revoked (RFC 6749 §4.1.2).
+    Raises invalid_grant if the code can't be used. If it is used twice, the tokens from its first use are also revoked
+    (RFC 6749 §4.1.2).
     """
     access, secret = issuance.access_token(issued)
     puts, refresh_secret = [access], None
@@ -42,8 +43,8 @@ def rotate(refresh_token: OneTimeToken, issued: Issuance, presented: str) -> Tok
     """Rotate a refresh token: exchange it for an access token and the next refresh token. `presented` is the token's
     secret.
 
-    Raises invalid_grant. A second use revokes the grant (RFC 9700 §4.14.2), except when a client retries its last
-    refresh.
+    Raises invalid_grant if the token can't be used. A second use also revokes the grant (RFC 9700 §4.14.2), except when
+    a client retries its last refresh.
     """
     if refresh_token.consumed_at is not None:
         return reuse.replay_refresh(refresh_token, issued, presented)

@@ -1,4 +1,6 @@
-"""Grants: the tokens issued by one approval. Revoking a grant revokes all of them, effective at the next request."""
+"""Grants. A grant comprises all tokens that are issued because of one approval. Revoking it revokes all of them,
+effective at the next request.
+"""
 
 from collections.abc import Iterator
 

@@ -1,5 +1,5 @@
-"""The last refresh response, kept for a client that lost it, and encrypted with a key derived from the refresh
-token.
+"""The response to a client's last refresh, stored in case the client didn't receive it. It is encrypted with a key that
+is derived from the refresh token.
 """
 
 import json

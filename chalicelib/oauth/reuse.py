@@ -13,8 +13,8 @@ from chalicelib.oauth.issuance import ACCESS_S, Issuance, TokenResponse
 from chalicelib.oauth.tables import Grant, OneTimeToken
 
 RETRY_MS, PUBLIC_RETRY_MS = 30_000, 10_000
-"""How long after a refresh a confidential client, or a public client, may retry it. The time for public clients is
-shorter, because their refresh tokens can be used without a client secret.
+"""How long a client may retry a refresh: first for confidential, then for public clients. Public clients have less
+time, because their refresh tokens can be used without a client secret.
 """
 _RESOURCES = "resources"
 """The field of a sealed response that contains the resources of the issued access token."""

@@ -84,7 +84,7 @@ class Client(models.Table):
 
 
 class ConsentsByClient(GlobalSecondaryIndex["Consent"]):
-    """The accounts with a remembered consent to a client, for its deletion."""
+    """An index of consents by client, to delete the consents to a deleted client."""
 
     class Meta:
         index_name = "by_client"
@@ -140,7 +140,7 @@ class GrantsByClient(GlobalSecondaryIndex["Grant"]):
 
 
 class Grant(models.Table):
-    """The tokens issued by one approval."""
+    """One approval. All tokens that are issued because of it can be revoked together."""
 
     class Meta(models.Meta):
         table = "grants"

@@ -58,7 +58,7 @@ def reject(action: str, values: Mapping[str, Sequence[str] | str], error: errors
 
 
 def message_of(error: errors.LatchkeyError) -> str:
-    """Return the message of an error for a page. It names a field by its label, and a waiting time in minutes."""
+    """Return the message of an error for a page. It uses the label of the field, and minutes for the waiting time."""
     if isinstance(error, errors.RateLimited):
         minutes = -(-error.retry_after_s // 60)
         return f"Too many attempts. Try again in {minutes} minute{'s' if minutes > 1 else ''}."

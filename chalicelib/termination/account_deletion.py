@@ -29,7 +29,7 @@ Step = Callable[[PendingTermination, int], int]
 remains.
 """
 PAGE_COUNTS_AS = 10
-"""Scanning one page of a table (up to 1 MB) counts as deleting so many items."""
+"""Scanning one page of a table (up to 1 MB) counts as this many deletions of a batch."""
 
 
 def finish(pending: PendingTermination) -> bool:
@@ -80,8 +80,8 @@ def _consents(pending: PendingTermination, left: int) -> int:
 
 
 def _webhooks(pending: PendingTermination, left: int) -> int:
-    """Delete the account's endpoints. The deliveries of an endpoint are deleted before it; the item that counts the
-    endpoints is deleted, too.
+    """Delete the account's endpoints, each one after all deliveries to it. Also delete the item that counts the
+    endpoints.
     """
     done = 0
     for endpoint in Endpoint.query(pending.subject, consistent_read=True):

@@ -17,21 +17,23 @@ from chalicelib.uptime.states import DEGRADED, DOWN, UNKNOWN, UP
 DEADLINE_S = 5
 SLOW_MS = 1_000
 LATE_MS, VERY_LATE_MS = 5 * 60_000, 30 * 60_000
-"""If a delivery is later than this, webhooks count as degraded, or as down."""
+"""Webhooks count as degraded if a delivery is more than LATE_MS late, and as down if one is more than VERY_LATE_MS
+late.
+"""
 
 REQUEST_EVERY_MS = 5 * 60_000
 
 States = dict[str, str]
 
 _up_at_ms: ProcessCache[str, int] = ProcessCache("uptime.checks", 16)
-"""When each URL was last up. A URL that is not up at the latest request is removed."""
+"""When each URL was last found to be up. A URL is removed when a request finds it degraded or down."""
 
 
 def check(overdue_ms: Callable[[int], int | None]) -> States:
     """Check every component, store the states and return them.
 
-    `overdue_ms` is a function. For the current time it returns for how many milliseconds the oldest delivery has been
-    due, or None if none is due.
+    `overdue_ms` is called with the current time. It returns for how many milliseconds the oldest delivery has been due,
+    or None if no delivery is due.
     """
     now_ms = clock.now_ms()
     states = {
@@ -89,8 +91,8 @@ def _webhooks(overdue_ms: Callable[[int], int | None], now_ms: int) -> str:
 
 
 def _database() -> str:
-    """Return the state of the database: check that the read that the authorizer needs works. Storing the result checks
-    writes.
+    """Return the state of the database. It is checked with a read like those of the authorizer. Writes are checked when
+    the result is stored.
     """
     started_ns = clock.elapsed_ns()
     request = {"TableName": settings.current().table("accounts"), "Key": {"id": {"S": "health"}}}

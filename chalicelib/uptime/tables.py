@@ -1,4 +1,4 @@
-"""The table of the status page. Each day of checks is an item, and each incident is one."""
+"""The table of the status page. It contains one item for each day of checks and one for each incident."""
 
 from pynamodb.attributes import ListAttribute, MapAttribute, UnicodeAttribute, UnicodeSetAttribute
 

@@ -1,10 +1,9 @@
-"""Deliver webhooks at least once. Each endpoint gets one delivery at a time and, where possible, in the order of
-events.
+"""Deliver webhooks at least once. An endpoint receives one delivery at a time, where possible in the order of events.
 
 All state is in the database. Before an attempt, a conditional write postpones the delivery by one minute. Only one
 function can make this write; if it crashes, the delivery is due again a minute later. A failed delivery is retried
 later without blocking newer ones. If an endpoint is unreachable, its other deliveries are sent by later sweeps. Until
-this backlog is cleared, the sweeps send new events, too.
+this backlog is cleared, the sweeps also send its new events.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -27,8 +26,8 @@ CONCURRENT_ENDPOINTS_MAX = 16
 the same number of threads of their own.
 """
 INDEX_LAG_MS = 5 * 60_000
-"""How far the index of due deliveries may lag behind. A delivery of this age or younger may be missing when a sweep
-reads it.
+"""How far the index of due deliveries may lag behind. A delivery that was created within this time may be missing when
+a sweep reads the index.
 """
 SLOT_MS = 15_000
 """How long a thread of a sweep may send to one endpoint while other endpoints wait for a thread."""
@@ -156,8 +155,8 @@ def _send_in_order(
                 read_at_ms is None or _try_recent(held, read_at_ms, until_ms, resolver)
             )
     finally:
-        # Mark the backlog before releasing the lock. If marking fails, the lock remains, and the next function can't
-        # overtake.
+        # Mark the backlog before releasing the lock. If marking fails, the lock remains, so no function can send newer
+        # deliveries first.
         if not is_done:
             endpoint_lock.mark_backlogged(held or Endpoint(*key))
         if held is not None:

@@ -14,7 +14,7 @@ from chalicelib.webhooks.tables import Endpoint
 
 
 def eligible_since_ms(account_id: str) -> int:
-    """Return the time from which on an endpoint of the account must have been created to be eligible."""
+    """Return the earliest creation time with which an endpoint of the account is eligible."""
     account = Account.found(account_id)
     return 0 if account is None else account.credentials_since
 
@@ -25,7 +25,7 @@ def is_ineligible(endpoint: Endpoint) -> bool:
 
 
 def sendable_since_ms(account_id: str) -> int | None:
-    """Return the time from which on an endpoint must have been created to receive webhooks; None while the account is
+    """Return the earliest creation time with which an endpoint may receive webhooks; None while the account is
     suspended.
     """
     account = Account.found(account_id)

@@ -76,7 +76,7 @@ def release(endpoint: Endpoint) -> None:
 
 
 def mark_backlogged(endpoint: Endpoint) -> None:
-    """Mark an endpoint as backlogged. Only the sweep then sends to it, so that later events can't overtake."""
+    """Mark an endpoint as backlogged. Only the sweep then sends to it, so that its events stay in order."""
     _update_if(endpoint, [Endpoint.behind_since.set(clock.now_ms())], Endpoint.created_at.exists())
 
 

@@ -1,7 +1,7 @@
 """Sign messages as Standard Webhooks specifies: HMAC-SHA-256 over id, timestamp and body.
 
-The secret of an endpoint is derived from the root key and never stored. After a rotation, the old and the new secret
-both sign for a day, so that a receiver can switch without missing a message.
+The secret of an endpoint is derived from the root key and never stored. For a day after a rotation, messages are signed
+with both the old and the new secret, so that a receiver can switch without missing a message.
 """
 
 import base64

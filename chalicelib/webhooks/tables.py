@@ -24,7 +24,7 @@ class Endpoint(models.Table):
     created_at = models.Integer()
     # The time from which the endpoint receives events.
     enabled_at = models.Integer()
-    # The version of the signing secret. The previous version also signs until the overlap ends.
+    # The version of the signing secret. Until `overlap_ends_at`, messages are also signed with the previous version.
     version = models.Integer(default=1)
     overlap_ends_at = models.Integer(null=True)
     # When `types` was last changed. No missing deliveries are created for events before that time.

@@ -73,8 +73,8 @@ def row(event: Event, named: dict[str, str], *, whole: bool) -> Row:
 
 
 def _details(event: Event, named: dict[str, str]) -> list[str]:
-    """Return the changed fields as text. A key is shown under its current name; if it no longer exists, under its
-    recorded one.
+    """Return the changed fields as text. A key is shown under its current name or, if it no longer exists, its recorded
+    name.
     """
     changed: dict[str, str] = event.changed.as_dict()
     key = changed.get("key", "")

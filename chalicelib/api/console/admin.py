@@ -31,8 +31,8 @@ THREADS = 16
 
 
 def show_accounts(request: PageRequest) -> Render | Redirect:
-    """List accounts: the newest ones, or those whose email starts with the search text. The first page also lists the
-    busiest accounts.
+    """List accounts: the newest ones, or those whose email starts with the search text. Without a search, the first
+    page also lists the busiest accounts.
     """
     admin_of(request)
     wanted, after = request.query.get("find", "").strip()[:LENGTH_MAX], request.query.get("after", "")

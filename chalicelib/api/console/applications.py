@@ -171,8 +171,8 @@ def _list_connected(request: PageRequest) -> list[Connected]:
         connected.append(
             Connected(
                 client_id,
-                # The stored copy of a metadata document expires earlier than the consent. The document's URL is then
-                # shown as name.
+                # The client of a metadata document may no longer be stored although the consent is. Its id, the
+                # document's URL, is then shown as its name.
                 name=client_id if client is None else client.name,
                 is_verified=client is not None and client.registered_by == "account",
                 is_live=client_id in live,

@@ -33,7 +33,9 @@ HOME = "/settings/keys"
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A path and its view, as `module.function` below `chalicelib.api.console`, imported by its first request."""
+    """A path and its view. `name` is `module.function` below `chalicelib.api.console`; the first request for the path
+    imports it.
+    """
 
     path: str
     name: str

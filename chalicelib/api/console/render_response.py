@@ -19,7 +19,7 @@ def respond(request: PageRequest, result: Render | Redirect | ExternalRedirect) 
         if result.url.startswith(("https:", "http:")) or not client_address.opens_a_page(request.exchange.request):
             return _redirect_to(request, result.url)
         # A URL with a private-use scheme opens an app, but the browser stays on its current page. Show a page with a
-        # link to the app, so that the browser doesn't stay on the form. Clients other than browsers get the redirect of
+        # link to the app, so that this page isn't the submitted form. Clients other than browsers get the redirect of
         # RFC 6749 §4.1.2.
         return _html(request, "app_opened", {"destination": result.url, "client": result.client}, 200, {})
     if isinstance(result, Redirect):

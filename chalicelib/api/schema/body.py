@@ -4,8 +4,8 @@
         name: str = required(Text(max_length=64))
         expires_in_s: int | None = optional(Integer(60, 86_400))
 
-A view requests one by annotating a parameter called `body` or `query`. The annotations are for mypy. The kinds of the
-fields check requests, and /openapi.json is generated from them.
+A view gets a body or query by annotating a parameter called `body` or `query`. The annotations are for mypy. The kinds
+of the fields check requests, and /openapi.json is generated from them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -74,8 +74,8 @@ class _FieldSet:
 class Body(_FieldSet):
     """A JSON object.
 
-    A subclass may pass two class arguments. With `least`, at least so many fields must be present. With `may_be_empty`,
-    an empty body is read as `{}`.
+    A subclass may pass two class arguments. `least` is the minimum number of fields. If `may_be_empty` is True, an
+    empty body is read as `{}`.
     """
 
     least: ClassVar[int] = 0
