@@ -15,8 +15,8 @@ app.register_blueprint(routes.blueprint)
 app.register_blueprint(console.blueprint)
 
 if settings.under_chalice_cli():
-    # Chalice commands (`local`, `deploy`, `package`) use the responses of our API Gateway. `infra` is not deployed
-    # to Lambda.
+    # Patch Chalice's commands (`local`, `deploy`, `package`). Import `infra` only here, because it is not deployed to
+    # Lambda.
     from infra import chalice_cli
 
     chalice_cli.install()

@@ -1,4 +1,6 @@
-"""The access log: one JSON line per request, with its metrics in CloudWatch's embedded metric format (EMF)."""
+"""The access log. Each request gets one JSON line, which also contains the request's metrics in CloudWatch's embedded
+metric format (EMF).
+"""
 
 from chalicelib.api.request_context import RequestContext
 from chalicelib.core import telemetry

@@ -14,11 +14,13 @@ from chalicelib.credentials.verify import bearer, verify
 
 CACHED_S = 300
 IDENTITY = r"^\s*[Bb][Ee][Aa][Rr][Ee][Rr]\s+\S.*$"
-"""The pattern that API Gateway requires of the Authorization header. Any other value gets the error `missing_api_key`
-without a call of the function.
+"""The validation pattern of API Gateway for the Authorization header. If a request's header doesn't match it, API
+Gateway returns the error `missing_api_key` and doesn't call the function.
 """
 REFUSAL, EXPLANATION = "refusal", "explanation"
-"""Context keys of a Deny policy. The key `error` is reserved: API Gateway sets `$context.authorizer.error` itself."""
+"""The names of the error code and of its message in the context of a Deny policy. The name `error` can't be used,
+because API Gateway sets `$context.authorizer.error` itself.
+"""
 
 blueprint = Blueprint(__name__)
 
@@ -39,7 +41,7 @@ def authorizer(request: AuthRequest) -> dict[str, Any]:
 
 
 _started: list[str] = []
-"""Empty until the first request of this process, to recognise a cold start."""
+"""Contains an item once this process has handled a request. If it is empty, the current request is a cold start."""
 
 
 def _cold_start() -> dict[str, int]:
@@ -50,8 +52,8 @@ def _cold_start() -> dict[str, int]:
 
 
 def _policy(effect: str, principal: str, context: dict[str, str]) -> dict[str, Any]:
-    """Return a policy for every route, because API Gateway caches it for all routes. The middleware checks the
-    scopes.
+    """Return a policy that covers every route, because API Gateway caches one policy per token and applies it to all
+    routes. The middleware checks the scopes that the requested route requires.
     """
     statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": "*"}
     return {

@@ -1,4 +1,4 @@
-"""Lambda functions without a request: for the event stream, for each minute and for each hour.
+"""Lambda functions that handle no HTTP request: `stream` processes events, `minute` and `hour` run on a schedule.
 
 Each is deployed separately, as `chalicelib.api.background.<name>`, and imports only the modules that it needs. In a
 local run a thread calls the same functions.
@@ -13,16 +13,21 @@ from chalicelib.core import clock, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 
 EVENTS_STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/latchkey-events/stream/set-by-the-data-stack"
-"""A placeholder, because Chalice needs an ARN at import. A deployment replaces it with the ARN of the data stack's
-stream.
+"""A placeholder, because Chalice requires an ARN when this module is imported. A deployment replaces it with the ARN of
+the events stream, which the data stack creates.
 """
 SWEEP_MS = 45_000
-"""How long the function `minute` may start new work, so that it ends before the next run."""
+"""How long after its start the function `minute` may start webhook deliveries. It then ends before the next run starts.
+"""
 ENDINGS_MS = 15_000
-"""The part of SWEEP_MS in which the function `minute` continues interrupted deletions."""
+"""How long after its start the function `minute` may continue pending terminations. The rest of SWEEP_MS remains for
+webhooks.
+"""
 WATCH_MS = 10 * 60_000
 REPAIR_MS = 13 * 60_000
-"""How long the function `hour` may start to repair the webhooks of another account. Its timeout is 15 minutes."""
+"""How long after its start the function `hour` may start to check further accounts for missing webhook deliveries. Its
+timeout is 15 minutes.
+"""
 
 blueprint = Blueprint(__name__)
 
@@ -35,13 +40,13 @@ def stream(records: DynamoDBEvent) -> None:
 
 @blueprint.schedule("rate(1 minute)", name="minute")
 def minute(event: CloudWatchEvent) -> None:
-    """Check the components, finish interrupted deletions, and send due webhook messages."""
+    """Check the components of the status page, continue pending terminations, and send due webhook deliveries."""
     every_minute()
 
 
 @blueprint.schedule("cron(5 * * * ? *)", name="hour")
 def hour(event: CloudWatchEvent) -> None:
-    """Repair lost webhook messages, and detect unusual activity."""
+    """Detect unusual activity, and create webhook deliveries that the event stream lost."""
     every_hour()
 
 
@@ -56,7 +61,7 @@ def follow_up(images: Iterable[dynamodb.Json]) -> None:
 
 
 def every_minute() -> None:
-    """Run the tasks of each minute."""
+    """Run the tasks of the function `minute`."""
     from chalicelib.termination import finish
     from chalicelib.uptime import checks
     from chalicelib.webhooks import deliver, delivery_queue
@@ -70,7 +75,7 @@ def every_minute() -> None:
 
 
 def every_hour() -> None:
-    """Run the tasks of each hour."""
+    """Run the tasks of the function `hour`."""
     from chalicelib.detection import hourly_run
     from chalicelib.webhooks import fan_out
 
@@ -82,7 +87,7 @@ def every_hour() -> None:
 
 
 def _run_all(*tasks: tuple[str, Callable[[], Any]]) -> None:
-    """Run every task, even after another one has failed."""
+    """Run every task, even if an earlier one fails."""
     for name, task in tasks:
         try:
             done = task()

@@ -1,5 +1,7 @@
-"""The client address and the base URL of a request, taken from API Gateway's context because any client can forge a
-header.
+"""Determine the client address and the base URL of a request.
+
+Both come from API Gateway's context, because any client can forge a header. The exceptions are configured by the
+operator: the header that a CDN sets, and the public URL.
 """
 
 from functools import lru_cache
@@ -16,15 +18,18 @@ _NAT64 = int(IPv6Address("64:ff9b::")) >> 32
 
 
 def subject(request: Request) -> str:
-    """Return the rate limit subject of an anonymous caller: the IPv4 address, or the IPv6 /64 of one customer."""
+    """Return the rate limit subject of an anonymous caller: the IPv4 address, or the IPv6 /64 network, which usually
+    belongs to one customer.
+    """
     return f"ip_{network(source_ip(request))}"
 
 
 def source_ip(request: Request) -> str:
-    """Return the client address: API Gateway's or, behind the operator's own CDN, the one in the configured header.
+    """Return the client address. It is API Gateway's source IP or, behind the operator's own CDN, the address in the
+    configured header.
 
-    If that header contains no address, API Gateway's is used. This is the address of the CDN's server, so all callers
-    behind that server then share one limit.
+    If that header contains no address, API Gateway's source IP is used. It is the address of a CDN server, so all
+    callers behind that server share one limit.
     """
     return _address_from_cdn(request) or str(request.context["identity"]["sourceIp"])
 
@@ -50,7 +55,8 @@ def joined(request: Request, name: str, separator: str = ", ") -> str:
 def only(request: Request, name: str) -> str:
     """Return the only value of a header; "" if it is absent.
 
-    Raises InvalidRequest for two different values, because another server could use the other value.
+    Raises InvalidRequest if the header has two different values, because another server that handles this request could
+    use the other value.
     """
     values = set(every(request, name))
     if len(values) > 1:
@@ -59,7 +65,9 @@ def only(request: Request, name: str) -> str:
 
 
 def opens_a_page(request: Request) -> bool:
-    """Return whether a browser opened this path as a page. Other clients may accept HTML among other types."""
+    """Return whether a browser opened this path as a page. On paths for programs, an Accept header with HTML isn't
+    sufficient, because other clients may send it, too.
+    """
     if request.headers.get("sec-fetch-dest") == "document":
         return True
     is_for_programs = request.path.startswith(("/v1/", "/oauth/")) or request.path in ("/health", "/openapi.json")
@@ -75,10 +83,11 @@ def network(address: str) -> str:
 
 
 def networks(address: str) -> tuple[str, ...]:
-    """Return the networks for which costly requests from `address` are counted: the IPv4 address, or the IPv6 /64 and
-    /48.
+    """Return the networks for which costly requests from `address` are counted: the IPv4 address, or for IPv6 the /64
+    and the /48.
 
-    One customer may have a whole /48, which contains 65,536 networks of size /64.
+    The /48 is counted because one customer may have a whole one, and could otherwise use each of its 65,536 /64
+    networks.
     """
     around = neighbourhood(address)
     return (network(address), around) if around.endswith("/48") else (network(address),)
@@ -88,9 +97,9 @@ def networks(address: str) -> tuple[str, ...]:
 def neighbourhood(address: str) -> str:
     """Return the network that is recorded as a credential's source: the IPv4 /24 or the IPv6 /48 of `address`.
 
-    This is wider than the network that limits anonymous callers. Another address of the same provider, or another /64
-    of the same phone, counts as the same place, but a thief's address elsewhere doesn't. Returns "" if `address` is not
-    an IP address.
+    This network is larger than the one by which anonymous callers are limited. A phone that gets another /64, or
+    another address of the same provider, therefore keeps its recorded source. A thief's address elsewhere is a new
+    source. Returns "" if `address` is not an IP address.
     """
     parsed = _parse(address)
     if isinstance(parsed, IPv6Address):
@@ -99,11 +108,11 @@ def neighbourhood(address: str) -> str:
 
 
 def base_url(request: Request) -> str:
-    """Return the base URL of this API without a trailing slash: the configured one, or else one from API Gateway's
-    context.
+    """Return the base URL of this API without a trailing slash: the configured URL or, if none is configured, a URL
+    that is built from API Gateway's context.
 
-    On an execute-api domain the path in the context starts with the stage, on a custom domain with the base path
-    mapping.
+    The path in that context starts with the stage on an execute-api domain, and with the base path mapping on a custom
+    domain.
     """
     configured = settings.current().public_url
     if configured:
@@ -123,10 +132,10 @@ def _address_from_cdn(request: Request) -> str | None:
 
 @lru_cache(maxsize=4_096)
 def _parse_cdn_address(text: str, header: str) -> str | None:
-    """Return the address in a CDN's header, without port, brackets and zone; None if there is none.
+    """Return the address in a CDN's header, without port, brackets and zone; None if the header contains no address.
 
-    CloudFront writes the port after an IPv6 address without brackets, so the last group of its value is never part of
-    the address.
+    CloudFront writes IPv6 addresses without brackets and always appends the port. The last group in CloudFront's header
+    is therefore the port, and not part of the address.
     """
     text = http_syntax.trim(text)
     before, _, port = text.rpartition(":")
@@ -153,7 +162,8 @@ def _parse(address: str) -> IPv4Address | IPv6Address | None:
     except ValueError:
         return None
     if isinstance(parsed, IPv6Address):
-        # `int` omits the zone, which names an interface of this machine and not of the client.
+        # The conversion to `int` drops the IPv6 zone, which names a network interface of this machine and doesn't
+        # belong to the client's address.
         number = int(parsed)
         return parsed.ipv4_mapped or (IPv4Address(number & 0xFFFFFFFF) if number >> 32 == _NAT64 else parsed)
     return parsed

@@ -1,4 +1,4 @@
-"""/.well-known: metadata of the authorization server and of this API as a resource."""
+"""/.well-known: metadata of the authorization server, and of this API as a protected resource."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -43,7 +43,7 @@ def protected_resource(context: RequestContext) -> Response:
 
 @described({200: RESOURCE}, path=PATH)
 def protected_resource_of_path(context: RequestContext, path: str) -> Response:
-    """Return the metadata of a part of this API as a protected resource (RFC 9728 §3.1)."""
+    """Return the metadata of one path of this API as a protected resource (RFC 9728 §3.1)."""
     issuer = client_address.base_url(context.request)
     if path != "v1":
         raise errors.NotFound("There is no such resource.")

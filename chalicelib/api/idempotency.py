@@ -1,4 +1,4 @@
-"""Requests with an Idempotency-Key: each is executed once, and a repeated request gets the stored response.
+"""Handle requests with an Idempotency-Key. Each is executed once; if it is repeated, the stored response is returned.
 
 This module is imported only for a request that has the header and whose route honours it.
 """
@@ -20,8 +20,9 @@ from chalicelib.idempotency import header, record
 def respond(context: RequestContext, kind: str, call: Callable[[], Response]) -> Response:
     """Return the response of a view, or the stored response to an earlier request with the same key.
 
-    Raises InvalidRequest for a malformed key, IdempotencyKeyReused if the earlier request was different,
-    RequestInProgress if it is still running, and Conflict if another credential of the same lineage sent it.
+    Raises InvalidRequest for a malformed key, IdempotencyKeyReused if the earlier request differs from this one,
+    RequestInProgress if the earlier request is still running, and Conflict if it was sent with another credential of
+    the same lineage, such as the key's predecessor.
     """
     once = context.once = _idempotent_request(context)
     try:
@@ -36,7 +37,7 @@ def respond(context: RequestContext, kind: str, call: Callable[[], Response]) ->
 
 
 def to_stored(response: Response) -> record.StoredResponse:
-    """Return a response in the form in which it is stored."""
+    """Convert a response to the form in which it is stored for repeated requests."""
     body = response.to_dict()["body"]
     headers = {name: value for name, value in response.headers.items() if isinstance(value, str)}
     return record.StoredResponse(response.status_code, headers, body, _id_in(body))
@@ -47,7 +48,8 @@ def _call_recorded(once: record.IdempotentRequest, call: Callable[[], Response])
     try:
         return call()
     except Exception as error:
-        # An earlier or concurrent attempt of this request may have created the resource that the error reports.
+        # The error may report that the resource exists already, because an earlier or concurrent attempt of this
+        # request has created it.
         if isinstance(error, errors.LatchkeyError) or is_outage(error):
             once.raise_if_recorded()
         raise
@@ -67,7 +69,7 @@ def _call_claimed(once: record.IdempotentRequest, call: Callable[[], Response]) 
 def _store(once: record.IdempotentRequest, response: Response) -> Response:
     """Store a successful response and return it.
 
-    It is stored again if the view has changed it since its transaction stored it.
+    The view's transaction may have stored the response already. It is then stored again only if it has changed since.
     """
     if not _is_success(response):
         return response

@@ -153,7 +153,7 @@ def revoke_key(context: RequestContext, key_id: str) -> Response:
 
 
 def record(key: "Credential", used: dict[str, int]) -> dict[str, Any]:
-    """Return a key as JSON; `used` has the hour of the last use by counter name."""
+    """Return a key as JSON. `used` maps the name of a key's counter to the hour in which the key was last used."""
     hour = used.get(counter_of(key.id))
     return {
         "id": key.id,

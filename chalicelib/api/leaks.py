@@ -78,7 +78,9 @@ def report_leaks(context: RequestContext) -> list[dict[str, str]]:
 
 
 def _signed_by_github(context: RequestContext, raw: bytes) -> bool:
-    """Return whether GitHub signed the body; raise InvalidRequest if neither GitHub nor another sender signed it."""
+    """Return whether GitHub signed the body; if not, another sender did. Raises InvalidRequest if the body isn't
+    signed.
+    """
     if len(raw) > BODY_BYTES_MAX:
         raise InvalidRequest(f"The body may have at most {BODY_BYTES_MAX} bytes.")
     headers = context.request.headers
@@ -101,7 +103,7 @@ def _signed_by_github(context: RequestContext, raw: bytes) -> bool:
 
 
 def _alerts(raw: bytes) -> list[dict[str, Any]]:
-    """Return the known fields of each alert. No error message repeats the reported secret."""
+    """Parse the alerts and return the known fields of each. Error messages never contain a reported secret."""
     try:
         parsed = json.loads(raw)
     except (ValueError, RecursionError):
@@ -127,7 +129,9 @@ def _alert(place: int, alert: object) -> dict[str, Any]:
 
 
 def _required_text(place: int, alert: dict[str, Any], name: str) -> str:
-    """Return a required text of any length: one that is too long for a secret must not block the other alerts."""
+    """Return a required text of any length. A text that is too long to be a secret is accepted, because an error would
+    also reject the other alerts.
+    """
     text = alert.get(name)
     if not isinstance(text, str) or not text or not _is_encodable(text):
         raise InvalidRequest(f"{name} of alert {place} must be a text that isn't empty.")
@@ -135,7 +139,9 @@ def _required_text(place: int, alert: dict[str, Any], name: str) -> str:
 
 
 def _optional_text(place: int, alert: dict[str, Any], name: str) -> str:
-    """Return an informational text of any length; a malformed one must not block the revocation of a leaked key."""
+    """Return an optional text of any length; "" if it is absent or can't be encoded. Such a text is only informational,
+    and an error would prevent the revocation of leaked keys.
+    """
     text = alert.get(name) or ""
     if not isinstance(text, str):
         raise InvalidRequest(f"{name} of alert {place} must be a text.")
@@ -143,5 +149,5 @@ def _optional_text(place: int, alert: dict[str, Any], name: str) -> str:
 
 
 def _is_encodable(text: str) -> bool:
-    """Return whether text can be encoded in UTF-8, which a lone surrogate can't."""
+    """Return whether text can be encoded in UTF-8. Text with a lone surrogate can't be."""
     return not any("\ud800" <= character <= "\udfff" for character in text)

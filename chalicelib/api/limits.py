@@ -1,4 +1,4 @@
-"""/v1/limits: the caller's limits and their remainders, as of the admission of this request."""
+"""/v1/limits: the caller's limits and how many requests remain, as of the admission of this request."""
 
 from typing import Any
 
@@ -29,7 +29,9 @@ LIMITS = Shape(
 
 @described({200: LIMITS})
 def show_limits(context: RequestContext) -> dict[str, Any]:
-    """Show the caller's tier, quota and burst limit, the remainders, and when each resets (epoch seconds)."""
+    """Show the caller's tier, quota and burst limit, how many requests remain, and when each limit resets (epoch
+    seconds).
+    """
     left = context.left
     if left is None:
         raise LookupError("A view runs only after an admission.")

@@ -87,7 +87,7 @@ def _admit(context: RequestContext, route: Route) -> None:
 
 
 def _use(context: RequestContext, route: Route) -> revocation_check.Use:
-    """Return the network and the route of a request, which are recorded as usage of its credential."""
+    """Return the network and the route of a request. Both are recorded as usage of the request's credential."""
     network = client_address.neighbourhood(client_address.source_ip(context.request))
     return revocation_check.Use(network, context.route, route.scopes)
 

@@ -29,8 +29,8 @@ from chalicelib.oauth.token_request import TokenRequest
 
 
 def _describe(response: Shape, body: Form) -> Callable[[ViewT], ViewT]:
-    """Describe an endpoint at which clients authenticate by HTTP Basic or in the body. Public clients have no
-    secret.
+    """Return the decorator that describes an endpoint at which clients authenticate, by HTTP Basic or in the body.
+    Public clients send only their id.
     """
     return described(
         {200: ResponseSpec(response, headers=("Cache-Control",))},
@@ -90,17 +90,19 @@ def introspect(context: RequestContext) -> Response:
 def _authenticate(context: RequestContext, names: tuple[str, ...]) -> tuple[Parameters, AuthenticatedClient]:
     """Return the request's parameters and the authenticated client, and count the request.
 
-    Only the parameters in `names` are checked, because the endpoint reads no others.
+    Only the parameters in `names` are checked, because the endpoint ignores all others.
 
-    A request is counted on its client if the client has an account and authenticates with a secret, otherwise on its
-    network. Anyone can impersonate a public client, register more clients without an account, or fail to authenticate.
+    The request is counted on the client if the client has an account and authenticates with a secret, otherwise on the
+    network of the caller: anyone can send a public client's id, register more clients without an account, or fail to
+    authenticate.
     """
     try:
         sent, caller = _read(context, names)
     except errors.RateLimited:
         raise
     except Exception:
-        # A request that provokes an internal error would otherwise be unlimited.
+        # Count failed requests, too: otherwise the number of requests that cause an internal error would be
+        # unlimited.
         context.admit_anonymous()
         raise
     actors.identify_actor(caller.client.client_id)
@@ -119,8 +121,9 @@ def _read(context: RequestContext, names: tuple[str, ...]) -> tuple[Parameters, 
     sent.check(names)
     credentials = parameters.parse_client_credentials(sent, client_address.only(context.request, "authorization"))
     if credentials.secret is None:
-        # This request counts on its network even if it fails, so a flood is rejected before anything is read. The limit
-        # of the network doesn't apply to a client with a secret.
+        # Without a secret, the request is counted on the caller's network even if it fails. If that network has
+        # already exceeded its limit, reject the request before anything is read. A client with a secret isn't limited
+        # by network.
         context.recall_anonymous()
     presented = sent.get("token") if "token" in names else client_auth.read_presented_secret(sent)
     return sent, client_auth.authenticate(credentials, presented)

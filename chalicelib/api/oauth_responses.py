@@ -9,7 +9,9 @@ from chalicelib.core import errors
 
 
 def error_response(error: errors.LatchkeyError, _context: RequestContext) -> Response:
-    """Return an error as RFC 6749 §5.2 requires. A rate limit error also has the API's `message`."""
+    """Return an error as RFC 6749 §5.2 requires. A rate limit error also contains `message`, as in the API's own
+    format.
+    """
     body = {"error": error.error, "error_description": error.message}
     if isinstance(error, errors.RateLimited):
         body["message"] = error.message

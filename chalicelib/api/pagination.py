@@ -1,4 +1,6 @@
-"""Cursor pagination: `?limit=` and an opaque `?cursor=`. The body and the Link header name the next page."""
+"""Cursor pagination with `?limit=` and an opaque `?cursor=`. A response contains the cursor of the next page in its
+body, and the URL of the next page in its Link header.
+"""
 
 import base64
 import binascii
@@ -60,7 +62,7 @@ class Page:
 class PageQuery(Query):
     """The query parameters `limit` and `cursor`.
 
-    A subclass names the prefix of the `ids` in its list, and may declare further parameters.
+    A subclass passes the prefix of its list's ids as the class argument `ids`, and may declare further parameters.
     """
 
     limit: int = optional(SIZE)
@@ -72,7 +74,7 @@ class PageQuery(Query):
 
 
 def page_of(shape: Shape, about: str) -> ResponseSpec:
-    """Return the response spec of a page whose items have this shape."""
+    """Return the ResponseSpec of a page whose items have the shape `shape`; `about` describes the list."""
     fields: dict[str, Kind] = {
         "data": ListOf(shape, description="The items of this page."),
         "next_cursor": Nullable(String(), description="The cursor of the next page; null on the last."),
@@ -82,7 +84,7 @@ def page_of(shape: Shape, about: str) -> ResponseSpec:
 
 
 def page(context: RequestContext, query: PageQuery) -> Page:
-    """Return the part of the list that a request asks for."""
+    """Return the page that the parameters of a request select."""
     filters = {name: text for name, text in context.parameters.items() if name not in ("limit", "cursor")}
     return Page(query.limit, query.cursor, filters)
 
@@ -90,9 +92,9 @@ def page(context: RequestContext, query: PageQuery) -> Page:
 def respond(
     context: RequestContext, page: Page, found: list[Any], render: Callable[[Any], dict[str, Any]], *, goes_on: str = ""
 ) -> Response:
-    """Return one page of `found`, which contains one item more than the page if there is a next page.
+    """Return one page of `found`, which contains one more item than the page if there is a next page.
 
-    `goes_on` is the id from which the list continues although `found` doesn't fill the page; "" if the list ends.
+    `goes_on` is the id after which the list continues although `found` doesn't fill the page; "" if the list ends.
     """
     here, has_next = found[: page.size], len(found) > page.size
     last_id = here[-1].id if has_next else goes_on

@@ -33,13 +33,13 @@ class RequestContext:
     caller: Principal | None = None
     left: Allowance | None = None
     once: "IdempotentRequest | None" = field(default=None, repr=False)
-    """The request as recorded under its Idempotency-Key, if it has one and its route honours it."""
+    """The record of this request under its Idempotency-Key; None without a key, or if the route ignores it."""
     counted: dict[str, int] = field(default_factory=dict)
     """Metrics by name, for the request's line in the access log."""
 
     @property
     def principal(self) -> Principal:
-        """Return the verified caller, which exists only on routes with scopes."""
+        """Return the verified caller. Raises LookupError on a public route, where no caller is verified."""
         if self.caller is None:
             raise LookupError(f"{self.request.path} is public: no caller was verified.")
         return self.caller
@@ -71,8 +71,8 @@ class RequestContext:
         return str(self.request.context.get("requestId", ""))
 
     def recorded(self, render: Callable[[T], Response]) -> "Recording[T] | None":
-        """Return the recording that stores the response in the transaction of a creation; None without an
-        Idempotency-Key.
+        """Return the Recording with which the transaction that creates a resource also stores the response; None if the
+        request has no Idempotency-Key.
 
         `render` builds the response from the created resource.
         """
@@ -84,11 +84,13 @@ class RequestContext:
         return Recording(self.once, lambda created: idempotency.to_stored(responses.of(render(created))))
 
     def admit_anonymous(self) -> None:
-        """Count this request on its network; raise Rejected when the limit of anonymous callers is exceeded."""
+        """Count this request on the caller's network; raise Rejected when the anonymous limit is exceeded."""
         self.admit_as(client_address.subject(self.request), ANONYMOUS)
 
     def recall_anonymous(self) -> None:
-        """Raise Rejected if the local cache has the network's limit as exhausted. The request isn't counted."""
+        """Raise Rejected if the local cache says that the caller's network has exhausted its limit. Doesn't count the
+        request.
+        """
         try:
             raise_cached_rejection(client_address.subject(self.request), ANONYMOUS)
         except Rejected as refusal:
@@ -96,7 +98,7 @@ class RequestContext:
             raise
 
     def admit_as(self, subject: str, tier: Tier) -> None:
-        """Count this request on `subject`; raise Rejected when a limit of `subject` is exceeded."""
+        """Count this request on the rate limit subject `subject`; raise Rejected when one of its limits is exceeded."""
         try:
             self.left = admit(subject, tier)
         except Rejected as refusal:
@@ -104,7 +106,8 @@ class RequestContext:
             raise
 
     def admit_networks(self, tier: Tier) -> Allowance:
-        """Count a costly request on each network of its client; raise Rejected when the limit of one is exceeded.
+        """Count a costly request on each network of the caller; raise Rejected when one of the networks exceeds its
+        limit.
 
         Returns the remaining allowance of the narrowest network.
         """

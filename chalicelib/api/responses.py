@@ -12,23 +12,23 @@ EXPOSED = ",".join(
     (
         *limit_headers.NAMES,
         *("Link", "Location", "ETag", "Idempotency-Replayed"),
-        # API Gateway's own responses have WWW-Authenticate; in the app's responses API Gateway renames it to the
-        # second.
+        # API Gateway's own responses contain WWW-Authenticate. In the app's responses API Gateway renames that header
+        # to x-amzn-Remapped-WWW-Authenticate.
         *("WWW-Authenticate", "x-amzn-Remapped-WWW-Authenticate", "x-amzn-RequestId"),
     )
 )
-"""Headers of a response that pages of other origins may read: all that the API sends."""
+"""Response headers that pages of other origins may read."""
 _SENT = (
     *("Authorization", "Content-Type", "Accept", "If-None-Match"),
-    # MCP clients send these headers, also when they fetch public documents and request tokens.
+    # MCP clients send these headers with every request, even for public documents and for tokens.
     *("MCP-Protocol-Version", "Mcp-Session-Id", "Mcp-Method", "Mcp-Name", "Last-Event-ID"),
     # Wrappers of `fetch` and tracing libraries add these headers to every request of a page.
     *("X-Requested-With", "traceparent", "tracestate", "baggage"),
 )
 ALLOWED = ",".join(_SENT)
-"""Headers of a request that pages of other origins may send."""
+"""Request headers that pages of other origins may send."""
 ALLOWED_TO_REPEAT = ",".join((*_SENT[:3], "Idempotency-Key", *_SENT[3:]))
-"""Headers that pages of other origins may send to routes that honour an Idempotency-Key."""
+"""Request headers that pages of other origins may send to routes that honour an Idempotency-Key."""
 
 
 def of(body: Any) -> Response:
@@ -65,9 +65,9 @@ def error_response(error: errors.LatchkeyError) -> Response:
 
 
 def of_chalice(response: Response, takes: Iterable[str], request_id: str) -> errors.LatchkeyError | None:
-    """Return an error of Chalice itself as an error of this API; None for any other response.
+    """Convert an error response of Chalice itself to an error of this API; return None for any other response.
 
-    `takes` are the media types of a route that was registered without `routing.register`.
+    `takes` are the accepted media types, if the route was registered without `routing.register`.
     """
     body = response.body
     if not (isinstance(body, dict) and body.keys() == {"Code", "Message"}):

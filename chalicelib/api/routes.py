@@ -12,11 +12,15 @@ from chalicelib.api.routing import CLAIMED, FORM, JSON, RECORDED, Route, registe
 from chalicelib.credentials.scopes import ADMIN, EVENTS, KEYS, READ, VERIFY, WEBHOOKS, WRITE
 
 _Uncounted = partial(Route, rate_limited=False)
-"""Public routes that work while the database is down: counting a request would write to the database."""
+"""Public routes that must work while the database is down. Their requests aren't counted, because counting writes to
+the database.
+"""
 _Fixed = partial(Route, rate_limited=False, cross_origin=False, is_documented=False)
 """Routes for browsers and crawlers, whose paths other specifications define."""
 _OAuth = partial(Route, rate_limited=False, consumes=(FORM, JSON), error_response=oauth_error)
-"""OAuth endpoints, whose views count requests: by client once it is authenticated, by network before."""
+"""OAuth endpoints. Their views count a request on the client once a secret has authenticated it, otherwise on the
+network.
+"""
 _WEBHOOK = "/v1/webhooks/{webhook_id}"
 _DELIVERY = f"{_WEBHOOK}/deliveries/{{message_id}}"
 

@@ -1,4 +1,6 @@
-"""Routes: each is declared once as a `Route` and registered with Chalice. Its view is imported by its first request."""
+"""Routes. Each is declared once as a `Route` and registered with Chalice. The first request for a route imports its
+view.
+"""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -21,9 +23,9 @@ ANY = "*/*"
 RECORDED = "recorded"
 """The view stores its response in the transaction that creates a resource (`RequestContext.recorded`)."""
 CLAIMED = "claimed"
-"""The request is claimed before the view runs, and its response is stored afterwards.
+"""The Idempotency-Key is claimed for this request before the view runs, and the response is stored after the view.
 
-This works with any view, but takes two more database calls.
+This works with any view, but requires two more database calls.
 """
 View = Callable[..., Any]
 
@@ -35,17 +37,17 @@ class Route:
     method: str
     path: str
     view: View | str
-    """The view as `module.function`, relative to the package that registers it; imported by its first request.
+    """The view as `module.function`, relative to the package that registers it. The first request imports the module.
 
-    It is called with the RequestContext, the path's parameters and, if it declares them, its typed `body` and `query`.
-    It returns a JSON body or a chalice Response.
+    The view is called with the RequestContext, the path's parameters and, if it declares them, its typed `body` and
+    `query`. It returns a JSON body or a chalice Response.
     """
     scopes: tuple[str, ...] = ()
     """Scopes that the caller's credential must have. A route without scopes is public."""
     consumes: tuple[str, ...] = (JSON,)
     """Accepted media types of the body."""
     idempotency: str = ""
-    """How the route honours an Idempotency-Key: RECORDED, CLAIMED, or "" to ignore it. Requires scopes."""
+    """How the route handles an Idempotency-Key: RECORDED, CLAIMED, or "" to ignore it. Requires scopes."""
     rate_limited: bool = True
     """Whether requests for a public route are counted by network. False if the view counts them itself."""
     cross_origin: bool = True
@@ -94,7 +96,9 @@ def register(blueprint: Blueprint, routes: Iterable[Route], package: str = "") -
 
 
 def _register(blueprint: Blueprint, route: Route) -> None:
-    """Register a route, and HEAD for each GET (RFC 9110 §9.3.2): the middleware removes the body."""
+    """Register a route with Chalice. A GET route also accepts HEAD (RFC 9110 §9.3.2); the middleware then removes the
+    body.
+    """
     consumes = route.consumes if route.reads_body else (ANY,)
 
     def respond(**parameters: str) -> Response:
@@ -116,7 +120,8 @@ def _register(blueprint: Blueprint, route: Route) -> None:
         methods=[route.method, *(["HEAD"] if route.method == "GET" else [])],
         name=respond.__name__,
         cors=shared if route.cross_origin else None,
-        # Chalice must accept any media type, because it would also check that of a request without a body.
+        # Chalice must accept any media type, because it would also reject a request without a body for its media
+        # type.
         content_types=[ANY],
         **({"authorizer": authorizer} if route.scopes else {}),
     )(respond)

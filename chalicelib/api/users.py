@@ -102,7 +102,7 @@ def rename_me(context: RequestContext, body: Rename) -> dict[str, Any]:
 
 @described({200: ResponseSpec(AnyOf((USER, PROFILE)), "The profile, or the whole account.")}, path=USER_ID)
 def show_user(context: RequestContext, user_id: str) -> dict[str, Any]:
-    """Show a public profile. The account itself and admins see the whole account."""
+    """Show a public profile. For the caller's own account, and for admins, show every field."""
     account = find.account_by_id(user_id)
     may_see_all = account.id == context.principal.account_id or ADMIN in context.principal.scopes
     return whole_record(account) if may_see_all else public_profile(account)
@@ -138,7 +138,7 @@ def public_profile(account: "Account") -> dict[str, Any]:
 
 
 def whole_record(account: "Account") -> dict[str, Any]:
-    """Return every field of an account, for the account itself and for admins."""
+    """Return an account as JSON with every field. Only the account itself and admins may see it."""
     return {
         **public_profile(account),
         "email": account.email,

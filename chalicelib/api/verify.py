@@ -88,10 +88,10 @@ class Question(Body):
 
 @described({200: ResponseSpec(VERDICT, "The result of the verification.")})
 def verify(context: RequestContext, body: Question) -> dict[str, Any]:
-    """Verify a secret: return its account and scopes, and count one request on that account.
+    """Verify a secret, return its account and scopes, and count one request on that account.
 
-    The status is 200 whatever the result: `valid` says whether the secret is valid, `admitted` whether the request is
-    within the limits. If it isn't admitted, pass `error` and `message` on to the caller of your service.
+    The status is 200 even if the secret is invalid: `valid` says whether the secret is valid, `admitted` whether the
+    request is within the limits. If it isn't admitted, pass `error` and `message` on to the caller of your service.
     """
     try:
         principal, left = revocation_check.admit_presented(parse_secret(body.secret), body.resource or "")

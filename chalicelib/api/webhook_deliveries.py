@@ -51,7 +51,7 @@ def resend_delivery(context: RequestContext, webhook_id: str, message_id: str, b
 
 
 def admit_by_hand(context: RequestContext, account_id: str) -> None:
-    """Count a manually sent message on its account and on the caller's networks; raise Rejected when a limit is
+    """Count a manually sent message on its account and on the networks of the caller. Raises Rejected when a limit is
     exceeded.
     """
     admit(f"{WEBHOOK_TESTS.name}_{account_id}", WEBHOOK_TESTS)

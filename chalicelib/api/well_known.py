@@ -14,13 +14,13 @@ TEXT = {"Content-Type": "text/plain; charset=utf-8", **CACHED}
 
 
 def favicon(_exchange: RequestContext) -> Response:
-    """Return the icon that browsers request for responses that aren't pages."""
+    """Return the icon. Browsers request it at a fixed path if a response isn't a page that links to its own icon."""
     icon = (assets.FOLDER / "icon.svg").read_text()
     return Response(icon, headers={"Content-Type": "image/svg+xml", "X-Content-Type-Options": "nosniff", **CACHED})
 
 
 def robots(_exchange: RequestContext) -> Response:
-    """Return robots.txt, which allows crawlers the public pages (RFC 9309)."""
+    """Return robots.txt (RFC 9309). It allows crawlers to fetch only the public pages."""
     closed = ("/admin", "/settings", "/oauth", "/device", "/password", "/verify", "/v1")
     return Response("User-agent: *\n" + "".join(f"Disallow: {path}\n" for path in closed), headers=dict(TEXT))
 

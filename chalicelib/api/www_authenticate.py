@@ -1,6 +1,7 @@
-"""The WWW-Authenticate header of a 401 or 403: error, scope and resource metadata (RFC 6750 §3, RFC 9728 §5.1).
+"""The WWW-Authenticate header of a 401 or 403 response. It contains the error, the required scope and the URL of the
+resource metadata (RFC 6750 §3, RFC 9728 §5.1).
 
-For a request without a credential it has only the scheme and the metadata, because RFC 6750 §3.1 advises against an
+For a request without a credential it contains only the scheme and that URL, because RFC 6750 §3.1 advises against an
 error code.
 """
 
@@ -13,7 +14,9 @@ INVALID_TOKEN = {
     "error": "invalid_token",
     "error_description": "The API key or access token is malformed, unknown, revoked or expired.",
 }
-"""One text for every reason, because a gateway response is static. The body has the specific error."""
+"""One description for every kind of invalid token, because API Gateway's own responses are static. The body contains
+the specific error.
+"""
 
 
 def bearer(parameters: dict[str, str], base_url: str) -> str:

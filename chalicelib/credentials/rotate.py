@@ -15,7 +15,7 @@ from pynamodb.expressions.condition import Condition
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, errors
 from chalicelib.core.dynamodb import models
-from chalicelib.credentials import key_limit
+from chalicelib.credentials import key_limit, rotation_grace
 from chalicelib.credentials.find import key_of_item, owned_key
 from chalicelib.credentials.issue import KEPT_AFTER_EXPIRY_S, Issued, new_key
 from chalicelib.credentials.principal import Principal
@@ -73,11 +73,7 @@ def _replace(
         made_by=creator.credential_id,
     )
     now_ms = clock.now_ms()
-    # Without a grace period, the expiry of the old key is some seconds ago, so that even a slow clock considers it
-    # expired.
-    retires_at = now_ms + (grace_s if grace_s > 0 else -stale_marks.CLOCK_SKEW_S) * 1000
-    if key.retires_at is not None:
-        retires_at = min(retires_at, key.retires_at)
+    retires_at = rotation_grace.ends_at_ms(now_ms, grace_s, key.retires_at)
     retiring = Credential(id=key.id, expires_at=key.expires_at, retires_at=retires_at)
     issued.key.on_anomaly, issued.key.lineage = key.on_anomaly, key.lineage or key.id
     issued.key.predecessor_digest, issued.key.predecessor_ends_at = key.digest, retiring.ends_at

@@ -1,7 +1,7 @@
-"""The authorization endpoint: validates an authorization request and issues the code (RFC 6749 §4.1).
+"""The authorization endpoint: validate an authorization request and issue the code (RFC 6749 §4.1).
 
-An unknown client or redirect URI is an error page and never a redirect (RFC 6749 §4.1.2.1). Every other error is
-redirected to the client, with `state` and `iss` (RFC 9207).
+An unknown client or redirect URI is shown as an error page and never redirected (RFC 6749 §4.1.2.1). Every other error
+is redirected to the client, with `state` and `iss` (RFC 9207).
 """
 
 import json
@@ -40,7 +40,7 @@ class AuthorizationRequest:
     redirect_uri: str
     """The URI to which the response is redirected."""
     requested_redirect_uri: str | None
-    """The redirect URI in the request, if it contained one; the token request must then repeat it (RFC 6749 §4.1.3)."""
+    """The redirect URI in the request; None without one. The token request must repeat it (RFC 6749 §4.1.3)."""
     state: str
     scopes: frozenset[str]
     resources: frozenset[str]
@@ -49,17 +49,17 @@ class AuthorizationRequest:
 
     @property
     def page_digest(self) -> str:
-        """Return a digest of the consent page's content: a decision is valid only for the content that was shown."""
+        """Return a digest of the consent page's content. A decision is valid only for the content that was shown."""
         content = [self.client.name, self.redirect_uri, sorted(self.scopes), sorted(self.resources)]
         return secrets.digest(f"consent {json.dumps(content)}")
 
     @property
     def consent_entries(self) -> set[str]:
-        """Return the entries that a consent to this request consists of (see `Consent.allowed`)."""
+        """Return the entries that a consent to this request stores (see `Consent.allowed`)."""
         return consent.entries(self.redirect_uri, self.scopes, self.resources)
 
     def needs_consent(self, account: Account) -> bool:
-        """Return whether the consent page must be shown: `prompt` requires it, or no matching consent is remembered."""
+        """Return whether to show the consent page: `prompt` requires it, or no matching consent is remembered."""
         return self.prompt == prompt.CONSENT or not consent.is_remembered(
             account, self.client, redirect_uri=self.redirect_uri, allowed=self.consent_entries
         )
@@ -71,7 +71,7 @@ class CannotRedirect(errors.LatchkeyError):
     status, error = 400, "invalid_request"
 
     def __init__(self, more: str) -> None:
-        """Set the message, with `more` as a further sentence: the error or advice."""
+        """Set the message. `more` is its second sentence, which describes the error or gives advice."""
         super().__init__(f"The application that sent you here made an invalid request. {more}")
 
 
@@ -79,10 +79,10 @@ class ErrorRedirect(Exception):
     """An authorization error that is returned to the client by a redirect."""
 
     def __init__(self, client: Client, redirect_uri: str, location: str, message: str) -> None:
-        """Keep the validated redirect URI, the location with the error in its query, and the error's message."""
+        """Store the validated redirect URI, the location with the error in its query, and the error's message."""
         super().__init__("the error is redirected to the client")
         self.location = location
-        """This location is for a user who has decided. Any other redirect uses `location_for`."""
+        """Redirect here only after a decision of the user. For any other redirect, call `location_for`."""
         self._client, self._redirect_uri, self._message = client, redirect_uri, message
 
     @property
@@ -91,11 +91,11 @@ class ErrorRedirect(Exception):
         return self._client.name
 
     def location_for(self, account: Account | None) -> str:
-        """Return the location with the error; `account` is None for a user who isn't logged in.
+        """Return the location with the error; `account` is None if the user isn't logged in.
 
-        A self-registered client chooses its own redirect URI, so redirecting without a decision of the user would make
-        this server an open redirector (RFC 9700 §4.11.2). Raises CannotRedirect unless the client's account is active,
-        or this user gave the client consent at this redirect URI before.
+        Raises CannotRedirect unless an active account registered the client, or this user has already consented to this
+        client with the same recipient of the redirect. A self-registered client chooses its own redirect URI:
+        redirecting to it without a decision of the user would make this server an open redirector (RFC 9700 §4.11.2).
         """
         if clients.has_active_account(self._client):
             return self.location
@@ -109,20 +109,20 @@ def parse(
 ) -> AuthorizationRequest:
     """Validate an authorization request.
 
-    `admit_fetch` is called before a client's metadata document is fetched; without it none is fetched. Raises
-    CannotRedirect for an unknown client or redirect URI, ErrorRedirect for every other error.
+    `admit_fetch` is called before a client's metadata document is fetched. If it is None, no document is fetched.
+    Raises CannotRedirect for an unknown client or redirect URI, ErrorRedirect for every other error.
     """
     client, redirect_uri = _resolve_client(parameters, admit_fetch)
     try:
         return _parse(client, redirect_uri, parameters, base_url)
     except OAuthError as error:
-        # The value isn't checked, because RFC 6749 §4.1.2.1 requires the response to repeat it exactly.
+        # `state` isn't checked, because RFC 6749 §4.1.2.1 requires the response to repeat it exactly.
         location = _build_location(redirect_uri, parameters.get_unchecked("state"), base_url, error=error)
         raise ErrorRedirect(client, redirect_uri, location, error.message) from None
 
 
 class ConsentWithdrawn(Exception):
-    """The remembered consent was withdrawn concurrently: the consent page must be shown."""
+    """The remembered consent was withdrawn concurrently, so the consent page must be shown."""
 
 
 def approve(request: AuthorizationRequest, account_id: str, base_url: str) -> str:
@@ -136,7 +136,7 @@ def approve(request: AuthorizationRequest, account_id: str, base_url: str) -> st
 
 
 def approve_remembered(request: AuthorizationRequest, account_id: str, base_url: str) -> str:
-    """Issue a code for a new grant by a remembered consent, and return the redirect location.
+    """Issue a code for a new grant, based on a remembered consent, and return the redirect location.
 
     Raises ConsentWithdrawn when the consent was withdrawn concurrently, CannotRedirect when the client was deleted.
     """
@@ -160,7 +160,7 @@ def _issue_code(request: AuthorizationRequest, account_id: str, base_url: str, *
         redirect_uri=request.requested_redirect_uri,
         code_challenge=request.code_challenge,
         expires_at=expires_at,
-        # The code is kept as long as its grant, so that its reuse is detected at any time.
+        # The code's item is kept as long as the grant's, so that a second use of the code is detected at any time.
         dies_at=grant.dies_at,
     )
     try:
@@ -181,7 +181,7 @@ def _issue_code(request: AuthorizationRequest, account_id: str, base_url: str, *
 
 
 def build_error_redirect(request: AuthorizationRequest, base_url: str, error: OAuthError) -> ErrorRedirect:
-    """Return the redirect with the error of a valid request: the user denied it, or `prompt=none` forbids a page."""
+    """Return the redirect with an error for a valid request: the user denied it, or `prompt=none` forbids a page."""
     location = _build_location(request.redirect_uri, request.state, base_url, error=error)
     return ErrorRedirect(request.client, request.redirect_uri, location, error.message)
 
@@ -228,7 +228,7 @@ def _parse(client: Client, redirect_uri: str, parameters: Parameters, base_url: 
 
 
 def _scopes(client: Client, parameters: Parameters) -> set[str]:
-    """Return the requested scopes that the client may have, by default `read` (§3.3); raise invalid_scope."""
+    """Return the requested scopes (by default `read`, §3.3) that the client may have. Raises invalid_scope."""
     requested = read_scope(parameters)
     allowed = (requested or {READ}) & set(client.scopes)
     if not requested <= clients.GRANTABLE or not allowed:
@@ -244,6 +244,6 @@ def _build_location(
         parameters += [("error", error.error), ("error_description", error.message)]
     if state:
         parameters.append(("state", state))
-    # The query is appended as text, because parsing and rebuilding the URI could change what the client registered.
+    # Append the query as text: parsing and rebuilding the URI could change the URI that the client registered.
     separator = "?" if "?" not in redirect_uri else "" if redirect_uri.endswith(("?", "&")) else "&"
     return f"{redirect_uri}{separator}{urlencode([*parameters, ('iss', base_url)], errors='replace')}"

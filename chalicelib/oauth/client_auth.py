@@ -1,4 +1,6 @@
-"""Client authentication (RFC 6749 §2.3): read the client and the presented token in one call, and check the secret."""
+"""Client authentication (RFC 6749 §2.3). One database call reads both the client and the presented token; then the
+client's secret is checked.
+"""
 
 from dataclasses import dataclass
 
@@ -30,8 +32,8 @@ class AuthenticatedClient:
     def subject(self) -> str | None:
         """Return the subject of the client's rate limit, or None when its requests are counted by network.
 
-        Requests of public clients are counted by network, because anyone can use their client_id, and so are those of
-        self-registered clients, because a caller could register any number of clients.
+        Requests of public clients are counted by network, because anyone can use their client_id. Requests of
+        self-registered clients are counted by network, because a caller could register any number of clients.
         """
         if self.client.is_public or self.client.account_id is None:
             return None
@@ -50,8 +52,8 @@ def read_presented_secret(parameters: Parameters) -> str:
 def authenticate(credentials: ClientCredentials, presented: str = "") -> AuthenticatedClient:
     """Authenticate a client, and read the code or token whose secret is `presented`.
 
-    Raises invalid_client when the client is unknown or not active, its secret is wrong, a confidential client sends no
-    secret or a public one sends one.
+    Raises invalid_client when the client is unknown or not active, when a confidential client sends no secret or a
+    wrong one, and when a public client sends a secret.
     """
     client, found = _read(credentials.client_id, presented)
     if client is None or not client.is_active:
@@ -65,7 +67,7 @@ def authenticate(credentials: ClientCredentials, presented: str = "") -> Authent
 
 
 def _read(client_id: str, presented: str) -> tuple[Client | None, Credential | OneTimeToken | None]:
-    """Read the client and the token in one call, the token from the table of its kind.
+    """Read the client and the presented token in one database call. The kind of the token determines its table.
 
     A malformed id or secret is not looked up.
     """

@@ -1,7 +1,7 @@
 """Clients whose id is the URL of a metadata document (draft-ietf-oauth-client-id-metadata-document).
 
-Such a client is public and unverified. Any caller can cause a fetch of its document, so fetches are rate limited, and
-none is made while the document is fresh or within minutes of a failure.
+Such a client is public and unverified. Any caller can cause a fetch of its document. Fetches are therefore rate
+limited, and a document isn't fetched while its stored copy is fresh or for some minutes after a failed fetch.
 """
 
 import re
@@ -19,28 +19,28 @@ from chalicelib.oauth.tables import Client
 DEADLINE_S = 5.0
 BYTES_MAX = 64 * 1024
 UNUSED_KEPT_S = 2 * 86_400
-"""The retention of a client that no account has approved, which is longer than its document stays fresh."""
+"""How long a client that no account has approved is stored. This is longer than its document can be fresh."""
 SUPPORTED_GRANT_TYPES = (clients.CODE, clients.REFRESH)
-"""The grant types of such a client, unless its document contains fewer."""
+"""The grant types that such a client can have. Its document may restrict them."""
 
 # The characters of RFC 3986 except `#`.
 _PLAIN = re.compile(r"[A-Za-z0-9\-._~:/?\[\]@!$&'()*+,;=%]+")
 # A host name, an IPv4 address or an IPv6 address in brackets, and an optional port. Percent-encoding is not allowed.
 _HOST = re.compile(r"([A-Za-z0-9_-]+\.)*[A-Za-z0-9_-]+\.?(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
-# A `%` without two hex digits, or an encoded control character, even if it is encoded repeatedly.
+# A `%` that isn't followed by two hex digits, or an encoded control character, even if it is encoded repeatedly.
 _BADLY_ENCODED = re.compile("%(?![0-9A-Fa-f]{2})|%(?:25)*(?:[01][0-9A-Fa-f]|7[Ff])")
-# Encoded dots and slashes, which another program could decode.
+# Percent-encoded dots and slashes, even if they are encoded repeatedly: another program could decode them.
 _ENCODED = (
     (re.compile("%(?:25)*2e", re.IGNORECASE), "."),
     (re.compile("%(?:25)*(?:2f|5c)", re.IGNORECASE), "/"),
 )
 
 Admit = Callable[[], object]
-"""A function that counts a fetch for the caller, and raises errors.RateLimited when the limit is exceeded."""
+"""A function that counts a fetch for the caller; it raises errors.RateLimited when the caller's limit is exceeded."""
 
 
 class BadDocument(Exception):
-    """The URL or the document can't be used; the message has the reason."""
+    """The URL or the document can't be used; the message contains the reason."""
 
 
 def find_client(
@@ -52,8 +52,8 @@ def find_client(
 ) -> Client | None:
     """Return a client by its id; fetch its metadata document if the id is a URL and no fresh copy is stored.
 
-    `admit` is called before a fetch; without it nothing is fetched. `resolver` and `tls` are arguments for tests.
-    Return None when there is no such client, its document can't be used, or registration isn't open.
+    `admit` is called before a fetch. If it is None, nothing is fetched. `resolver` and `tls` are arguments for tests.
+    Returns None when there is no such client, its document can't be used, or registration isn't open.
     """
     if not _is_document(client_id):
         return clients.find(client_id)
@@ -66,7 +66,7 @@ def find_client(
         return None
     admit()
     with document_fetches.single_flight(client_id) as is_first:
-        # Another thread may have fetched the document since it was first looked up above.
+        # Another thread may have fetched the document after the first lookup above.
         stored = find_client(client_id)
         if stored is not None or not is_first or document_fetches.has_recently_failed(client_id):
             return stored
@@ -74,7 +74,7 @@ def find_client(
 
 
 def url_problem(client_id: str) -> str:
-    """Return why a URL can't be a client id; "" if it can, or if it isn't the URL of a document."""
+    """Return why the URL of a metadata document can't be a client id. Returns "" if it can, and for any other id."""
     if not _is_document(client_id) or not clients.allows_metadata_documents():
         return ""
     try:
@@ -98,7 +98,7 @@ def _is_fresh(client: Client) -> bool:
 
 
 def _is_fetchable(client_id: str) -> bool:
-    """Return whether the URL can be a client id; log the reason if not."""
+    """Return whether the URL can be a client id; if it can't, log the reason."""
     try:
         check_url(client_id)
     except BadDocument as error:
@@ -124,7 +124,7 @@ def _fetch_and_store(client_id: str, resolver: ssrf_rule.Resolve, tls: ssl.SSLCo
 
 
 def _log(client_id: str, error: Exception) -> None:
-    # The URL is split as text, because a malformed URL is logged too.
+    # Split the URL as text, because parsing would raise an error for a malformed URL.
     host = client_id.split("/")[2].rpartition("@")[2]
     telemetry.warning("client_document_refused", host=host, reason=str(error))
 
@@ -132,7 +132,8 @@ def _log(client_id: str, error: Exception) -> None:
 def _store(metadata: Client, *, fresh_ms: int) -> Client:
     """Store the metadata of a document and return the client.
 
-    This is a single update, so that concurrent writes of `created_at`, `deleted_at` and `kept_until` are preserved.
+    A single update writes only these attributes, so that concurrent writes of `created_at`, `deleted_at` and
+    `kept_until` are preserved.
     """
     now_ms = clock.now_ms()
     client = Client(metadata.client_id)
@@ -156,11 +157,12 @@ def _store(metadata: Client, *, fresh_ms: int) -> Client:
 def check_url(client_id: str) -> None:
     """Raise BadDocument unless a URL can be a client id.
 
-    By §3 of the draft it has a path, no dot segments however they are encoded, no fragment and no user information.
+    By §3 of the draft such a URL has a path. It has no dot segments, even if they are encoded, no fragment and no user
+    information.
     """
     try:
         parts = urlsplit(client_id)
-        port = parts.port  # for a port above 65535, reading it raises ValueError
+        port = parts.port  # raises ValueError for a port above 65535
     except ValueError:
         raise BadDocument("client_id is not a valid URL") from None
     if port == 0 or not _HOST.fullmatch(parts.netloc) or len(parts.hostname or "") > ssrf_safe_fetch.HOST_MAX:
@@ -172,7 +174,9 @@ def check_url(client_id: str) -> None:
 
 
 def _has_dot_segments(path: str) -> bool:
-    """Return whether a server could decode a `.` or `..` segment: encoded, however often, or before a `;`."""
+    """Return whether a server could decode a `.` or `..` segment: one that is encoded, even repeatedly, or that
+    precedes a `;`.
+    """
     for encoded, character in _ENCODED:
         path = encoded.sub(character, path)
     return any(segment.partition(";")[0] in (".", "..") for segment in path.split("/"))
@@ -199,8 +203,7 @@ def _parse_metadata(client_id: str, document: client_metadata.Fields) -> Client:
     clients.check_has_redirect_uri(set(metadata.grant_types), metadata.redirect_uris)
     return Client(
         client_id,
-        # If the document has no usable name, the consent page shows the whole host, whose end identifies the
-        # operator.
+        # If the document has no usable name, the consent page shows the whole host. Its end identifies the operator.
         name=metadata.name or urlsplit(client_id).netloc,
         redirect_uris=clients.validate_redirect_uris(metadata.redirect_uris),
         grant_types=set(metadata.grant_types),

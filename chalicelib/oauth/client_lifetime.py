@@ -1,4 +1,4 @@
-"""Retention of clients: a client that no account approves is deleted, a client in use is kept."""
+"""Retention of clients. A client that no account approves is deleted after some days; an approved client is kept."""
 
 from pynamodb.expressions.update import Action
 
@@ -8,15 +8,16 @@ from chalicelib.oauth import grants
 from chalicelib.oauth.tables import Client
 
 DOCUMENT_KEPT_S = 120 * 86_400
-"""Retention of a metadata document's client after an approval: longer than any grant is valid, with a margin that saves
-most approvals the write."""
+"""How long the client of a metadata document is stored after an approval. This is 30 days longer than a grant is valid,
+so that a further approval within 30 days needn't extend it.
+"""
 
 
 def keep(write: models.Transaction, client: Client) -> None:
     """Extend a client's retention in the transaction of an approval.
 
-    A self-registered client is kept without limit, because it can't register under the same id again. A document can be
-    fetched again, so its client is kept as long as its grants.
+    A self-registered client is kept forever, because it can't register under the same id again. The client of a
+    metadata document is kept as long as its grants, because the document can be fetched again.
     """
     until_s = clock.now_s() + DOCUMENT_KEPT_S
     actions: list[Action] = [Client.dies_at.remove()]

@@ -1,7 +1,7 @@
-"""Client metadata (RFC 7591 §2), of a registration and of a metadata document.
+"""Client metadata (RFC 7591 §2), as sent in a registration request or read from a metadata document.
 
-Unknown fields are ignored, and `null` means absent. Unsupported values are dropped unless no value remains; the
-registration response contains the metadata in effect.
+Unknown fields are ignored, and `null` means that a field is absent. Unsupported values are dropped unless no value
+would remain. The registration response contains the metadata that are in effect.
 """
 
 import re
@@ -17,7 +17,9 @@ from chalicelib.oauth.errors import OAuthError
 from chalicelib.oauth.redirect_uris import BadRedirectURI
 
 TEXT_MAX = 100
-"""The maximum length: a longer name is an error, and a longer client_uri is dropped and missing in the response."""
+"""The maximum length of a text field. A longer name is an error. A longer client_uri is dropped, so the response omits
+it.
+"""
 Fields = Mapping[str, Any]
 
 # Spaces, quotes and other characters that a page or a log would have to escape are excluded.
@@ -26,7 +28,7 @@ _WEB_ADDRESS = re.compile(r"[^\s\"<>\\^`{|}\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """Valid metadata; its redirect URIs are validated only when they are stored."""
+    """Valid metadata, except for its redirect URIs, which are validated when they are stored."""
 
     name: str | None
     redirect_uris: list[str]
@@ -39,7 +41,7 @@ class Metadata:
 def parse_fields(raw: bytes | str) -> Fields:
     """Return the fields of a JSON object, without those that are null.
 
-    Raises OAuthError when the body is not an object, or repeats a name: two parsers could read two different clients.
+    Raises OAuthError when the body is not an object, or repeats a name: another parser could read a different value.
     """
     try:
         parsed = json_text.read(raw, of_object=_reject_duplicates)
@@ -51,10 +53,11 @@ def parse_fields(raw: bytes | str) -> Fields:
 
 
 def parse(fields: Fields, *, offered: tuple[str, ...], by_default: tuple[str, ...], auth_method: str) -> Metadata:
-    """Return the metadata in `fields`, limited to the `offered` grant types.
+    """Return the metadata in `fields`; grant types that aren't `offered` are dropped.
 
-    `by_default` and `auth_method` are the values for absent fields. Raises OAuthError with invalid_redirect_uri or
-    invalid_client_metadata when a field has the wrong type or no supported value.
+    An absent field gets a default: `by_default` are the default grant types, `auth_method` is the default
+    authentication method. Raises OAuthError with invalid_redirect_uri or invalid_client_metadata when a field has the
+    wrong type or no supported value.
     """
     method = _text(fields, "token_endpoint_auth_method", auth_method)
     if method not in clients.AUTH_METHODS:
@@ -68,7 +71,7 @@ def parse(fields: Fields, *, offered: tuple[str, ...], by_default: tuple[str, ..
         redirect_uris=_redirect_uris(fields),
         auth_method=method,
         grant_types=frozenset(grant_types),
-        # Unsupported scopes are dropped: many clients request OpenID Connect's.
+        # Unsupported scopes are dropped, because many clients request the scopes of OpenID Connect.
         scopes=frozenset(_text(fields, "scope").split(" ")) & clients.GRANTABLE or clients.GRANTABLE,
         uri=_web_address(fields, "client_uri"),
     )
@@ -113,7 +116,7 @@ def _text(fields: Fields, name: str, by_default: str = "") -> str:
 
 
 def _name(fields: Fields) -> str | None:
-    """Return the client's display name, None for an empty one."""
+    """Return the client's display name; None if it is empty."""
     name = _text(fields, "client_name").strip()
     if problem := name_problem(name):
         raise _invalid(f"client_name {problem}.")
@@ -121,21 +124,21 @@ def _name(fields: Fields) -> str | None:
 
 
 def name_problem(name: str) -> str | None:
-    """Return why this text can't be a client's name, as a predicate for the field's name; None when it can."""
+    """Return why this text can't be a client's name, as a phrase to follow the field's name. Returns None if it can."""
     if len(name) > TEXT_MAX:
         return f"must be at most {TEXT_MAX} characters long"
     return display_names.find_problem(name) if name else None
 
 
 def _web_address(fields: Fields, name: str) -> str | None:
-    """Return an http or https URL; None for an empty or an overlong one."""
+    """Return an http or https URL; None for an empty or overlong one."""
     text = _text(fields, name).strip()
     if not text:
         return None
     try:
         parts = urlsplit(text)
         is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
-        _ = parts.port  # for a port above 65535, reading it raises ValueError
+        _ = parts.port  # raises ValueError for a port above 65535
     except ValueError:
         is_good = False
     if not is_good or not _WEB_ADDRESS.fullmatch(text) or display_names.find_problem(text) is not None:

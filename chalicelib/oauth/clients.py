@@ -19,13 +19,13 @@ from chalicelib.oauth.tables import Client
 
 CLIENT_SECRET_KIND = "cs"  # noqa: S105 - a kind, not a password
 GRANTABLE = frozenset({scopes.READ, scopes.WRITE})
-"""The scopes that a client can have. `keys` is excluded: a token must not create API keys that outlive the consent."""
+"""The scopes that a client can have. With `keys`, a token could create API keys that outlive the consent."""
 CODE, REFRESH, CLIENT_CREDENTIALS = "authorization_code", "refresh_token", "client_credentials"
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 GRANT_TYPES = (CODE, REFRESH, CLIENT_CREDENTIALS, DEVICE)
 SELF_REGISTRABLE = (CODE, REFRESH, DEVICE)
-"""The grant types of a self-registered client. client_credentials is excluded: the client has no account whose
-limits its own requests could count on.
+"""The grant types of a self-registered client. client_credentials is excluded, because the client has no account on
+whose limits its requests could be counted.
 """
 CONFIDENTIAL_METHODS = ("client_secret_basic", "client_secret_post")
 AUTH_METHODS = (*CONFIDENTIAL_METHODS, "none")
@@ -34,7 +34,7 @@ PER_ACCOUNT_MAX = 50
 
 @dataclass(frozen=True, slots=True)
 class NewClient:
-    """A new client and its secret, which is never shown again; None for a public client."""
+    """A new client and its secret, which is never shown again. A public client has no secret."""
 
     client: Client
     secret: str | None
@@ -61,8 +61,8 @@ def register(
 ) -> NewClient:
     """Store a new client.
 
-    `form` is the one-time token of the console form, consumed in the same transaction so that a reload creates no
-    second client. Raises InvalidRequest for a redirect URI, grant type or scope that the client can't have, Conflict
+    `form` is the one-time token of the console form. It is consumed in the same transaction, so that a reload creates
+    no second client. Raises InvalidRequest for a redirect URI, grant type or scope that the client can't have, Conflict
     when the account has 50 clients or the form was already submitted, NotFound when the account is not active.
     """
     public = auth_method == "none"
@@ -130,21 +130,21 @@ def is_client_id(text: str) -> bool:
 
 
 def allows_metadata_documents() -> bool:
-    """Return whether the URL of a metadata document can be a client id: only while registration is open.
+    """Return whether registration is open: only then can the URL of a metadata document be a client id.
 
-    A document can't carry an initial access token, so it is not accepted where registration requires one.
+    A document can't contain an initial access token. It is therefore not accepted where registration requires one.
     """
     return settings.current().registration == "open"
 
 
 def find(client_id: str) -> Client | None:
-    """Return a client by its id, or None when there is none or it is not active."""
+    """Return a client by its id; None if it doesn't exist or is not active."""
     client = find_any(client_id)
     return client if client is not None and client.is_active else None
 
 
 def find_any(client_id: str) -> Client | None:
-    """Return a client by its id, active or not, or None when there is none."""
+    """Return a client by its id, whether or not it is active; None if it doesn't exist."""
     return Client.found(client_id) if is_client_id(client_id) else None
 
 
@@ -175,7 +175,7 @@ def has_secret(client: Client, secret: str) -> bool:
 
 
 def rotate_secret(client: Client) -> str:
-    """Replace the secret of a confidential client and return the new one; the old one is invalid from then on.
+    """Replace the secret of a confidential client and return the new one. The old secret is invalid immediately.
 
     Raises Conflict when the client was deleted or its secret rotated concurrently.
     """
@@ -186,7 +186,7 @@ def rotate_secret(client: Client) -> str:
         write.update(
             Client(client.client_id),
             actions=[Client.secret_digest.set(digest), Client.secret_hint.set(hint)],
-            # Of two concurrent rotations one fails, because its page must not show a secret that never worked.
+            # If two concurrent rotations both succeeded, one of them would show a secret that doesn't work.
             condition=Client.deleted_at.does_not_exist() & (Client.secret_digest == client.secret_digest),
         )
         record_event(write, client, kinds.APPLICATION_SECRET_ROTATED)
@@ -195,7 +195,7 @@ def rotate_secret(client: Client) -> str:
 
 
 def update(client: Client, *, name: str, uris: list[str], pkce_required: bool | None = None) -> None:
-    """Change a client's name and redirect URIs, and, unless it is None, whether the client must use PKCE.
+    """Change a client's name, redirect URIs and, unless `pkce_required` is None, whether the client must use PKCE.
 
     Raises InvalidRequest for a redirect URI that can't be registered, NotFound when the client was deleted.
     """
@@ -214,7 +214,7 @@ def update(client: Client, *, name: str, uris: list[str], pkce_required: bool | 
 
 
 def _increment_client_count(write: models.Transaction, client: Client) -> None:
-    """Increment the account's number of clients in a transaction, on the condition that it is below the limit."""
+    """Add the increment of the account's number of clients to a transaction, which fails if the limit is reached."""
     if client.account_id is None:
         return
     count = Account.applications
@@ -237,7 +237,7 @@ def _explain_rejected_count(error: TransactWriteError, account_id: str) -> error
 def record_event(
     write: models.Transaction, client: Client, kind: str, *, actor: str = "", reason: str | None = None
 ) -> None:
-    """Add an event to a transaction if an account registered the client. Other clients have no account."""
+    """Add an event to a transaction if an account registered the client. Any other client has no account."""
     if client.account_id is not None:
         details = {"application": client.client_id, "name": client.name}
         record.add_to(write, client.account_id, kind, details, actor=actor, reason=reason)

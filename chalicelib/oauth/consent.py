@@ -38,13 +38,17 @@ def is_remembered(account: Account, client: Client, *, redirect_uri: str, allowe
 
 
 def is_given_at(account: Account, client: Client, redirect_uri: str) -> bool:
-    """Return whether an account has consented to any access with a response to this redirect URI's recipient."""
+    """Return whether an account has consented to any access by a client that redirects to the recipient of this
+    redirect URI.
+    """
     consent, recipient = _find(account, client), recipient_of(redirect_uri)
     return consent is not None and any(entry.startswith(f"{recipient} ") for entry in consent.allowed)
 
 
 def require_remembered(write: models.Transaction, account_id: str, client_id: str, allowed: set[str]) -> None:
-    """Add to a transaction the condition that all of `allowed` is still remembered, against a concurrent withdrawal."""
+    """Add to a transaction the condition that all of `allowed` is still remembered, so that it fails after a
+    withdrawal.
+    """
     is_still_remembered: Condition = Consent.given_at.exists()
     for entry in sorted(allowed):
         is_still_remembered &= Consent.allowed.contains(entry)
@@ -52,19 +56,19 @@ def require_remembered(write: models.Transaction, account_id: str, client_id: st
 
 
 def of_account(account: Account) -> Iterator[Consent]:
-    """Yield the remembered consents of an account, with or without a grant that is active now."""
+    """Yield the remembered consents of an account, whether or not the client has an active grant."""
     for consent in Consent.query(account.id, consistent_read=True):
         if not account.predates_verification(consent.given_at):
             yield consent
 
 
 def was_withdrawn(error: TransactWriteError, account_id: str, client_id: str) -> bool:
-    """Return whether a transaction failed at the condition that `require_remembered` added."""
+    """Return whether a transaction failed because of the condition that `require_remembered` added."""
     return models.find_failed_write(error, Consent(account_id, client_id)) is not None
 
 
 def remember(account_id: str, client_id: str, allowed: set[str]) -> None:
-    """Remember a consent: add it to the account's earlier consent, or replace one that is no longer valid.
+    """Remember a consent. It is added to an earlier consent, or replaces one that is no longer valid.
 
     Concurrent consents are merged.
     """
@@ -82,10 +86,11 @@ def remember(account_id: str, client_id: str, allowed: set[str]) -> None:
 
 
 def withdraw(account_id: str, client_id: str) -> None:
-    """Delete a consent and revoke the client's grants from this account: its tokens are invalid at the next request.
+    """Delete a consent and revoke the client's grants from this account. The client's tokens are invalid at the next
+    request.
 
-    This revokes a slice of the grants. The scheduled function revokes the others, and those that the index doesn't
-    contain yet.
+    This call revokes a first batch of the grants. The scheduled function revokes the other grants, and those that the
+    index doesn't contain yet.
     """
     by = secrets.digest(f"withdrawal {client_id}")
     ending = pending_terminations.new_choice(pending_terminations.OF_CONSENT, account_id, {client_id}, by=by)
@@ -97,7 +102,7 @@ def withdraw(account_id: str, client_id: str) -> None:
     except TransactWriteError as error:
         if not models.is_condition_failure(error):
             raise
-        # A device's grant is revoked too, although it has no remembered consent.
+        # A grant of the device flow has no remembered consent, but must be revoked, too.
         if not any(grant.client_id == client_id for grant in grants.of_account(account_id)):
             return
         ending.save()
@@ -105,7 +110,7 @@ def withdraw(account_id: str, client_id: str) -> None:
 
 
 def finish_withdrawal(ending: PendingTermination) -> bool:
-    """Revoke a slice of the grants that a client had when its consent was withdrawn; return whether all are revoked."""
+    """Revoke a batch of the grants that a client had when its consent was withdrawn; return whether all are revoked."""
     (client_id,) = ending.chosen
     is_first_run = pending_terminations.is_first_run(ending)
     of_client = (grant for grant in grants.of_account(ending.subject) if grant.client_id == client_id)
@@ -115,21 +120,22 @@ def finish_withdrawal(ending: PendingTermination) -> bool:
 
 
 def delete_until(account_id: str, at_ms: int, most: int) -> int:
-    """Delete at most `most` consents that an account gave before or at `at_ms`; return how many were found."""
+    """Delete at most `most` consents that an account gave at or before `at_ms`; return how many were found."""
     earlier = (consent for consent in Consent.query(account_id, consistent_read=True) if consent.given_at <= at_ms)
     found = list(islice(earlier, most))
     for consent in found:
         with models.ignore_condition_failure(), models.transaction() as write:
-            # A consent that was concurrently given again is kept.
+            # If the account gave the consent again concurrently, it is kept.
             write.delete(Consent(account_id, consent.client_id), condition=Consent.given_at == consent.given_at)
             record.add_to(write, account_id, kinds.CONSENT_WITHDRAWN, {"application": consent.client_id})
     return len(found)
 
 
 def delete_of_client(client_id: str, most: int, *, after: str | None = None) -> list[str]:
-    """Delete at most `most` consents to a deleted client, from the account id `after` on; return their accounts.
+    """Delete at most `most` consents to a deleted client, and return the ids of the accounts that gave them.
 
-    No request can use these consents any more, and their entries contain the client's redirect URIs.
+    `after` is the account id after which to continue. No request can use these consents any more, but their entries
+    contain the client's redirect URIs.
     """
     is_after = Consent.account_id > after if after else None
     found = [consent.account_id for consent in islice(Consent.by_client.query(client_id, is_after), most)]
@@ -152,8 +158,8 @@ def _add(
 
 
 def _replace(new: Consent, is_outdated: Condition, actions: list[Action], details: dict[str, str]) -> None:
-    """Replace a consent that is no longer valid. Of two concurrent calls the second adds its consent to that of the
-    first.
+    """Replace a consent that is no longer valid. If a concurrent call has replaced it first, add to the consent of that
+    call.
     """
     try:
         with models.transaction() as write:

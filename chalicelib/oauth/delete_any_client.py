@@ -1,4 +1,6 @@
-"""Deletion of any client by an admin or the operator: of an account, self-registered, or of a metadata document."""
+"""Delete any client, as an admin or the operator. This works for a client that an account registered, for a
+self-registered client, and for the client of a metadata document.
+"""
 
 from urllib.parse import urlsplit
 
@@ -11,7 +13,8 @@ from chalicelib.oauth.tables import Client
 def delete(client_id: str, *, actor: str, reason: str | None = None) -> Client:
     """Delete a client permanently and return it. Idempotent.
 
-    The URL of a metadata document can be blocked before its first use. Raises NotFound when there is no such client.
+    The URL of a metadata document can be blocked before the document is first used. Raises NotFound when there is no
+    such client.
     """
     client = clients.find_any(client_id) or _document(client_id)
     delete_client.delete(client, actor=actor, reason=reason)
@@ -20,7 +23,7 @@ def delete(client_id: str, *, actor: str, reason: str | None = None) -> Client:
 
 
 def is_document_url(client_id: str) -> bool:
-    """Return whether the id can be the URL of a metadata document, whose client may not be stored yet."""
+    """Return whether the id can be the URL of a metadata document. Its client may not be stored yet."""
     if not clients.is_client_id(client_id) or not client_id.startswith("https://"):
         return False
     try:
@@ -31,7 +34,7 @@ def is_document_url(client_id: str) -> bool:
 
 
 def _document(client_id: str) -> Client:
-    """Store a client for a document that was never fetched, so that its deletion can be recorded."""
+    """Store a client for a metadata document that was never fetched, so that its deletion can be recorded."""
     if not is_document_url(client_id):
         raise errors.NotFound("There is no such application.")
     client = Client(

@@ -1,6 +1,6 @@
-"""Delete a client: its tokens are invalid at the next request; its grants and consents are deleted in slices.
+"""Delete a client. Its tokens are invalid at the next request; its grants and consents are deleted in batches.
 
-The client is marked as deleted first, in one transaction: of two concurrent deletions only one succeeds.
+One transaction first marks the client as deleted. If it is deleted twice concurrently, only one of the calls succeeds.
 """
 
 from collections.abc import Iterable
@@ -20,19 +20,20 @@ from chalicelib.oauth.tables import Client
 
 DELETED_KEPT_S = 30 * clock.DAY_S
 IMMEDIATE_MAX = 3
-"""The number of an account's applications whose grants are revoked in the request when all are deleted together. The
-scheduled function revokes the others.
+"""When all applications of an account are deleted together, the request revokes grants of this many applications. The
+scheduled function revokes all other grants.
 """
 _CONSENTS = "consents"
-"""Progress of a deletion whose first step, revoking the grants, is done."""
+"""The step of a deletion in which all grants are revoked and the consents are deleted."""
 
 
 def delete(client: Client, *, actor: str = "", reason: str | None = None) -> None:
-    """Delete a client permanently: its tokens and grants are invalid at the next request. Idempotent.
+    """Delete a client permanently. Its tokens and grants are invalid at the next request. Idempotent.
 
-    The client is marked as deleted first: from then on it gets no tokens, and none of its tokens is accepted. Its
-    grants are revoked, and their accounts' cached policies invalidated, in slices: the first slice here, the others by
-    the scheduled function. The event names `actor`, by default the caller of the request, and `reason`.
+    The client is marked as deleted first: from then on it gets no tokens, and none of its tokens is accepted. Then its
+    grants are revoked in batches, and the cached policies of the accounts that gave them are invalidated. This call
+    handles the first batch, the scheduled function the others. The event names `actor`, by default the caller of the
+    request, and `reason`.
     """
     ending = start_deletion(client, actor=actor, reason=reason)
     if ending is not None:
@@ -40,7 +41,7 @@ def delete(client: Client, *, actor: str = "", reason: str | None = None) -> Non
 
 
 def start_deletion(client: Client, *, actor: str = "", reason: str | None = None) -> PendingTermination | None:
-    """Delete a client as `delete` does, but leave its grants to the scheduled function.
+    """Delete a client like `delete`, but leave all of its grants to the scheduled function.
 
     Returns the pending termination; None if the client is already deleted.
     """
@@ -48,7 +49,8 @@ def start_deletion(client: Client, *, actor: str = "", reason: str | None = None
     is_document = client.registered_by == "document"
     actions: list[Action] = [
         Client.deleted_at.set(ending.began_at),
-        # The deletion of a document's client is kept without limit, because the document could be fetched again.
+        # The deleted client of a metadata document is kept forever, because otherwise the document could be fetched
+        # again.
         Client.dies_at.remove() if is_document else Client.dies_at.set(ending.began_at // 1000 + DELETED_KEPT_S),
         Client.ended_by.set(actor) if actor else Client.ended_by.remove(),
         Client.ended_because.set(reason) if reason else Client.ended_because.remove(),
@@ -68,9 +70,10 @@ def start_deletion(client: Client, *, actor: str = "", reason: str | None = None
 
 
 def delete_all(found: Iterable[Client]) -> None:
-    """Delete an account's applications: at most 50, each with any number of users.
+    """Delete an account's applications. There are at most 50, but each can have any number of users.
 
-    This revokes a slice of the grants of the first few; the scheduled function revokes the others.
+    For the first IMMEDIATE_MAX applications, this call revokes a batch of the grants. The scheduled function revokes
+    all other grants.
     """
     for number, client in enumerate(client for client in found if client.deleted_at is None):
         delete_one = delete if number < IMMEDIATE_MAX else start_deletion
@@ -86,14 +89,15 @@ def delete_unverified(account_id: str) -> None:
 
 
 def finish_deletion(ending: PendingTermination) -> bool:
-    """Revoke a slice of a deleted client's grants, then delete a slice of its consents; return whether nothing
-    remains.
+    """Revoke a batch of a deleted client's grants; once all are revoked, delete a batch of its consents. Returns
+    whether nothing remains to be deleted.
     """
     left = SLICE
     if ending.step != _CONSENTS:
         found = list(islice(grants.of_client(ending.subject, after=ending.after), left))
         for grant in found:
-            # The stream consumer sets a failed mark again, for the event of the revocation.
+            # If the invalidation mark can't be set, the stream consumer sets it when it processes the event of the
+            # revocation.
             grants.revoke(grant)
         ending.after = found[-1].id if found else ending.after
         left -= len(found)
@@ -104,7 +108,7 @@ def finish_deletion(ending: PendingTermination) -> bool:
     ending.after = account_ids[-1] if account_ids else ending.after
     if len(account_ids) == left:
         return False
-    # The next run begins again from the start, because the indexes are eventually consistent.
+    # If another run follows, it begins from the start, because the indexes are eventually consistent.
     ending.step = ending.after = None
     return True
 

@@ -1,4 +1,4 @@
-"""The device flow (RFC 8628): a device shows a user code, the resource owner enters it elsewhere, the device polls."""
+"""The device flow (RFC 8628). A device shows a user code and polls; the resource owner enters the code in a browser."""
 
 import json
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ DEVICE_KIND, USER_CODE_KIND = "dc", "uc"
 APPROVED, DENIED = "approved", "denied"
 
 TYPED_MAX = 100
-"""The number of characters of the input that are read; a code has eight letters."""
+"""How many characters of an entered code are read. A user code has eight letters."""
 _LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
-"""The letters of user codes, without vowels so that codes aren't words (RFC 8628 §6.1). 8 of 20 letters are 34 bits,
-for ten minutes and a limited number of tries.
+"""The letters of user codes. Vowels are omitted, so that no code is a word (RFC 8628 §6.1). Eight of 20 letters have 34
+bits of entropy, which suffices because a code expires after ten minutes and the number of tries is limited.
 """
 
 
@@ -36,14 +36,16 @@ class PendingAuthorization:
 
     @property
     def user_code(self) -> str:
-        """Return the user code in the format that the device shows, however the user typed it (RFC 8628 §3.3.1,
-        §5.4).
+        """Return the user code in the format that the device shows, even if the user typed it differently (RFC 8628
+        §3.3.1, §5.4).
         """
         return _format_user_code(str(self.device_code.user_code))
 
     @property
     def page_digest(self) -> str:
-        """Return a digest of the consent page's content: a decision is valid only for the content that was shown."""
+        """Return a digest of the consent page's content. A decision is valid only for the content that the user was
+        shown.
+        """
         device_code = self.device_code
         scopes, resources = sorted(device_code.scopes or ()), sorted(device_code.resources or ())
         content = [self.client.name, self.user_code, scopes, resources]
@@ -64,7 +66,8 @@ def start(client: Client, *, scopes: set[str], resources: set[str], base_url: st
         expires_at=expires_at,
         user_code=user_code,
         interval_s=INTERVAL_S,
-        # Any caller can start an authorization, so it isn't kept longer than it can be approved.
+        # Any caller can start an authorization, so its item is kept only as long as the authorization can be
+        # approved.
         dies_at=expires_at // 1000,
     )
     pointer = OneTimeToken(
@@ -78,7 +81,7 @@ def start(client: Client, *, scopes: set[str], resources: set[str], base_url: st
     try:
         with models.transaction() as write:
             write.save(device_code, condition=OneTimeToken.digest.does_not_exist())
-            # A user code in use is drawn again: a user must not approve another user's device.
+            # If the user code is already in use, generate another one: a user must not approve another user's device.
             is_free = OneTimeToken.digest.does_not_exist() | (OneTimeToken.expires_at <= clock.now_ms())
             write.save(pointer, condition=is_free)
     except TransactWriteError as error:
@@ -97,8 +100,10 @@ def start(client: Client, *, scopes: set[str], resources: set[str], base_url: st
 
 
 def find_pending(typed: str) -> PendingAuthorization:
-    """Return the undecided authorization of the user code `typed`, in any case; raise NotFound when there is none."""
-    # Other scripts are excluded first: some of their letters have one of these letters as their capital.
+    """Return the undecided authorization of the user code `typed`, in upper or lower case; raise NotFound if none
+    exists.
+    """
+    # Ignore letters that aren't ASCII: the upper case of some of them is one of `_LETTERS`.
     letters = "".join(letter for letter in typed[:TYPED_MAX] if letter.isascii() and letter.upper() in _LETTERS).upper()
     pointer = OneTimeToken.found(_digest(letters))
     device_code = OneTimeToken.found(str(pointer.device_digest)) if pointer is not None else None
@@ -113,7 +118,8 @@ def find_pending(typed: str) -> PendingAuthorization:
 def approve(pending: PendingAuthorization, account_id: str) -> None:
     """Approve a device for an account; raise NotFound when it was decided or expired concurrently.
 
-    The consent isn't remembered: the page shows no redirect URI, so the consent doesn't cover an authorization code.
+    The consent isn't remembered for the authorization code flow, because the page of the device flow shows no redirect
+    URI.
     """
     device_code = pending.device_code
     scopes, resources = set(device_code.scopes or ()), set(device_code.resources or ())
@@ -127,14 +133,14 @@ def deny(pending: PendingAuthorization, account_id: str) -> None:
 
 
 def polls_too_fast(device_code: OneTimeToken) -> bool:
-    """Record a poll; return whether it came before the interval had passed, and if so lengthen the interval.
+    """Record a poll. Returns whether it came before the interval had passed; if so, the interval is lengthened.
 
-    Returns true also when the code is deleted concurrently: the next poll then gets the right error.
+    If the code is deleted concurrently, this returns True, and the response to the next poll reports the deletion.
     """
     now_ms = clock.now_ms()
     interval_s = device_code.interval_s or INTERVAL_S
     try:
-        # Of two concurrent polls, one fails this condition and is too fast.
+        # Of two concurrent polls, one fails this condition and counts as too fast.
         OneTimeToken(device_code.digest).update(
             actions=[OneTimeToken.polled_at.set(now_ms)],
             condition=OneTimeToken.kind.exists()
@@ -164,7 +170,7 @@ def _decide(pending: PendingAuthorization, decision: str, account_id: str, grant
         OneTimeToken.granted_at.set(now_ms),
     ]
     if grant is not None:
-        # The code is kept as long as its grant, so that its reuse is detected at any time.
+        # The code's item is kept as long as the grant's, so that a second use of the code is detected at any time.
         actions += [OneTimeToken.grant_id.set(grant.id), OneTimeToken.dies_at.set(grant.dies_at)]
     with models.raise_on_condition_failure(_no_longer_pending()), models.transaction() as write:
         if grant is not None:
@@ -174,7 +180,7 @@ def _decide(pending: PendingAuthorization, decision: str, account_id: str, grant
         write.update(
             OneTimeToken(device_code.digest),
             actions=actions,
-            # Of two concurrent decisions the first is final.
+            # If two decisions are made concurrently, the first one is final.
             condition=OneTimeToken.decision.does_not_exist() & (OneTimeToken.expires_at > now_ms),
         )
 

@@ -18,8 +18,8 @@ def server_metadata(issuer: str) -> dict[str, object]:
         "scopes_supported": sorted(clients.GRANTABLE),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        # Everything that the token endpoint supports (RFC 8414 §2), including client_credentials, which a
-        # self-registered client can't have.
+        # RFC 8414 §2 requires every grant type of the token endpoint here, including client_credentials, which a
+        # self-registered client can't use.
         "grant_types_supported": [*clients.SELF_REGISTRABLE, clients.CLIENT_CREDENTIALS],
         "token_endpoint_auth_methods_supported": list(clients.AUTH_METHODS),
         "revocation_endpoint_auth_methods_supported": list(clients.AUTH_METHODS),

@@ -1,7 +1,7 @@
 """Recent failures and current fetches of client metadata documents in this process.
 
-They are kept in memory and bounded: in a table, anonymous callers could store any number of invalid URLs. Fetches by
-other processes are limited by the callers' rate limit.
+Both are kept in memory and limited in number. In a database table, anonymous callers could store any number of invalid
+URLs. Fetches by other processes are limited by the callers' rate limit.
 """
 
 import threading
@@ -12,7 +12,7 @@ from chalicelib.core import clock
 from chalicelib.core.process_cache import ProcessCache
 
 FAILURE_KEPT_MS = 5 * 60_000
-"""A document that couldn't be used isn't fetched again for this long."""
+"""How long a document isn't fetched again after it couldn't be used."""
 FAILURES_MAX = 1_000
 
 _failed_until: ProcessCache[str, int] = ProcessCache("oauth.failed_documents", FAILURES_MAX)
@@ -21,7 +21,7 @@ _guard = threading.Lock()
 
 
 def record_failure(client_id: str) -> None:
-    """Record that a client's document can't be used. If there are too many records, the oldest one is dropped."""
+    """Record that a client's document can't be used. If there are too many records, the oldest one is deleted."""
     with _guard:
         _failed_until.pop(client_id, None)
         _failed_until[client_id] = clock.now_ms() + FAILURE_KEPT_MS
@@ -35,8 +35,8 @@ def has_recently_failed(client_id: str) -> bool:
 
 @contextmanager
 def single_flight(client_id: str) -> Iterator[bool]:
-    """Yield True to one thread, which is to fetch a document; block other threads meanwhile, then yield False to
-    them.
+    """Let only one of several threads fetch a document at a time. That thread gets True immediately. The others wait
+    until it has finished, and then get False.
     """
     with _guard:
         lock = _in_progress.setdefault(client_id, threading.Lock())

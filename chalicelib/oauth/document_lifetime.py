@@ -6,9 +6,9 @@ from email.utils import parsedate_to_datetime
 from chalicelib.core import clock
 
 MIN_S = 5 * 60
-"""The minimum lifetime: not every view of a consent page may cause a fetch."""
+"""The minimum lifetime. Without it, every view of a consent page could cause a fetch."""
 MAX_S = 24 * 3_600
-"""The maximum lifetime, and the lifetime of a response without one."""
+"""The maximum lifetime, and the lifetime of a response that doesn't set one."""
 
 
 def freshness_s(headers: Mapping[str, str]) -> int:
@@ -27,7 +27,7 @@ def _lifetime_s(headers: Mapping[str, str]) -> int | None:
     if names & {"no-store", "no-cache"}:
         return MIN_S
     if ages_s:
-        # Of repeated values, the shortest applies.
+        # If a directive is repeated, its shortest value applies.
         return min(ages_s) - _parse_seconds(headers.get("age", "0"))
     return _until_expires_s(headers) if "expires" in headers else None
 
@@ -39,12 +39,12 @@ def _directives(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _parse_seconds(digits: str) -> int:
-    """Return a number of seconds; 0 for malformed text, because a response of unknown age is stale."""
+    """Return a number of seconds; 0 for malformed text, so that a response with a malformed lifetime is stale."""
     if not (digits.isascii() and digits.isdigit()):
         return 0
     try:
         return int(digits)
-    except ValueError:  # the text has more digits than Python converts
+    except ValueError:  # raised for more digits than Python converts
         return MAX_S
 
 

@@ -21,7 +21,7 @@ def invalid_request(description: str) -> OAuthError:
 
 
 def invalid_client(description: str = "The client is unknown, or its authentication failed.") -> OAuthError:
-    """Client authentication failed; the header names the scheme (RFC 6749 §5.2)."""
+    """Client authentication failed. The response's WWW-Authenticate header names the scheme (RFC 6749 §5.2)."""
     return OAuthError("invalid_client", description, status=401, headers={"WWW-Authenticate": 'Basic realm="latchkey"'})
 
 

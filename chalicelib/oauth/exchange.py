@@ -1,8 +1,9 @@
 """Exchange a code or refresh token for tokens: one transaction consumes it and stores the new tokens.
 
-Client, redirect URI, verifier and scope are checked before and consume nothing. The transaction checks atomically that
-the code or token is unused and not expired, and that its grant and account are active. It doesn't check the client,
-because concurrent exchanges of one client would conflict; each use of a token checks the client.
+Client, redirect URI, verifier and scope are checked before the transaction, so an invalid request doesn't consume the
+code or token. The transaction checks atomically that the code or token is unused and not expired, and that its grant
+and account are active. It doesn't check the client, because concurrent exchanges of one client would then conflict;
+each use of a token checks the client.
 """
 
 from chalicelib.accounts.tables import Account
@@ -16,13 +17,14 @@ from chalicelib.oauth.tables import Grant, OneTimeToken
 
 
 class _AlreadySpentError(Exception):
-    """The code or refresh token was already consumed. The use of an expired or revoked one is a different error."""
+    """The code or refresh token was already consumed. An expired or revoked one raises another error."""
 
 
 def redeem(code: OneTimeToken, issued: Issuance) -> TokenResponse:
     """Exchange a code or an approved device code for an access token and, if the client may have one, a refresh token.
 
-    Raises invalid_grant. If a code is used twice, the tokens from its first use are revoked (RFC 6749 §4.1.2).
+    Raises invalid_grant if the code can't be used. If it is used twice, the tokens from its first use are also revoked
+    (RFC 6749 §4.1.2).
     """
     access, secret = issuance.access_token(issued)
     puts, refresh_secret = [access], None
@@ -38,9 +40,11 @@ def redeem(code: OneTimeToken, issued: Issuance) -> TokenResponse:
 
 
 def rotate(refresh_token: OneTimeToken, issued: Issuance, presented: str) -> TokenResponse:
-    """Exchange a refresh token, whose secret is `presented`, for an access token and the next refresh token.
+    """Rotate a refresh token: exchange it for an access token and the next refresh token. `presented` is the token's
+    secret.
 
-    Raises invalid_grant. Reuse revokes the grant (RFC 9700 §4.14.2), except when a client retries its last refresh.
+    Raises invalid_grant if the token can't be used. A second use also revokes the grant (RFC 9700 §4.14.2), except when
+    a client retries its last refresh.
     """
     if refresh_token.consumed_at is not None:
         return reuse.replay_refresh(refresh_token, issued, presented)
@@ -96,7 +100,7 @@ def _account_is_active(one_time_token: OneTimeToken, issued: Issuance) -> dynamo
     return {
         "TableName": Account.Meta.table_name,
         "Key": Account.item(id=issued.account_id),
-        # Accounts created before this attribute was introduced don't have it.
+        # Accounts that were created before `credentials_since` was introduced don't have this attribute.
         "ConditionExpression": "#status = :active"
         " AND (attribute_not_exists(credentials_since) OR credentials_since <= :granted)",
         "ExpressionAttributeNames": {"#status": "status"},

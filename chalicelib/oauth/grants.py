@@ -1,4 +1,6 @@
-"""Grants: the tokens issued by one approval. Revoking a grant revokes all of them, effective at the next request."""
+"""Grants. A grant comprises all tokens that are issued because of one approval. Revoking it revokes all of them,
+effective at the next request.
+"""
 
 from collections.abc import Iterator
 
@@ -15,7 +17,9 @@ KEPT_S = 30 * 24 * 3_600
 
 
 def new(account_id: str, client_id: str, *, scopes: set[str], resources: set[str]) -> Grant:
-    """Return a new grant, not yet stored. Each approval creates a grant, so that one device can be revoked alone."""
+    """Return a new grant without storing it. Each approval creates its own grant, so that the access of a single device
+    can be revoked.
+    """
     now_ms = clock.now_ms()
     return Grant(
         ids.new("gra"),
@@ -30,7 +34,7 @@ def new(account_id: str, client_id: str, *, scopes: set[str], resources: set[str
 
 
 def record_event(write: models.Transaction, grant: Grant, kind: str, **more: str) -> None:
-    """Add an event about a grant to a transaction, for the account that gave it."""
+    """Add an event about a grant to a transaction. The event belongs to the account that gave the grant."""
     details = {"grant": grant.id, "application": grant.client_id, "scopes": scopes.join(grant.scopes)}
     record.add_to(write, grant.account_id, kind, details | more)
 
@@ -38,10 +42,10 @@ def record_event(write: models.Transaction, grant: Grant, kind: str, **more: str
 def revoke(grant: Grant, kind: str = kinds.GRANT_REVOKED) -> bool:
     """Revoke a grant and all its tokens. Idempotent.
 
-    Returns False when cached policies couldn't be invalidated.
+    Returns False when the cached policies of the account couldn't be invalidated.
     """
     with models.ignore_condition_failure(), models.transaction() as write:
-        # A concurrent exchange fails: its transaction requires that the grant is not revoked.
+        # This also makes a concurrent exchange fail, because its transaction requires that the grant is not revoked.
         write.update(
             Grant(grant.id),
             actions=[Grant.revoked_at.set(clock.now_ms())],
@@ -52,13 +56,13 @@ def revoke(grant: Grant, kind: str = kinds.GRANT_REVOKED) -> bool:
 
 
 def revoke_by_id(grant_id: str, kind: str = kinds.GRANT_REVOKED) -> bool:
-    """Revoke a grant by its id, if it still exists. Returns the same as `revoke`."""
+    """Revoke a grant by its id, if it still exists. Returns False when cached policies couldn't be invalidated."""
     grant = Grant.found(grant_id)
     return grant is None or revoke(grant, kind)
 
 
 def of_client(client_id: str, *, after: str | None = None) -> Iterator[Grant]:
-    """Yield the grants of a client that aren't revoked, oldest first, from the id `after` on."""
+    """Yield the grants of a client that aren't revoked, oldest first. With `after`, only those after that id."""
     for grant in Grant.by_client.query(client_id, Grant.id > after if after else None):
         if grant.revoked_at is None:
             yield grant

@@ -64,7 +64,8 @@ def access_token(issuance: Issuance) -> tuple[dynamodb.Json, str]:
 
 
 def refresh_token(issuance: Issuance, spent: OneTimeToken) -> tuple[dynamodb.Json, str]:
-    """Return the PutItem request of the refresh token that replaces `spent`, and its secret.
+    """Return the PutItem request of the refresh token that replaces `spent`, and its secret. `spent` is the consumed
+    code or token.
 
     The new token has the scopes and resources of `spent`, even if the access token has fewer (RFC 6749 §6).
     """
@@ -96,5 +97,5 @@ def build_response(issuance: Issuance, access_secret: str, refresh_secret: str |
 
 
 def _put(table: type[models.Table], item: dynamodb.Json) -> dynamodb.Json:
-    """Return the PutItem request of a new item under the digest of its secret."""
+    """Return the PutItem request of a new item, whose key is the digest of its secret."""
     return {"TableName": table.Meta.table_name, "Item": item, "ConditionExpression": "attribute_not_exists(digest)"}

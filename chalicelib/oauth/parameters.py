@@ -1,7 +1,8 @@
-"""Parse the parameters of a request: each at most once, printable ASCII, one client authentication method.
+"""Parse the parameters of a request. Each may occur once and must be printable ASCII; the client may use only one
+authentication method.
 
-Only the parameters that an endpoint reads are checked; others are ignored, whatever their value (RFC 6749 §3.1, §3.2).
-Malformed input is rejected here with a clear error.
+Only the parameters that an endpoint reads are checked. Other parameters are ignored even if they are malformed (RFC
+6749 §3.1, §3.2). Malformed input is rejected here with a clear error.
 """
 
 import base64
@@ -39,18 +40,18 @@ GRANT_PARAMETERS = {
     clients.CLIENT_CREDENTIALS: ("scope", "resource"),
     clients.DEVICE: ("device_code", "resource"),
 }
-"""The parameters of a token request by grant type, besides the client's and `grant_type`."""
+"""The parameters that each grant type reads from a token request, besides CLIENT_PARAMETERS and `grant_type`."""
 TOKEN_PARAMETERS = (*CLIENT_PARAMETERS, "grant_type", *sorted(set(chain(*GRANT_PARAMETERS.values()))))
 DEVICE_PARAMETERS = (*CLIENT_PARAMETERS, "scope", "resource")
 TOKEN_QUERY_PARAMETERS = (*CLIENT_PARAMETERS, "token")
 
 _NEVER_ABSENT = ("grant_type", "token")
-"""Parameters for which JSON null is an error, and doesn't mean that the parameter is absent."""
+"""Parameters for which JSON null is an error. For any other parameter, null means that it is absent."""
 
 OPENID_SCOPES = frozenset({"openid", "profile", "email", "address", "phone", "offline_access"})
-"""OpenID Connect's scopes, ignored in every request because many clients always send them."""
+"""OpenID Connect's scopes. They are ignored in every request, because many clients always send them."""
 
-# VSCHAR for state, ids and codes, and NQCHAR for a scope (RFC 6749 appendix A).
+# The characters VSCHAR for state, ids and codes, and NQCHAR for a scope (RFC 6749 appendix A).
 _PRINTABLE = re.compile(r"[\x20-\x7e]*")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 
@@ -60,12 +61,12 @@ class Parameters:
     """The parameters of a request as they were sent. Each parameter is checked when it is read."""
 
     sent: Mapping[str, Sequence[object]]
-    """The values by name. Empty ones (RFC 6749 §3.1) and JSON nulls are omitted, because they mean that a parameter
+    """The values by name. Empty values (RFC 6749 §3.1) and JSON nulls are omitted, because they mean that a parameter
     is absent.
     """
 
     def __repr__(self) -> str:
-        """Return the names of the parameters without their values: many are secrets."""
+        """Return the names of the parameters without their values, because many values are secrets."""
         known = AUTHORIZATION_PARAMETERS + TOKEN_PARAMETERS
         return f"Parameters({', '.join(name for name in self.sent if name in known)})"
 
@@ -89,7 +90,7 @@ class Parameters:
                 self.get(name)
 
     def select_for_grant_type(self) -> "Parameters":
-        """Return only the parameters that the request's grant type reads: others aren't checked."""
+        """Return only the parameters that the request's grant type reads, because the others must not be checked."""
         names = (*CLIENT_PARAMETERS, "grant_type", *GRANT_PARAMETERS.get(self.get_unchecked("grant_type"), ()))
         return Parameters({name: values for name, values in self.sent.items() if name in names})
 
@@ -141,7 +142,7 @@ def parse_body(raw: bytes | str, content_type: str) -> Parameters:
 
 
 def parse_client_credentials(parameters: Parameters, authorization: str) -> ClientCredentials:
-    """Return the client's credentials, from HTTP Basic or from parameters, never from both (RFC 6749 §2.3).
+    """Return the client's credentials. They come from HTTP Basic or from parameters, never from both (RFC 6749 §2.3).
 
     Raises invalid_client when credentials are missing or the Basic header is malformed, invalid_request when both
     methods are used or the two client ids differ.
@@ -160,14 +161,14 @@ def parse_client_credentials(parameters: Parameters, authorization: str) -> Clie
 
 
 def read_scope(parameters: Parameters) -> set[str]:
-    """Return the requested scopes, unchecked and without OpenID Connect's; an empty result when the parameter is
-    absent.
+    """Return the requested scopes without checking them, and without the scopes of OpenID Connect. Returns an empty set
+    if the parameter is absent.
     """
     return set(parameters.get("scope").split(" ")) - OPENID_SCOPES - {""}
 
 
 def parse_scope(parameters: Parameters) -> set[str]:
-    """Return the requested scopes without OpenID Connect's; raise invalid_scope when one is malformed."""
+    """Return the requested scopes without those of OpenID Connect; raise invalid_scope when one is malformed."""
     words = read_scope(parameters)
     if not all(_SCOPE.fullmatch(word) for word in words):
         raise OAuthError("invalid_scope", "scope must be a list of scopes separated by spaces.")
@@ -185,8 +186,8 @@ def _basic(authorization: str) -> tuple[str, str]:
     client_id, colon, secret = text.partition(":")
     if not colon or not client_id or not secret or not _PRINTABLE.fullmatch(text):
         raise invalid_client("The Basic credentials can't be read.")
-    # RFC 6749 §2.3.1 requires the id and the secret to be form-encoded. Those issued here contain nothing to encode,
-    # so clients that omit the encoding work too.
+    # RFC 6749 §2.3.1 requires clients to form-encode the id and the secret. Ids and secrets of this server are the
+    # same when they are encoded, so clients that omit the encoding work, too.
     return unquote_plus(client_id), unquote_plus(secret)
 
 
@@ -195,7 +196,8 @@ class _Pairs(list[tuple[str, object]]):
 
 
 def _parse_json(text: str) -> Parameters:
-    # Integers aren't converted: Python raises for a very long integer, even in a parameter that no endpoint reads.
+    # Read integers as floats: converting a very long integer raises an error, even in a parameter that no endpoint
+    # reads.
     given = json_text.read(text, of_object=_Pairs, parse_int=float)
     if not isinstance(given, _Pairs):
         raise ValueError("not an object")
@@ -203,7 +205,7 @@ def _parse_json(text: str) -> Parameters:
 
 
 def _values(name: str, value: object) -> Iterable[object]:
-    """Return the values of one JSON field: the items of a list for a repeatable parameter."""
+    """Return the values of one JSON field. For a repeatable parameter these are the items of its list."""
     return value if name in REPEATABLE and isinstance(value, list) and not isinstance(value, _Pairs) else (value,)
 
 

@@ -19,8 +19,8 @@ _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 def requested_challenge(parameters: Parameters, client: Client) -> str | None:
-    """Return the challenge of an authorization request (§4.3); None when it is absent and the client doesn't have to
-    send one.
+    """Return the challenge of an authorization request (§4.3). Returns None if the request contains none and the client
+    needn't use PKCE.
 
     Raises invalid_request. OpenID Connect's nonce can't replace PKCE here (OAuth 2.1 §7.5.1), because no ID token is
     issued that could contain it.
@@ -38,17 +38,18 @@ def requested_challenge(parameters: Parameters, client: Client) -> str | None:
 
 
 def check_verifier(verifier: str, challenge: str | None, client: Client) -> None:
-    """Check the verifier of a token request, "" when it is absent, against the challenge of the code (§4.6).
+    """Check the verifier of a token request ("" if it is absent) against the challenge of the code (§4.6).
 
-    Raises invalid_request when a required verifier is missing, or the verifier is malformed or unexpected;
-    invalid_grant when it doesn't match the challenge.
+    Raises invalid_request when a required verifier is missing, when the verifier is malformed, and when the code has no
+    challenge; invalid_grant when the verifier doesn't match the challenge.
     """
     if not verifier:
         if challenge is not None or client.is_public:
             raise invalid_request("Missing 'code_verifier'")
         return
     if challenge is None:
-        # A PKCE downgrade attack: the challenge was removed from the authorization request (RFC 9700 §4.8.2).
+        # This may be a PKCE downgrade attack, which removes the challenge from the authorization request (RFC 9700
+        # §4.8.2).
         raise invalid_request("The authorization request had no 'code_challenge', but a 'code_verifier' was provided.")
     if not _VERIFIER.fullmatch(verifier):
         raise invalid_request("Invalid 'code_verifier'")

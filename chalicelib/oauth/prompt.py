@@ -5,11 +5,11 @@ from chalicelib.oauth.parameters import Parameters
 
 CONSENT, NONE = "consent", "none"
 INTERACTIVE = frozenset({CONSENT, "login", "select_account"})
-"""Values that require a page. All of them show the consent page, which names the account and offers to switch it."""
+"""Values that require a page. Each of them shows the consent page, which names the account and offers to switch it."""
 
 
 def forbids_page(parameters: Parameters) -> bool:
-    """Return whether a request, valid or not, forbids showing a page."""
+    """Return whether a request forbids showing a page. The request may be invalid otherwise."""
     return NONE in parameters.get_unchecked("prompt").split(" ")
 
 

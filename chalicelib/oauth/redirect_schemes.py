@@ -15,7 +15,7 @@ _RUN_OR_SHOWN = """
     local macappstore macappstores mhtml mk mocha opener opera package powerpoint project publisher read reader
     res resource search shell terminal tv vbs visio vivaldi wasm webview word workflow wyciwyg
 """
-"""Schemes whose URIs browsers and operating systems execute, or show as their own content."""
+"""Schemes whose URIs a browser or operating system executes, or shows as its own content."""
 _FETCHED = """
     aaa aaas acap afp amqp amqps cap cifs coap coap+tcp coap+ws coaps coaps+tcp coaps+ws cvs dav davs dict dweb
     ed2k feed finger fish ftp ftps git git+ssh gopher gs hdfs http https httpx icap imaps ipfs ipn ipns ipp ipps
@@ -25,14 +25,14 @@ _FETCHED = """
     smb smtp smtps snews snmp soap soap.beep soap.beeps sqlite ssh svn svn+ssh telnet teredo tftp torrent udp unc
     unix uri vnc wais webdav webdavs ws wss xmlrpc.beep xmlrpc.beeps z39.50 z39.50r z39.50s
 """
-"""Schemes of protocols that fetch or send data."""
+"""Schemes of protocols by which programs fetch or send data."""
 _PEOPLE_AND_PLACES = """
     acct aim bitcoin callto ethereum fax fb fb-messenger geo gtalk h323 hangouts im imap imessage instagram itms
     lightning linkedin mailto maps market message messages mid modem msnim msteams mumble payto pres sip sips
     skype slack sms smsto snapchat spotify ssb steam stun stuns teamspeak tel telegram tg ts3server turn turns
     twitter upi viber webcal webcals wechat weixin whatsapp wtai xmpp ymsgr zoom zoommtg zoomus
 """
-"""Schemes of calls, messages, payments, media and widely installed programs."""
+"""Schemes for calls, messages, payments, media, and widely installed programs."""
 _NAMES = """
     apt cert crid dns doi dtn example go hdl iax info iotdisco jms lid mvn ni nih oid opaquelocktoken openid pack
     pkcs11 pwid reload secret-token service session swid swidpath tag tip tn3270 tool ui urn uuid vemmi xcon
@@ -46,7 +46,7 @@ _FAMILIES = (
     "microsoft", "moz", "ms-", "onenote", "prefs", "safari", "search-", "shortcuts", "vbscript", "view-",
     "web+", "webkit", "x-",
 )  # fmt: skip
-"""Prefixes of schemes: those of families that websites can register, or of which one program uses several."""
+"""Prefixes of denied schemes: websites can register schemes with such a prefix, or one program uses several of them."""
 
 
 def is_private_use(scheme: str) -> bool:

@@ -1,6 +1,6 @@
-"""Redirect URIs: which can be registered, and when the one in a request matches a registered one.
+"""Redirect URIs: which URIs can be registered, and when the URI in a request matches a registered one.
 
-They must match exactly (RFC 9700 §2.1), except for the port of a loopback address, which a native app can't know in
+The two must match exactly (RFC 9700 §2.1), except for the port of a loopback address, which a native app can't know in
 advance (RFC 8252 §7.3).
 """
 
@@ -15,26 +15,26 @@ LENGTH_MAX = 2_000
 COUNT_MAX = 10
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
-# Only the characters of RFC 3986, because browsers and servers could interpret any other differently.
+# Only the characters of RFC 3986 are allowed, because browsers and servers could interpret others differently.
 _PLAIN = re.compile(r"[A-Za-z0-9\-._~:/?\[\]@!$&'()*+,;=%]+")
-# A host name or an address, and an optional port. The pattern is needed because the host is sent in a header, and
-# urlsplit finds `::1` in `evil.example[::1]`.
+# A host name or an address, and an optional port. This pattern is needed because the host is sent in a header, and
+# because urlsplit reads `evil.example[::1]` as the host `::1`.
 _HOST = re.compile(r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
-# A host and port without a scheme, like localhost:3000/cb, in which urlsplit takes the host for the scheme.
+# A host and port without a scheme, such as localhost:3000/cb. urlsplit would read the host as the scheme.
 _SCHEMELESS = re.compile(r"[^:/?]*:[0-9]{1,5}([/?].*)?")
-# A loopback URI in three parts: before the port, the port, and after it.
+# A loopback URI. The groups are the part before the port, the port, and the part after it.
 _LOOPBACK = re.compile(r"((?i:http://(?:127\.0\.0\.1|\[::1\]|localhost)))(?::([0-9]{1,5}))?((?:[/?].*)?)")
 
 
 class BadRedirectURI(errors.InvalidRequest):
-    """A redirect URI can't be registered, or there are too many or too few."""
+    """A redirect URI can't be registered, or the number of redirect URIs is too small or too large."""
 
 
 def validate(uri: str) -> str:
     """Return `uri` if it can be registered, else raise BadRedirectURI.
 
-    Allowed are https, http on a loopback address, and private-use schemes (see `redirect_schemes`), without a fragment
-    (RFC 6749 §3.1.2) and without user information.
+    The scheme may be https, http on a loopback address, or a private-use scheme (see `redirect_schemes`). The URI must
+    have no fragment (RFC 6749 §3.1.2) and no user information.
     """
     parts = _split(uri)
     if parts is None:
@@ -69,7 +69,7 @@ def matches(requested: str, registered: str) -> bool:
 def is_shared_with_other_apps(uri: str) -> bool:
     """Return whether any app on the device can receive the redirect.
 
-    In that case consent isn't remembered (RFC 8252 §8.6).
+    If so, consent isn't remembered (RFC 8252 §8.6).
     """
     parts = urlsplit(uri)
     return parts.scheme != "https"
@@ -82,10 +82,10 @@ def origin(uri: str) -> str:
 
 
 def recipient_of(uri: str) -> str:
-    """Return the recipient of a redirect, on which a remembered consent depends.
+    """Return the recipient of a redirect. A remembered consent is valid only for its recipient.
 
-    The recipient is the origin, on a loopback address without the port, which varies. For a private-use scheme it is
-    the whole URI.
+    The recipient is the origin. On a loopback address, the port is omitted, because it varies. For a private-use
+    scheme, the recipient is the whole URI.
     """
     parts = urlsplit(uri)
     if parts.scheme == "https":
@@ -94,12 +94,12 @@ def recipient_of(uri: str) -> str:
 
 
 def _split(uri: str) -> SplitResult | None:
-    """Return the parts of an absolute URI without user information and fragment; None for any other text."""
+    """Return the parts of an absolute URI; None if `uri` isn't one, or has a fragment or user information."""
     if len(uri) > LENGTH_MAX or not _PLAIN.fullmatch(uri):
         return None
     try:
         parts = urlsplit(uri)
-        _ = parts.port  # for a port above 65535, reading it raises ValueError
+        _ = parts.port  # raises ValueError for a port above 65535
     except ValueError:
         return None
     plain = not parts.netloc or _HOST.fullmatch(parts.netloc)
@@ -107,7 +107,7 @@ def _split(uri: str) -> SplitResult | None:
 
 
 def _is_port(digits: str | None) -> bool:
-    """Return whether a port, if there is one, has no leading zero and is at most 65535."""
+    """Return whether a port has no leading zero and is at most 65535. A missing port is accepted, too."""
     return digits is None or (digits[0] != "0" and int(digits) < 65_536)
 
 

@@ -1,5 +1,5 @@
-"""The last refresh response, kept for a client that lost it, and encrypted with a key derived from the refresh
-token.
+"""The response to a client's last refresh, stored in case the client didn't receive it. It is encrypted with a key that
+is derived from the refresh token.
 """
 
 import json
@@ -15,7 +15,7 @@ def seal(response: dict[str, object], secret: str) -> bytes:
 
 
 def unseal(box: bytes, secret: str) -> dict[str, object] | None:
-    """Return the response that `seal` encrypted, or None when `secret` is not the one that it was encrypted under."""
+    """Return the response that `seal` encrypted; None if it was encrypted with another secret."""
     plain = sealed.unseal(box, secret, purpose=_PURPOSE)
     if plain is None:
         return None

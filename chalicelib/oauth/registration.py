@@ -19,7 +19,7 @@ UNUSED_KEPT_S = 7 * 86_400
 BODY_BYTES_MAX = 64 * 1024
 REGISTRATION_KIND = "ra"
 _TOKEN_MAX = 1_000
-"""The maximum length of an initial access token, which the operator chooses. It may be longer than a generated
+"""The maximum length of an initial access token. The operator chooses this token, so it may be longer than a generated
 secret.
 """
 UNNAMED = "Unnamed application"
@@ -33,15 +33,15 @@ READ_ONLY_FIELDS = (
 
 
 def check_may_register(authorization: str) -> None:
-    """Raise OAuthError unless the caller may register a client, by the setting `registration`.
+    """Raise OAuthError unless the setting `registration` allows the caller to register a client.
 
-    The setting allows every caller, no caller, or those with the initial access token (RFC 7591 §3).
+    The setting allows every caller, no caller, or callers with the initial access token (RFC 7591 §3).
     """
     setting = settings.current().registration
     if setting == "open":
         return
     token = _read_bearer(authorization)
-    # A missing token is rejected even if the setting is the digest of an empty text.
+    # Reject a missing token explicitly, because the setting could be the digest of an empty text.
     if setting == "closed" or not token or not hmac.compare_digest(secrets.digest(token), setting):
         raise _invalid_token()
 
@@ -133,7 +133,7 @@ def _fields(raw: bytes | str) -> Fields:
 
 
 def _read(fields: Fields) -> Metadata:
-    """Return the metadata, with the defaults of RFC 7591 §2 for absent fields."""
+    """Return the metadata of a request. Absent fields get the defaults of RFC 7591 §2."""
     return client_metadata.parse(
         fields,
         offered=clients.SELF_REGISTRABLE,
@@ -143,7 +143,7 @@ def _read(fields: Fields) -> Metadata:
 
 
 def _check_identity(client: Client, fields: Fields) -> None:
-    """Raise OAuthError unless an update request names this client, and contains no read-only field."""
+    """Raise OAuthError unless an update request names this client and omits read-only fields."""
     if fields.get("client_id") != client.client_id:
         raise _invalid("client_id must be the id of this client.")
     forbidden = [name for name in READ_ONLY_FIELDS if name in fields]

@@ -1,4 +1,4 @@
-"""Resource indicators (RFC 8707): an access token is for this API, or for other resources that the operator
+"""Resource indicators (RFC 8707). An access token is valid for this API, or for other resources that the operator
 configured.
 """
 
@@ -23,7 +23,7 @@ def select_granted(requested: Iterable[str], granted: set[str], base_url: str) -
     Raises invalid_target for a resource that is unknown or was not granted.
     """
     wanted = validate(requested, base_url)
-    # A consent without a resource covers this API and no other resource.
+    # If the resource owner consented without naming a resource, the grant covers only this API.
     within = wanted <= granted if granted else all(is_this_api(each, base_url) for each in wanted)
     if not within:
         raise invalid_target("The resource was not granted.")

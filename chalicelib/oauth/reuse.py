@@ -1,7 +1,8 @@
-"""Reuse detection: a second use of a code or refresh token means that it was stolen, and revokes the grant.
+"""Reuse detection. A second use of a code or refresh token is treated as theft, and its grant is revoked.
 
-For codes see RFC 6749 §4.1.2, for refresh tokens RFC 9700 §4.14.2. A client may retry a refresh whose response it lost,
-or refresh twice concurrently: within a grace period it gets the same response again.
+For codes see RFC 6749 §4.1.2, for refresh tokens RFC 9700 §4.14.2. There is one exception: a client may repeat a
+refresh because it lost the response, or send two refreshes concurrently. Within a grace period it gets the same
+response again.
 """
 
 from chalicelib.core import clock, secrets, telemetry
@@ -12,11 +13,11 @@ from chalicelib.oauth.issuance import ACCESS_S, Issuance, TokenResponse
 from chalicelib.oauth.tables import Grant, OneTimeToken
 
 RETRY_MS, PUBLIC_RETRY_MS = 30_000, 10_000
-"""The grace periods for a retry of confidential and of public clients. Public clients have less time because their
-refresh token works without a client secret.
+"""How long a client may retry a refresh: first for confidential, then for public clients. Public clients have less
+time, because their refresh tokens can be used without a client secret.
 """
 _RESOURCES = "resources"
-"""The field of a sealed response that holds the resources of its tokens."""
+"""The field of a sealed response that contains the resources of the issued access token."""
 
 
 def revoke_grant(spent: OneTimeToken) -> None:
@@ -39,11 +40,11 @@ def seal_response(response: TokenResponse, issuance: Issuance, presented: str) -
 
 
 def replay_refresh(spent: OneTimeToken, issuance: Issuance, presented: str) -> TokenResponse:
-    """Return the response of the refresh that consumed this token, if the request is a retry of it.
+    """If the request is a retry, return the response of the refresh that consumed this token.
 
-    A retry comes within 30 s (10 s for a public client), before the next refresh token was used, and requests the same
-    scopes and resources. Raises invalid_grant for any other second use, and revokes the grant unless only the scopes or
-    resources differ.
+    A request is a retry if it is sent within 30 s (10 s for a public client) and before the refresh token in that
+    response is used, and if it requests the same scopes and resources. Raises invalid_grant for any other second use.
+    This also revokes the grant, unless only the scopes or resources differ.
     """
     age_ms = clock.now_ms() - spent.consumed_at
     is_recent = age_ms < (PUBLIC_RETRY_MS if issuance.client.is_public else RETRY_MS)
@@ -52,8 +53,8 @@ def replay_refresh(spent: OneTimeToken, issuance: Issuance, presented: str) -> T
         revoke_grant(spent)
         raise invalid_grant()
     if (response["scope"], response.pop(_RESOURCES)) != (issuance.scope, sorted(issuance.resources)):
-        # This is not theft: a client may send two refreshes concurrently, but each must get the scopes that it
-        # requested.
+        # This isn't theft: a client may send two refreshes concurrently. But the stored response has scopes or
+        # resources that this request didn't ask for.
         raise invalid_grant()
     return response | {"expires_in": ACCESS_S - age_ms // 1000}
 

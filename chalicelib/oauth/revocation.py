@@ -18,7 +18,8 @@ Token = Credential | OneTimeToken | None
 
 
 def revoke(client: Client, found: Token) -> None:
-    """Revoke a token of the client: an access token alone, a refresh token with its whole grant.
+    """Revoke a token of the client. For an access token, only that token is revoked; for a refresh token, its whole
+    grant.
 
     An unknown token counts as revoked (RFC 7009 §2.2). Raises invalid_grant for another client's token.
     """
@@ -41,7 +42,7 @@ def introspect(client: Client, found: Token, issuer: str) -> dict[str, object]:
     token = _only_access_or_refresh(found)
     if token is None or token.client_id != client.client_id or not _is_active(token):
         return {"active": False}
-    # token_type describes how a token is sent to a resource (RFC 6749 §7.1), so a refresh token has none.
+    # token_type is how a token is sent to a resource server (RFC 6749 §7.1). A refresh token is never sent to one.
     kind = {"token_type": "Bearer"} if isinstance(token, Credential) else {}
     response: dict[str, object] = {
         "active": True,
@@ -60,7 +61,7 @@ def introspect(client: Client, found: Token, issuer: str) -> dict[str, object]:
 
 
 def _only_access_or_refresh(found: Token) -> Credential | OneTimeToken | None:
-    """Return the token unless it is a code, because codes can't be revoked or introspected."""
+    """Return the token; None for a code, because codes can't be revoked or introspected."""
     return found if isinstance(found, Credential) or (found is not None and found.kind == REFRESH_KIND) else None
 
 

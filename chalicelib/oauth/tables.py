@@ -40,9 +40,9 @@ class Client(models.Table):
     registration_digest = UnicodeAttribute(null=True)
     uri = UnicodeAttribute(null=True)
     pkce_required = BooleanAttribute(null=True)
-    """Whether a confidential client must use PKCE, which its account decides. Other clients must always use it."""
+    """Whether a confidential client must use PKCE. Its account decides this. All other clients must always use PKCE."""
     deleted_at = models.Integer(null=True)
-    # The admin or operator that deleted the client, and the reason.
+    # Who deleted the client, if an admin or the operator did, and the reason.
     ended_by = UnicodeAttribute(null=True)
     ended_because = UnicodeAttribute(null=True)
     # The time since which the client's account is suspended or deleted (see `accounts.owned_clients`).
@@ -51,7 +51,7 @@ class Client(models.Table):
     """The end of a metadata document's freshness lifetime."""
     dies_at = models.DeleteAt(null=True)
     kept_until = models.Integer(null=True)
-    """The epoch second until which a document's client is kept at least, once an account has approved it."""
+    """The epoch second until which the client of a metadata document is kept, once an account has approved it."""
 
     by_account = ClientsByAccount()
 
@@ -62,7 +62,7 @@ class Client(models.Table):
 
     @property
     def default_redirect_uri(self) -> str | None:
-        """Return the redirect URI for a request without one; None unless exactly one is registered."""
+        """Return the redirect URI to use if a request contains none. Returns None unless exactly one is registered."""
         match list(self.redirect_uris):
             case [uri]:
                 return uri
@@ -84,7 +84,7 @@ class Client(models.Table):
 
 
 class ConsentsByClient(GlobalSecondaryIndex["Consent"]):
-    """The accounts with a remembered consent to a client, for its deletion."""
+    """An index of consents by client, to delete the consents to a deleted client."""
 
     class Meta:
         index_name = "by_client"
@@ -103,9 +103,9 @@ class Consent(models.Table):
     account_id = UnicodeAttribute(hash_key=True)
     client_id = UnicodeAttribute(range_key=True)
     allowed = UnicodeSetAttribute()
-    """The entries of the consent. Each has the redirect's recipient, the resource ("" if the request named none) and
-    the scope, separated by spaces. The three are stored together, because a scope that was allowed to one recipient
-    isn't allowed to another.
+    """The entries of the consent. Each contains the recipient of the redirect, the resource ("" if the request named
+    none) and the scope, separated by spaces. An entry combines the three, because a scope that was allowed to one
+    recipient isn't allowed to another.
     """
     given_at = models.Integer()
 
@@ -140,7 +140,7 @@ class GrantsByClient(GlobalSecondaryIndex["Grant"]):
 
 
 class Grant(models.Table):
-    """The tokens issued by one approval."""
+    """One approval. All tokens that are issued because of it can be revoked together."""
 
     class Meta(models.Meta):
         table = "grants"
@@ -181,9 +181,11 @@ class OneTimeToken(models.Table):
     consumed_at = models.Integer(null=True)
     redirect_uri = UnicodeAttribute(null=True)
     code_challenge = UnicodeAttribute(null=True)
-    # Only on a rotated refresh token: its response, encrypted with a key derived from the token (see `refresh_replay`).
+    # A refresh token has this attribute after its rotation: the response, encrypted with a key that is derived from
+    # the token (see `refresh_replay`).
     sealed = BinaryAttribute(null=True, legacy_encoding=False)
-    # Only on a device code: the user code, the decision, the last poll and the minimum time between polls.
+    # Only device codes have these attributes: user code, decision, last poll and polling interval. Only user codes have
+    # `device_digest`.
     user_code = UnicodeAttribute(null=True)
     device_digest = UnicodeAttribute(null=True)
     decision = UnicodeAttribute(null=True)
@@ -195,6 +197,6 @@ class OneTimeToken(models.Table):
     def is_expired(self) -> bool:
         """Return whether the code or token expired unused.
 
-        It never expires once it was used, because a second use counts as reuse at any time (RFC 6749 §4.1.2).
+        A used one doesn't count as expired, because a second use is treated as reuse at any time (RFC 6749 §4.1.2).
         """
         return self.consumed_at is None and bool(self.expires_at <= clock.now_ms())

@@ -10,7 +10,7 @@ from chalicelib.oauth.tables import Client, OneTimeToken
 
 @dataclass(frozen=True, slots=True)
 class TokenRequest:
-    """The parameters, the client, and the item of the code or refresh token that the parameters contain."""
+    """A token request: its parameters, its client, and the item of the presented code or refresh token."""
 
     parameters: Parameters
     client: Client
@@ -25,7 +25,7 @@ class TokenRequest:
         return one_time_token
 
     def issuance(self, one_time_token: OneTimeToken, scopes: set[str]) -> Issuance:
-        """Return the content of the tokens to issue; raise invalid_target for a resource that was not granted."""
+        """Return the Issuance for this request; raise invalid_target for a resource that was not granted."""
         requested = self.parameters.get_all("resource")
         return Issuance(
             client=self.client,

@@ -1,4 +1,4 @@
-"""The geometry of a usage chart: bars in an SVG of fixed size. A table on the page has the numbers."""
+"""The geometry of a usage chart: bars in an SVG of fixed size. The page also shows the numbers in a table."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,9 @@ class Bar:
 
 
 def bars(values: list[tuple[str, int, int]]) -> tuple[list[Bar], int]:
-    """Return the bars of (title, admitted, rejected) from left to right, and the value at the top edge of the chart."""
+    """Return the bars for `values`, which are (title, admitted, rejected) from left to right, and the number of
+    requests at the top edge of the chart.
+    """
     top = _round_up(max((used + rejected for _, used, rejected in values), default=0))
     step = WIDTH / max(1, len(values))
     return [_bar(at, step, top, *value) for at, value in enumerate(values)], top
@@ -41,7 +43,7 @@ def _bar(at: int, step: float, top: int, title: str, used: int, rejected: int) -
 
 
 def _round_up(number: int) -> int:
-    """Return the next round number. From 10 on, half of it is an integer, too."""
+    """Return the smallest round number that is at least `number`. From 10 on, half of it is an integer, too."""
     power = 1
     while True:
         for tenths in (10, 12, 16, 20, 30, 40, 50, 60, 80):

@@ -9,7 +9,7 @@ FORM = "application/x-www-form-urlencoded"
 
 
 def command(url: str, method: str, flags: str, media: str, example: Any) -> str:
-    """Return the command that sends a request; `flags` hold its credential, `example` is its body."""
+    """Return the command that sends a request. `flags` are curl's options for the credential, `example` is the body."""
     lines = [f'curl {"" if method == "GET" else f"-X {method} "}"{url}"']
     if flags:
         lines.append(flags)

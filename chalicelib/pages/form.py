@@ -21,7 +21,7 @@ class RejectedForm:
     """The field with the error; "" if the error concerns the whole form."""
     message: str
     shown_at: list[str] = dataclasses.field(default_factory=list)
-    """The fields that have shown the message so far. The top of the page shows it if no field has."""
+    """The fields at which the message was shown so far. If it is shown at no field, the top of the page shows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Form:
         return self.rejected_form.values.get(name, [initial])[-1] if self.rejected_form else initial
 
     def values(self, name: str, initial: Sequence[str]) -> Sequence[str]:
-        """Return the selected checkboxes with one name."""
+        """Return the values of the selected checkboxes that share a name."""
         return self.rejected_form.values.get(name, ()) if self.rejected_form else initial
 
     def problem(self, name: str = "") -> str:
@@ -58,7 +58,7 @@ def reject(action: str, values: Mapping[str, Sequence[str] | str], error: errors
 
 
 def message_of(error: errors.LatchkeyError) -> str:
-    """Return the message of an error for a page, with the label of its field and with a wait in minutes."""
+    """Return the message of an error for a page. It uses the label of the field, and minutes for the waiting time."""
     if isinstance(error, errors.RateLimited):
         minutes = -(-error.retry_after_s // 60)
         return f"Too many attempts. Try again in {minutes} minute{'s' if minutes > 1 else ''}."

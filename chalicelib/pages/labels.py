@@ -108,7 +108,9 @@ def choices(described: dict[str, tuple[str, str]]) -> list[tuple[str, str, str]]
 
 
 def with_singular(message: str) -> str:
-    """Return an API message for a page. The published sentence has "1 seconds", of which a page shows the singular."""
+    """Return a message of the API as a page shows it. The API's published sentence says "1 seconds"; the page says "1
+    second".
+    """
     return message.replace(" in 1 seconds.", " in 1 second.")
 
 

@@ -59,7 +59,7 @@ class Operation:
 
     @property
     def can_be_tried(self) -> bool:
-        """Return whether a page can send the request: with an API key or no authentication, not with OAuth or a
+        """Return whether a page can send the request. It can use an API key or no authentication, but not OAuth or a
         signature.
         """
         return self.takes_key or self.needs == NONE
@@ -171,7 +171,7 @@ def _operation(document: Schema, method: str, path: str, described: Schema) -> O
 
 
 def _one_of(schema: Schema) -> Schema:
-    """Return the schema of a body, or of the items of a list."""
+    """Return the schema of a body. If the body is a list, return the schema of its items."""
     each: Schema = schema.get("items", schema)
     return each
 

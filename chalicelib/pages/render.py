@@ -86,7 +86,9 @@ def _ago(hour_ms: int) -> str:
 
 
 def _unused(since_ms: int, used: str = "") -> str:
-    """Return "never", or "not in 31 days" when the key or grant is older than the counters that record its use."""
+    """Return "never" for a key or grant that was never used. If it is older than the counters, which record its use for
+    31 days, return "not in 31 days".
+    """
     kept_s = tiers.FREE.kept_s
     is_complete = clock.now_s() - since_ms // 1000 < kept_s
     return f"never{used}" if is_complete else f"not{used} in {kept_s // clock.DAY_S} days"
@@ -98,7 +100,7 @@ def _option(value: str) -> tuple[str, str]:
 
 
 def _coded(text: str) -> Markup:
-    """Return a text in which the parts in backticks are marked as code."""
+    """Return a text as HTML in which the parts in backticks are marked as code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - the text is escaped
 
 

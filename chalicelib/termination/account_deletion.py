@@ -1,9 +1,9 @@
-"""Delete the data of a deleted account, in slices of 50 items.
+"""Delete the data of a deleted account, in batches of 50 items.
 
-The deletion itself has invalidated all data, by the status of the account and of its clients. The request deletes a
-slice of the data that other users can see. The rest follows after a minute, so that the webhooks deliver the deletion
-event. The account item remains, with id, tier and times. Its counters remain for 31 days, and the deletion event for as
-long as any event. Tables without an index by account are scanned.
+All data is already invalid when this starts, because the account and its clients are marked as deleted. The request
+deletes a first batch of the clients, credentials, grants and consents. The rest is deleted after a minute, so that
+webhooks can deliver the event of the deletion first. The account item remains, with id, tier and times. Its counters
+remain for 31 days, and the event of its deletion as long as any event. Tables without an index by account are scanned.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,15 +25,15 @@ from chalicelib.oauth.tables import Client, Consent, Grant
 from chalicelib.webhooks.tables import Delivery, Endpoint
 
 Step = Callable[[PendingTermination, int], int]
-"""A function that deletes up to the given number of items and returns how many; fewer than that means that none
+"""A function that deletes up to the given number of items and returns how many it deleted. If it deletes fewer, none
 remains.
 """
 PAGE_COUNTS_AS = 10
-"""The number of deletions for which scanning one page of a table (up to 1 MB) counts."""
+"""Scanning one page of a table (up to 1 MB) counts as this many deletions of a batch."""
 
 
 def finish(pending: PendingTermination) -> bool:
-    """Delete a slice of the account's data; return whether nothing remains."""
+    """Delete one batch of the account's data; return whether nothing remains."""
     settled = clock.now_ms() - pending.began_at >= SETTLED_MS
     steps = [name for name in _STEPS if settled or name in _IN_REQUEST]
     left = SLICE
@@ -44,13 +44,15 @@ def finish(pending: PendingTermination) -> bool:
         if left <= 0:
             return False
     if not settled:
-        # Begin again after a minute, when the indexes are up to date.
+        # Start again after a minute. The indexes are then up to date.
         pending.step = pending.after = None
     return settled
 
 
 def _clients(pending: PendingTermination, left: int) -> int:
-    """Revoke the grants to the account's clients, delete the consents, then delete the clients."""
+    """For each client of the account, revoke the grants to it, delete the consents to it, then delete the client
+    itself.
+    """
     done = 0
     for client in Client.by_account.query(pending.subject):
         client_grants = list(islice(grants.of_client(client.client_id), left - done))
@@ -78,7 +80,9 @@ def _consents(pending: PendingTermination, left: int) -> int:
 
 
 def _webhooks(pending: PendingTermination, left: int) -> int:
-    """Delete the account's endpoints, each after its deliveries, and the item that counts the endpoints."""
+    """Delete the account's endpoints, each one after all deliveries to it. Also delete the item that counts the
+    endpoints.
+    """
     done = 0
     for endpoint in Endpoint.query(pending.subject, consistent_read=True):
         done += _delete(Delivery.query(endpoint.id), left - done)
@@ -89,14 +93,13 @@ def _webhooks(pending: PendingTermination, left: int) -> int:
 
 
 def _events(pending: PendingTermination, left: int) -> int:
-    """Delete the account's events except that of its deletion, and deliveries to deleted webhooks.
-
-    Only the events still have the ids of these webhooks.
+    """Delete the account's events, except the event of its deletion. Also delete the deliveries to webhooks that were
+    deleted earlier, because only the events still contain the ids of these webhooks.
     """
     done = 0
     once = Event.query(f"{pending.subject}#once", consistent_read=True)
     for event in chain(Event.query(pending.subject, consistent_read=True), once):
-        # Items of the `#once` partition have no type.
+        # The items in the partition `#once` are not events and have no type.
         if event.attribute_values.get("type") == kinds.ACCOUNT_DELETED:
             continue
         webhook = event.changed.as_dict().get("webhook")
@@ -144,7 +147,7 @@ def _delete(found: Any, left: int) -> int:
 
 
 def _scan(table: type[OneTimeToken] | type[Session], pending: PendingTermination, left: int) -> int:
-    """Delete the account's items of a table without an index by account, a few pages at a time."""
+    """Delete the account's items of a table that has no index by account. Each call scans only a few pages."""
     scanned = 0
     for digests, after in _pages(table, pending):
         for digest in digests:

@@ -1,6 +1,6 @@
-"""Run pending terminations: once a minute, slice by slice, until nothing remains or the time is up.
+"""Run pending terminations. The function `minute` runs them in batches until nothing remains or its time is up.
 
-Slices are idempotent and may run concurrently, so an interrupted slice is simply repeated.
+Batches are idempotent and may run concurrently. An interrupted batch is simply run again.
 """
 
 from collections.abc import Callable
@@ -20,16 +20,16 @@ SLICES: dict[str, Callable[[PendingTermination], bool]] = {
     pending_terminations.OF_PROOF: first_verification.finish,
     pending_terminations.OF_RESET: password_reset.finish,
 }
-"""The function for each kind of termination. It runs a slice and returns whether nothing remains."""
+"""The function for each kind of termination. It runs one batch and returns whether nothing remains."""
 SLICES_MAX = 200
-"""The maximum number of consecutive slices of one termination. If one can't set its marks, it makes no progress
-until a later run.
+"""The maximum number of consecutive batches of one termination. A termination that can't set its invalidation marks
+makes no progress, and is continued by a later run.
 """
 
 
 def run_all_pending(until_ms: int) -> int:
-    """Run slices of all pending terminations, but start none after `until_ms`; return the number of terminations."""
-    # The order is random, so that a long termination isn't always the first.
+    """Run batches of all pending terminations, but start none after `until_ms`; return the number of terminations."""
+    # Use a random order: in a fixed order, one long termination could delay the others in every run.
     pending_ones = randomness.shuffle(list(pending_terminations.all_pending()))
     for pending in pending_ones:
         try:
@@ -42,7 +42,7 @@ def run_all_pending(until_ms: int) -> int:
 
 
 def run_first_slice(pending: PendingTermination) -> bool:
-    """Run the first slice of a stored termination, in the request that started it; return whether nothing remains."""
+    """Run the first batch of a stored termination, in the request that started it; return whether nothing remains."""
     is_finished = SLICES[pending.kind](pending)
     pending_terminations.save_progress(pending, is_finished=is_finished)
     return is_finished

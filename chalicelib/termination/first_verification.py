@@ -1,7 +1,8 @@
 """Revoke or delete the keys, applications and webhooks that an account had before its address was first verified.
 
-All of them are older than the account's `credentials_since`, so they have been invalid since the verification. This
-module deletes them and records the events. The verification's transaction stores the termination, so none is lost.
+They were created before the account's `credentials_since`, so they have been invalid since the verification. This
+module deletes them and records the events. The transaction of the verification also stores the termination, so it can't
+be lost.
 """
 
 from chalicelib.accounts import pending_terminations
@@ -15,8 +16,8 @@ from chalicelib.webhooks import endpoints
 
 
 def finish(pending: PendingTermination) -> bool:
-    """Revoke or delete everything from before the verification in one slice; return whether the invalidation mark is
-    set.
+    """Revoke or delete in one batch everything that was created before the verification; return whether the
+    invalidation mark is set.
     """
     account = Account.found(pending.subject)
     if account is None or not account.listed:

@@ -1,7 +1,8 @@
-"""Revoke or delete the items that a user selected while resetting the password: keys, webhooks, applications, connected
-apps.
+"""Revoke or delete the items that a user selected while resetting the password: keys, webhooks, applications, and the
+access of connected apps.
 
-The transaction that sets the password stores the selection, so none of it is lost. Ids of other accounts are ignored.
+The transaction that sets the password also stores the selection, so it can't be lost. Ids that belong to other accounts
+are ignored.
 """
 
 from collections.abc import Callable
@@ -18,18 +19,19 @@ from chalicelib.oauth import clients, consent, delete_client, grants
 from chalicelib.webhooks import endpoints
 
 CONNECTED = "connected"
-"""The value that is selected instead of an id: all apps with access to the account."""
+"""A selection contains this value instead of an id if all apps with access to the account were selected."""
 
 
 def new(account_id: str, chosen: set[str], *, by: str) -> PendingTermination:
-    """Return the pending termination of the `chosen` ids; `by` is the digest of the link that was used."""
+    """Return the pending termination of the `chosen` ids. `by` is the digest of the link that the user opened."""
     return pending_terminations.new_choice(pending_terminations.OF_RESET, account_id, chosen, by=by)
 
 
 def finish(pending: PendingTermination) -> bool:
-    """Terminate all selected items, but only a slice of the connected apps; return whether nothing remains.
+    """Terminate all selected items, and disconnect one batch of the connected apps; return whether nothing remains.
 
-    The form limits the number of items. A failing step doesn't prevent the others.
+    All selected items fit into one batch, because the form limits their number. If one step fails, the others still
+    run.
     """
     chosen = set(pending.chosen or ())
     done = [_is_done(step, pending, chosen) for step in (_keys, _webhooks, _applications, _disconnect_slice)]
@@ -53,7 +55,7 @@ def _keys(pending: PendingTermination, chosen: set[str]) -> bool:
     for key in chosen_keys:
         if key.is_live():
             revoke.revoke_key(key)
-    # Set the mark even for keys that are already revoked, because an earlier mark may have been lost.
+    # Set the invalidation mark even if all keys are already revoked, because an earlier run may have failed to set it.
     return not chosen_keys or stale_marks.mark(pending.subject)
 
 
@@ -73,10 +75,10 @@ def _applications(pending: PendingTermination, chosen: set[str]) -> bool:
 
 
 def _disconnect_slice(pending: PendingTermination, chosen: set[str]) -> bool:
-    """Delete a slice of the consents and revoke a slice of the grants."""
+    """Delete a batch of the consents and revoke a batch of the grants; return whether none remains."""
     if CONNECTED not in chosen:
         return True
-    # Include grants that an old session made at the same moment, or on a function with a fast clock.
+    # Also revoke grants that an old session created at the same moment, or that a function whose clock is fast created.
     until_ms = pending.began_at + stale_marks.CLOCK_SKEW_S * 1000
     candidates = (grant for grant in grants.of_account(pending.subject) if grant.created_at <= until_ms)
     to_revoke = list(islice(candidates, SLICE))

@@ -1,8 +1,8 @@
 """Check every minute whether each component is up, degraded or down.
 
-The API and the authorization server are requested over HTTP at their public URL, so that API Gateway is included. API
-Gateway charges for requests, so a component that is up is requested only every five minutes. Without a configured
-public URL both count as not checked.
+The API and the authorization server are requested over HTTP at their public URL, so that the check includes API
+Gateway. API Gateway charges for each request, so a component that was up is requested again only after five minutes. If
+no public URL is configured, both components count as not checked.
 """
 
 from collections.abc import Callable
@@ -17,20 +17,23 @@ from chalicelib.uptime.states import DEGRADED, DOWN, UNKNOWN, UP
 DEADLINE_S = 5
 SLOW_MS = 1_000
 LATE_MS, VERY_LATE_MS = 5 * 60_000, 30 * 60_000
-"""How late a delivery may be before webhooks count as degraded, and before they count as down."""
+"""Webhooks count as degraded if a delivery is more than LATE_MS late, and as down if one is more than VERY_LATE_MS
+late.
+"""
 
 REQUEST_EVERY_MS = 5 * 60_000
 
 States = dict[str, str]
 
 _up_at_ms: ProcessCache[str, int] = ProcessCache("uptime.checks", 16)
-"""When each URL was last found to be up; a URL that isn't up is removed."""
+"""When each URL was last found to be up. A URL is removed when a request finds it degraded or down."""
 
 
 def check(overdue_ms: Callable[[int], int | None]) -> States:
     """Check every component, store the states and return them.
 
-    `overdue_ms` returns for how many milliseconds the oldest delivery is overdue at a given time, or None.
+    `overdue_ms` is called with the current time. It returns for how many milliseconds the oldest delivery has been due,
+    or None if no delivery is due.
     """
     now_ms = clock.now_ms()
     states = {
@@ -58,7 +61,8 @@ def _check_url(path: str, now_ms: int) -> str:
 
 
 def _request(url: str, path: str) -> str:
-    """Request a path and return its state: up for 200, degraded for 429 or a slow response, else down.
+    """Request a path and return its state: up for a fast 200 response, degraded for a slow 200 or any 429, down
+    otherwise.
 
     API Gateway responds with 5xx when the function fails, and with 403 or 404 when the API does not exist.
     """
@@ -87,7 +91,9 @@ def _webhooks(overdue_ms: Callable[[int], int | None], now_ms: int) -> str:
 
 
 def _database() -> str:
-    """Check that an item can be read as the authorizer does. Writes are checked by storing the result."""
+    """Return the state of the database. It is checked with a read like those of the authorizer. Writes are checked when
+    the result is stored.
+    """
     started_ns = clock.elapsed_ns()
     request = {"TableName": settings.current().table("accounts"), "Key": {"id": {"S": "health"}}}
     try:

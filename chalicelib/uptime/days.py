@@ -1,7 +1,9 @@
-"""Count checks by day: one item a day counts the checked minutes and those in which a component was not up.
+"""Count checks by day. The item of a day counts the minutes that were checked, and those in which a component was not
+up.
 
-A minute is counted once, whichever function checks it. Results that could not be written are kept in memory and written
-with the next check. Minutes without a check are not counted, and the page shows them as no data.
+Each minute is counted once, even if several functions check it. Results that could not be written are kept in memory
+and written with the next check. Minutes without a check are not counted; the page shows a day without checks as having
+no data.
 """
 
 from collections import deque
@@ -22,13 +24,14 @@ States = dict[str, str]
 
 _unwritten: deque[tuple[int, States]] = deque(maxlen=UNWRITTEN_MAX)
 process_cache.register("uptime.days", _unwritten)
-"""Results of this process that could not be written: minute and states, oldest first."""
+"""Results of this process that could not be written, oldest first. Each consists of a minute and the states."""
 
 
 def write(minute: int, states: States) -> None:
-    """Count the states of a minute (since the epoch), and earlier ones that could not be written.
+    """Count the states of a minute (in minutes since the epoch), and those of earlier minutes that could not be
+    written.
 
-    A database error is not raised: the minute is kept and counted later as an outage of the database.
+    A database error is not raised. The result is then kept and counted by a later call, with the database as down.
     """
     _unwritten.append((minute, states))
     while _unwritten:
@@ -74,7 +77,7 @@ def _count(minute: int, states: States) -> None:
         "TableName": settings.current().table(TABLE),
         "Key": {"what": {"S": DAY}, "at": {"S": day_of(at_s)}},
         "UpdateExpression": f"SET last_minute = :minute, dies_at = :dies_at, {now} ADD {added}",
-        # The condition prevents a second function, or a retry, from counting the same minute again.
+        # Because of this condition, a second function or a retry can't count the same minute again.
         "ConditionExpression": "attribute_not_exists(last_minute) OR last_minute < :minute",
         "ExpressionAttributeNames": names,
         "ExpressionAttributeValues": values,

@@ -28,9 +28,10 @@ def open_incident(title: str, text: str, components: list[str], state: str = INV
 
 
 def update(incident_id: str, text: str, state: str) -> Status:
-    """Add an update; `resolved` closes the incident.
+    """Add an update to an incident. The state `resolved` closes the incident.
 
-    Concurrent updates are both kept. Raises NotFound, or Conflict when the incident is already closed.
+    If two updates are added concurrently, both are stored. Raises Conflict when the incident is closed or does not
+    exist.
     """
     now_ms = clock.now_ms()
     actions: list[Action] = [Status.updates.set(Status.updates.append([_update(state, text, now_ms)]))]

@@ -1,7 +1,9 @@
-"""Build the status page: current states, 90 days and incidents. It also works while the database is down.
+"""Build the status page from the current states, the last 90 days, and the incidents. It also works while the database
+is down.
 
-The last report is cached for some seconds, against load. During an outage of the database it is served for the lifetime
-of the process. A failed read is cached for some seconds too, so that only one request waits for the database.
+The last report is cached for some seconds, to limit the load on the database. While the database is down, the last
+report is shown until this process ends. A failed read is also cached for some seconds, so that not every request has to
+wait for the database.
 """
 
 from dataclasses import dataclass, field, replace
@@ -19,7 +21,7 @@ from chalicelib.uptime.tables import Status
 CACHE_MS = 15_000
 OUTAGE_CACHE_MS = 5_000
 FRESH_MINUTES = 5
-"""After this many minutes without a check, states are unknown."""
+"""If the last check is older than this, the states are unknown."""
 NAMES = {"api": "API", "oauth": "Authorization server", "webhooks": "Webhooks", "database": "Database"}
 
 
@@ -34,8 +36,8 @@ class Day:
 
     @property
     def state(self) -> str:
-        """Return the state of the day: down after 5 minutes down; degraded after 5 degraded minutes or one minute
-        down.
+        """Return the state of the day. It is down after 5 minutes down, and degraded after one minute down or 5
+        degraded minutes.
         """
         if not self.checked:
             return UNKNOWN
@@ -59,7 +61,7 @@ class Component:
 
     @property
     def uptime_percent(self) -> float | None:
-        """Return the share of checked minutes in which the component was not down; None without checked minutes."""
+        """Return the percentage of checked minutes in which the component wasn't down; None if none was checked."""
         checked = sum(day.checked for day in self.days)
         return round(100 - 100 * sum(day.down for day in self.days) / checked, 3) if checked else None
 
@@ -72,12 +74,14 @@ class Report:
     incidents: tuple[Status, ...] = ()
     checked_at_ms: int | None = None
     is_readable: bool = True
-    """Whether the history could be read."""
+    """Whether the history of checks and incidents could be read."""
     read_at_ms: int = field(default=0, compare=False)
 
     @property
     def state(self) -> str:
-        """Return the worst state of any component; partly checked if some components are not checked."""
+        """Return the worst state of any component. If some components are not checked and all others are up, return
+        PARTLY_CHECKED.
+        """
         states = {component.state for component in self.components}
         if states == {UP, UNKNOWN}:
             return PARTLY_CHECKED
@@ -89,7 +93,7 @@ _CURRENT, _OUTAGE = "current", "outage"
 
 
 def report() -> Report:
-    """Return the current report. A database error is not raised; the report then shows the database as down."""
+    """Return the current report. A database error is not raised: the report then shows the database as down."""
     now_ms = clock.now_ms()
     for name, lifetime_ms in ((_CURRENT, CACHE_MS), (_OUTAGE, OUTAGE_CACHE_MS)):
         cached = _cached.get(name)
@@ -98,7 +102,7 @@ def report() -> Report:
     try:
         current = _build(days.newest_first(now_ms // 1000), tuple(incidents.newest_first()), now_ms)
     except (DynamoDBError, PynamoDBException):
-        # The time is read again, because the failed read may have taken long.
+        # Read the clock again, because the failed read may have taken seconds.
         _cached[_OUTAGE] = outage = _without_database(clock.now_ms())
         return outage
     _cached[_CURRENT] = current

@@ -1,4 +1,4 @@
-"""The table of the status page: one item for each day of checks and one for each incident."""
+"""The table of the status page. It contains one item for each day of checks and one for each incident."""
 
 from pynamodb.attributes import ListAttribute, MapAttribute, UnicodeAttribute, UnicodeSetAttribute
 
@@ -14,7 +14,7 @@ class Update(MapAttribute[str, object]):
 
 
 class Status(models.Table):
-    """A day or an incident: `what` is `day` or `incident`, `at` the day (2026-01-31) or the id of the incident.
+    """A day or an incident. `what` is `day` or `incident`; `at` is the day (2026-01-31) or the incident's id.
 
     Times are epoch milliseconds. The counters of a day are not declared here (see `days`).
     """

@@ -1,9 +1,9 @@
-"""Deliver webhooks at least once, to each endpoint one at a time and, where possible, in the order of events.
+"""Deliver webhooks at least once. An endpoint receives one delivery at a time, where possible in the order of events.
 
 All state is in the database. Before an attempt, a conditional write postpones the delivery by one minute. Only one
-function can make this write, and if it crashes, the delivery is due again a minute later. A failed delivery is retried
-later without blocking newer ones. When an endpoint is unreachable, its other deliveries are left to later sweeps, and
-so are new events until the backlog is cleared.
+function can make this write; if it crashes, the delivery is due again a minute later. A failed delivery is retried
+later without blocking newer ones. If an endpoint is unreachable, its other deliveries are sent by later sweeps. Until
+this backlog is cleared, the sweeps also send its new events.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -22,17 +22,19 @@ from chalicelib.webhooks.tables import Delivery, Endpoint
 
 CLAIM_MS = endpoint_lock.LOCK_MS
 CONCURRENT_ENDPOINTS_MAX = 16
-"""The maximum number of endpoints to which one function sends concurrently. Failing or slow endpoints have as many
-threads of their own.
+"""The maximum number of endpoints to which one function sends concurrently. In a sweep, failing or slow endpoints have
+the same number of threads of their own.
 """
 INDEX_LAG_MS = 5 * 60_000
-"""The maximum age of deliveries that may be missing when a sweep reads the index."""
+"""How far the index of due deliveries may lag behind. A delivery that was created within this time may be missing when
+a sweep reads the index.
+"""
 SLOT_MS = 15_000
-"""The time for one endpoint while other endpoints wait for its thread."""
+"""How long a thread of a sweep may send to one endpoint while other endpoints wait for a thread."""
 
 
 def sweep(until_ms: int, resolver: ssrf_rule.Resolve = ssrf_rule.resolve) -> int:
-    """Send due deliveries, but start none after `until_ms`; return how many were due."""
+    """Send the deliveries that are due, but start none after `until_ms`. Returns how many were due."""
     read_at_ms = clock.now_ms()
     queue = delivery_queue.group_by_endpoint(delivery_queue.read_due(read_at_ms))
     endpoints = delivery_queue.read_endpoints(queue)
@@ -50,7 +52,9 @@ def sweep(until_ms: int, resolver: ssrf_rule.Resolve = ssrf_rule.resolve) -> int
 
 
 def send_all(queue: Queue, until_ms: int, resolver: ssrf_rule.Resolve = ssrf_rule.resolve) -> None:
-    """Send new deliveries to several endpoints concurrently; the sweep sends those that aren't sent in time."""
+    """Send new deliveries to several endpoints concurrently. Deliveries that aren't sent before `until_ms` are sent by
+    the sweep.
+    """
     with _run_concurrently(queue, lambda key: _send_in_order(key, queue[key], until_ms, resolver, None)):
         pass
 
@@ -71,10 +75,10 @@ def send_test(endpoint: Endpoint) -> Delivery:
 
 
 def resend(endpoint: Endpoint, message_id: str) -> Delivery:
-    """Send a delivery again under the same id, whatever its state, and return it.
+    """Send a delivery again under the same id, in whatever state it is, and return it.
 
-    If it fails, it is retried on schedule. Raises NotFound if the delivery doesn't exist; Conflict while the endpoint
-    is disabled, another message is being sent to it, or the delivery itself is being sent.
+    If it fails, it is retried on schedule. Raises NotFound if the delivery doesn't exist. Raises Conflict while the
+    endpoint is disabled, another message is being sent to it, or the delivery itself is being sent.
     """
     _must_be_enabled(endpoint)
     delivery = find_delivery(endpoint, message_id)
@@ -119,7 +123,9 @@ def _send_now(endpoint: Endpoint, delivery: Delivery) -> Delivery:
 
 @contextmanager
 def _run_concurrently(keys: Collection[EndpointKey], work: Callable[[EndpointKey], None]) -> Iterator[None]:
-    """Run `work` for several endpoints during a `with` block. After an internal error, deliveries stay due."""
+    """Run `work` for several endpoints during a `with` block. If it raises an error, the error is logged and the
+    deliveries to that endpoint stay due.
+    """
     with ThreadPoolExecutor(max(1, min(CONCURRENT_ENDPOINTS_MAX, len(keys)))) as pool:
         futures = {key: pool.submit(work, key) for key in keys}
         yield
@@ -134,9 +140,9 @@ def _run_concurrently(keys: Collection[EndpointKey], work: Callable[[EndpointKey
 def _send_in_order(
     key: EndpointKey, message_ids: list[str], until_ms: int, resolver: ssrf_rule.Resolve, read_at_ms: int | None
 ) -> None:
-    """Send to one endpoint if its lock is free.
+    """Send deliveries to one endpoint if its lock can be acquired.
 
-    `read_at_ms` is the time when a sweep read the queue; None outside of sweeps.
+    `read_at_ms` is the time when the calling sweep read the queue. It is None if no sweep called this function.
     """
     held, is_done = None, False
     try:
@@ -149,8 +155,8 @@ def _send_in_order(
                 read_at_ms is None or _try_recent(held, read_at_ms, until_ms, resolver)
             )
     finally:
-        # Mark the backlog before releasing the lock: if this write fails, the lock stays, and the next function
-        # finds it held.
+        # Mark the backlog before releasing the lock. If marking fails, the lock remains, so no function can send newer
+        # deliveries first.
         if not is_done:
             endpoint_lock.mark_backlogged(held or Endpoint(*key))
         if held is not None:
@@ -158,13 +164,16 @@ def _send_in_order(
 
 
 def _try_recent(endpoint: Endpoint, read_at_ms: int, until_ms: int, resolver: ssrf_rule.Resolve) -> bool:
-    """Try deliveries created since a sweep read its queue and clear the backlog; return whether all were tried."""
+    """Attempt the deliveries that were created since a sweep read its queue, then clear the backlog. Returns whether
+    all were attempted.
+    """
     recent = Delivery.id > ids.first_at("evt", read_at_ms - INDEX_LAG_MS)
     while (current := endpoint_lock.reload_if_held(endpoint)) is not None and current.behind_since is not None:
         is_untried = (Delivery.state == PENDING) & (Delivery.tries == 0) & (Delivery.due_at <= clock.now_ms())
         untried_ids = [each.id for each in Delivery.query(endpoint.id, recent, is_untried, consistent_read=True)]
         if not untried_ids:
-            # If a delivery was concurrently left to the sweep, the backlog was marked again and stays.
+            # If another function has left a delivery to the sweep meanwhile, it has marked the backlog again, and the
+            # mark remains.
             endpoint_lock.clear_backlog(current)
             return True
         if not _try_all(endpoint, untried_ids, until_ms, resolver):
@@ -173,9 +182,9 @@ def _try_recent(endpoint: Endpoint, read_at_ms: int, until_ms: int, resolver: ss
 
 
 def _try_all(endpoint: Endpoint, message_ids: list[str], until_ms: int, resolver: ssrf_rule.Resolve) -> bool:
-    """Try deliveries one after another; return whether all were tried."""
+    """Attempt deliveries one after another; return whether all were attempted."""
     for number, message_id in enumerate(message_ids, 1):
-        # Stop early enough that the lock outlasts one attempt.
+        # Stop while enough time remains for one attempt before the lock expires.
         if clock.now_ms() >= min(until_ms, endpoint.busy_until - send_delivery.DEADLINE_S * 1000):
             return False
         current = endpoint_lock.reload_if_held(endpoint)
@@ -194,7 +203,9 @@ def _try_all(endpoint: Endpoint, message_ids: list[str], until_ms: int, resolver
 
 
 def _handle_unavailable(key: EndpointKey, message_ids: list[str], until_ms: int) -> None:
-    """Handle an endpoint whose lock is not free: drop its deliveries if it can't receive any, else mark a backlog."""
+    """Handle an endpoint whose lock can't be acquired. If it can't receive any deliveries, they are dropped. If another
+    function holds the lock, the endpoint is marked as backlogged.
+    """
     now_ms, endpoint = clock.now_ms(), Endpoint.found(*key)
     if endpoint is None or endpoint.status != ENABLED or eligibility.is_blocked(endpoint):
         for message_id in message_ids:
@@ -208,11 +219,11 @@ def _handle_unavailable(key: EndpointKey, message_ids: list[str], until_ms: int)
 def _claim(endpoint: Endpoint, message_id: str) -> Delivery | None:
     """Claim a delivery for one attempt.
 
-    Returns None when it is already claimed or delivered, or must not be sent any more.
+    Returns None if the delivery is already claimed or delivered, or must no longer be sent.
     """
     delivery, now_ms, claimed = Delivery(endpoint.id, message_id), clock.now_ms(), None
     with models.ignore_condition_failure():
-        # The condition holds for only one of the functions that saw the delivery as due.
+        # Several functions may have read the delivery as due. The condition is true for only one of them.
         delivery.update(
             actions=_claim_actions(now_ms),
             condition=(Delivery.state == PENDING) & (Delivery.due_at <= now_ms),

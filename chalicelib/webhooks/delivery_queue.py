@@ -1,4 +1,4 @@
-"""Read the queue of due deliveries and order the endpoints: slow or failing endpoints never delay healthy ones."""
+"""Read the queue of due deliveries. Order the endpoints, so that slow or failing ones never delay healthy ones."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
@@ -10,12 +10,12 @@ from chalicelib.webhooks.states import ENABLED
 from chalicelib.webhooks.tables import Delivery, Endpoint
 
 READ_FOR_MS = 10_000
-"""Time budget for reading due deliveries, divided among the lanes."""
+"""The time budget for reading due deliveries. Each partition of the index (`fan_out.LANES`) gets an equal part."""
 OLDEST_READ_FOR_MS = 2_000
-"""Time budget for finding the oldest due delivery, divided among the lanes."""
+"""The time budget for finding the oldest due delivery. Each partition of the index gets an equal part."""
 
 EndpointKey = tuple[str, str]
-"""The key of an endpoint: its account id and its own id."""
+"""The key of an endpoint: the id of its account and its own id."""
 Queue = dict[EndpointKey, list[str]]
 """The ids of the pending deliveries of each endpoint."""
 
@@ -31,8 +31,8 @@ def group_by_endpoint(deliveries: Iterable[Delivery]) -> Queue:
 def read_due(now_ms: int) -> Iterator[Delivery]:
     """Yield due deliveries within the time budget.
 
-    The oldest of each lane come first, but every other minute the newest: otherwise a long backlog of one endpoint
-    would hide the deliveries behind it.
+    Every other minute, each partition is read from the newest delivery instead of from the oldest. Otherwise a long
+    backlog of one endpoint would prevent the deliveries that are due later from being read.
     """
     is_newest_first = now_ms // 60_000 % 2 == 1
     for lane in LANES:
@@ -53,7 +53,9 @@ def oldest_overdue_ms(now_ms: int) -> int | None:
 
 
 def _oldest_healthy_due_at(lane: str, now_ms: int) -> int | None:
-    """Return the due time of the oldest delivery to a healthy endpoint in a lane, within the time budget."""
+    """Return when the oldest delivery to a healthy endpoint in a partition became due. Returns None if none is found
+    within the time budget.
+    """
     until_ms = clock.now_ms() + OLDEST_READ_FOR_MS // len(LANES)
     endpoints: dict[EndpointKey, Endpoint] = {}
     found = Delivery.by_due.query(lane, Delivery.due_at <= now_ms)
@@ -73,7 +75,7 @@ def _key_of(delivery: Delivery) -> EndpointKey:
 
 
 def read_endpoints(keys: Iterable[EndpointKey]) -> dict[EndpointKey, Endpoint]:
-    """Read the endpoints with these keys; deleted ones are absent."""
+    """Read the endpoints with these keys. Deleted endpoints are missing in the result."""
     item_keys = [{"account_id": {"S": account_id}, "id": {"S": endpoint_id}} for account_id, endpoint_id in keys]
     table = settings.current().table(Endpoint.Meta.table)
     found = [Endpoint.from_raw_data(item) for item in dynamodb.batch_get_table(table, item_keys, consistent=True)]
@@ -86,17 +88,17 @@ def is_healthy(endpoint: Endpoint | None) -> bool:
 
 
 def is_up_to_date(endpoint: Endpoint) -> bool:
-    """Return whether an endpoint can be sent to immediately: it is healthy and has no backlog."""
+    """Return whether deliveries to an endpoint can be sent immediately, because it is healthy and has no backlog."""
     return is_healthy(endpoint) and endpoint.behind_since is None
 
 
 def order_by_health(
     keys: Iterable[EndpointKey], endpoints: Mapping[EndpointKey, Endpoint], now_ms: int
 ) -> tuple[list[EndpointKey], list[EndpointKey]]:
-    """Return the keys of healthy endpoints and of the others, each in random order.
+    """Return the keys of the healthy endpoints and of all other endpoints, each in random order.
 
-    In a fixed order the same endpoints would always come first. Endpoints in back-off are omitted; disabled and deleted
-    endpoints are among the others.
+    In a fixed order the same endpoints would always be first. Endpoints in back-off are omitted. Disabled and deleted
+    endpoints are included in the second list.
     """
     in_random_order = randomness.shuffle(keys)
     healthy = [key for key in in_random_order if is_healthy(endpoints.get(key))]

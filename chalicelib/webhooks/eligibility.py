@@ -1,9 +1,9 @@
-"""Decide whether webhooks may be sent for an account, and which of its endpoints were created by its owner.
+"""Decide whether webhooks may be sent for an account, and to which of its endpoints.
 
-Before the account's email address was first verified, another user may have signed up with the address and created
-endpoints. Those endpoints receive nothing and are deleted. Where email is enabled, endpoints cannot be added, changed,
-enabled or tested before verification. Nothing is sent for a suspended account. The event of an account's deletion is
-sent.
+An endpoint that was created before the account's email address was first verified receives nothing and is deleted,
+because someone else may have signed up with that address and created it. If email is enabled, endpoints cannot be
+added, changed, enabled or tested before verification. Nothing is sent for a suspended account. After an account is
+deleted, the event of its deletion is still sent.
 """
 
 from chalicelib.accounts import unverified
@@ -14,7 +14,7 @@ from chalicelib.webhooks.tables import Endpoint
 
 
 def eligible_since_ms(account_id: str) -> int:
-    """Return the time from which an account's endpoints were created by its owner."""
+    """Return the earliest creation time with which an endpoint of the account is eligible."""
     account = Account.found(account_id)
     return 0 if account is None else account.credentials_since
 
@@ -25,7 +25,7 @@ def is_ineligible(endpoint: Endpoint) -> bool:
 
 
 def sendable_since_ms(account_id: str) -> int | None:
-    """Return the creation time from which an account's endpoints receive webhooks; None while the account is
+    """Return the earliest creation time with which an endpoint may receive webhooks; None while the account is
     suspended.
     """
     account = Account.found(account_id)
@@ -35,8 +35,8 @@ def sendable_since_ms(account_id: str) -> int | None:
 
 
 def is_blocked(endpoint: Endpoint) -> bool:
-    """Return whether an endpoint receives nothing, whatever its status: it is ineligible, or its account is
-    suspended.
+    """Return whether deliveries to an endpoint are blocked, because it is ineligible or its account is suspended. The
+    status of the endpoint itself is not considered.
     """
     eligible_since_ms = sendable_since_ms(endpoint.account_id)
     return eligible_since_ms is None or endpoint.created_at < eligible_since_ms

@@ -1,4 +1,4 @@
-"""A lock on each endpoint: one function sends to it at a time, so that events arrive in order.
+"""A lock on each endpoint. Only the function that holds it may send to the endpoint, so that events arrive in order.
 
 The lock expires after a minute, in case the function that holds it crashes.
 """
@@ -17,15 +17,15 @@ from chalicelib.webhooks.states import ENABLED
 from chalicelib.webhooks.tables import Endpoint
 
 MANUAL_LOCK_MS = 15_000
-"""The lifetime of the lock for a manual send: longer than the send can take, in case its function crashes."""
-LOCK_MS = 60_000
-"""The lifetime of the lock: longer than an attempt can take, so that no second function sends during the first
-attempt.
+"""How long the lock of an account for manual sends lasts if its function crashes. This is longer than a manual send can
+take.
 """
+LOCK_MS = 60_000
+"""How long the lock lasts. This is longer than an attempt can take, so that no other function sends meanwhile."""
 
 
 def acquire(account_id: str, endpoint_id: str) -> Endpoint | None:
-    """Acquire the lock; None when another function holds it or nothing may be sent now."""
+    """Acquire the lock. Returns None if another function holds the lock or nothing may be sent to the endpoint now."""
     now_ms = clock.now_ms()
     quiet = Endpoint.quiet_until
     return _acquire(account_id, endpoint_id, quiet.does_not_exist() | (quiet <= now_ms), now_ms)
@@ -35,7 +35,8 @@ def acquire(account_id: str, endpoint_id: str) -> Endpoint | None:
 def hold_for_manual_send(endpoint: Endpoint) -> Iterator[Endpoint]:
     """Hold the lock for a manual send during a `with` block, even while the endpoint is in back-off.
 
-    Raises Conflict while another function holds it, because frequent requests must not occupy many functions.
+    Raises Conflict immediately if another function holds the lock: if frequent requests waited, they would occupy many
+    functions.
     """
     busy = errors.Conflict("Another message is being sent to this webhook. Try again in a few seconds.")
     with _hold_account_for_manual_send(endpoint.account_id, busy):
@@ -50,7 +51,7 @@ def hold_for_manual_send(endpoint: Endpoint) -> Iterator[Endpoint]:
 
 @contextmanager
 def _hold_account_for_manual_send(account_id: str, busy: errors.Conflict) -> Iterator[None]:
-    """Allow one manual send at a time for an account, to any of its endpoints."""
+    """Allow an account only one manual send at a time, even if it has several endpoints."""
     account, until, now_ms = Endpoint(account_id, COUNT), Endpoint.busy_until, clock.now_ms()
     with models.raise_on_condition_failure(busy):
         account.update(
@@ -63,7 +64,7 @@ def _hold_account_for_manual_send(account_id: str, busy: errors.Conflict) -> Ite
 
 
 def reload_if_held(endpoint: Endpoint) -> Endpoint | None:
-    """Read the endpoint again; None when it was disabled or deleted, or another function holds the lock."""
+    """Read the endpoint again. Returns None if it was disabled or deleted, or if another function holds the lock."""
     current = Endpoint.found(endpoint.account_id, endpoint.id)
     is_held = current is not None and current.status == ENABLED and current.busy_until == endpoint.busy_until
     return current if is_held else None
@@ -75,12 +76,12 @@ def release(endpoint: Endpoint) -> None:
 
 
 def mark_backlogged(endpoint: Endpoint) -> None:
-    """Mark an endpoint as backlogged: later events must not overtake older ones and are left to the sweep."""
+    """Mark an endpoint as backlogged. Only the sweep then sends to it, so that its events stay in order."""
     _update_if(endpoint, [Endpoint.behind_since.set(clock.now_ms())], Endpoint.created_at.exists())
 
 
 def clear_backlog(endpoint: Endpoint) -> None:
-    """Clear the backlog mark, unless it was set again since `endpoint` was read."""
+    """Remove the backlog mark, unless it was set again after `endpoint` was read."""
     behind = Endpoint.behind_since
     _update_if(endpoint, [behind.remove()], behind == endpoint.behind_since)
 

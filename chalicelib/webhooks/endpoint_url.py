@@ -1,4 +1,4 @@
-"""Decide which URLs an endpoint may have: https, ASCII, and no private address."""
+"""Decide which URLs an endpoint may have. They must use https and ASCII, and must not contain a private IP address."""
 
 from urllib.parse import urlsplit
 
@@ -7,7 +7,9 @@ from chalicelib.webhooks import send_delivery
 
 
 def check(url: str) -> None:
-    """Raise InvalidRequest unless `url` is acceptable. The addresses of its host name are checked at each delivery."""
+    """Raise InvalidRequest unless `url` is acceptable. The addresses to which its host name resolves are checked at
+    each delivery.
+    """
     with errors.about("url"):
         _check(url)
 

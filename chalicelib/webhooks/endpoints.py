@@ -1,4 +1,4 @@
-"""Manage the webhook endpoints of an account: at most ten, each with its own secret.
+"""Manage the webhook endpoints of an account. There are at most ten, each with its own secret.
 
 Each change and its event are written in one transaction. A disabled endpoint records the reason: its account disabled
 it, it sent a 410 response, or it failed too often.
@@ -40,9 +40,9 @@ def create(
     form: str | None = None,
     once: "Recording[Endpoint] | None" = None,
 ) -> Endpoint:
-    """Add an endpoint that receives events of `types` (None: all) from now on.
+    """Add an endpoint. It receives the events of `types` (None: all) that happen from now on.
 
-    `form` is the one-time token of a console form; it is consumed in the same transaction, so that a reload creates no
+    `form` is the one-time token of a console form. It is consumed in the same transaction, so that a reload creates no
     second endpoint. `once` records an idempotent request. Raises InvalidRequest for an unacceptable URL, Conflict when
     the account has ten endpoints or the form was already submitted.
     """
@@ -58,7 +58,7 @@ def create(
         created_at=now_ms,
         enabled_at=now_ms,
     )
-    # Derive the secret first, which fails before anything is written if the root key is missing.
+    # Derive the secret before anything is written, because this fails if the root key is missing.
     signing.secret_of(endpoint)
     count = Path([COUNT])
     consumed_form = None if form is None else forms.consume(form, account_id)
@@ -67,7 +67,7 @@ def create(
             write.save(endpoint, condition=Endpoint.id.does_not_exist())
             if consumed_form is not None:
                 forms.add_to(write, consumed_form)
-            # The condition lets only one of two concurrent requests create the last allowed endpoint.
+            # Of two concurrent requests, only one can create the tenth endpoint: the other fails this condition.
             write.update(
                 Endpoint(account_id, COUNT),
                 actions=[count.add(1)],
@@ -98,17 +98,19 @@ def find_owned(account_id: str, endpoint_id: str) -> Endpoint:
 
 
 def of_account(account_id: str, *, after: str = "", limit: int | None = None) -> Iterator[Endpoint]:
-    """Return an account's endpoints after the id `after`, oldest first.
+    """Yield an account's endpoints whose ids follow `after`, oldest first.
 
-    Endpoints from before the verification of the account's address are omitted.
+    Endpoints that were created before the account's address was verified are omitted.
     """
     is_eligible = Endpoint.created_at >= eligibility.eligible_since_ms(account_id)
-    is_after = Endpoint.id.between(f"{after or FIRST} ", LAST)  # no id contains a space
+    is_after = Endpoint.id.between(f"{after or FIRST} ", LAST)  # the space excludes `after` itself
     yield from Endpoint.query(account_id, is_after, is_eligible, limit=limit, consistent_read=True)
 
 
 def delete_unverified(account_id: str) -> None:
-    """Delete the endpoints from before an account was verified: at most ten, which already receive nothing."""
+    """Delete the endpoints that were created before the account's address was verified. There are at most ten, and they
+    already receive nothing.
+    """
     before = Endpoint.created_at < eligibility.eligible_since_ms(account_id)
     for endpoint in list(Endpoint.query(account_id, Endpoint.id.between(FIRST, LAST), before, consistent_read=True)):
         delete(endpoint)
@@ -117,8 +119,8 @@ def delete_unverified(account_id: str) -> None:
 def change(endpoint: Endpoint, *, url: str | None, name: str | None, types: list[str] | None) -> None:
     """Change the URL, name or types of an endpoint.
 
-    None keeps a value; an empty list of types means all types. Raises InvalidRequest for an unacceptable URL, NotFound
-    when the endpoint was deleted concurrently.
+    None leaves a value unchanged; an empty list of types means all types. Raises InvalidRequest for an unacceptable
+    URL, NotFound when the endpoint was deleted concurrently.
     """
     eligibility.check_verified(endpoint.account_id)
     actions: list[Action] = []
@@ -126,7 +128,8 @@ def change(endpoint: Endpoint, *, url: str | None, name: str | None, types: list
         endpoint_url.check(url)
         actions.append(Endpoint.url.set(url))
         if url != endpoint.url:
-            # Failures of the old URL do not count for the new one. Pending deliveries are sent before new ones.
+            # Failures at the old URL do not count for the new one. Mark a backlog, so that pending deliveries are sent
+            # before new ones.
             actions += [
                 Endpoint.failures.set(0),
                 Endpoint.failing_since.remove(),
@@ -147,8 +150,8 @@ def change(endpoint: Endpoint, *, url: str | None, name: str | None, types: list
 def rotate_secret(endpoint: Endpoint, once: "Recording[Endpoint] | None" = None) -> Endpoint:
     """Replace the secret of an endpoint. For a day, messages are also signed with the old secret.
 
-    `once` records an idempotent request. Raises Conflict when a concurrent rotation came first, or while an earlier
-    secret still signs: at most two secrets may sign.
+    `once` records an idempotent request. Raises Conflict when a concurrent rotation succeeded first, or while messages
+    are still signed with an earlier secret: there may be at most two secrets.
     """
     eligibility.check_verified(endpoint.account_id)
     now_ms, version, overlap = clock.now_ms(), endpoint.version + 1, Endpoint.overlap_ends_at
@@ -166,7 +169,7 @@ def rotate_secret(endpoint: Endpoint, once: "Recording[Endpoint] | None" = None)
 
 
 def enable(endpoint: Endpoint) -> None:
-    """Enable a disabled endpoint, which then receives events from now on. Idempotent.
+    """Enable a disabled endpoint. It receives the events that happen from now on. Idempotent.
 
     Raises Conflict while the address of the account is unverified.
     """
@@ -185,9 +188,9 @@ def enable(endpoint: Endpoint) -> None:
 
 
 def disable(endpoint: Endpoint, because: str) -> None:
-    """Stop sending to an endpoint. Idempotent; the first reason is kept.
+    """Disable an endpoint: nothing more is sent to it. Idempotent; the first reason is kept.
 
-    If the reason is a response, the endpoint is disabled only while it still has the same URL.
+    Unless the account itself disables the endpoint, this has an effect only while the endpoint still has the same URL.
     """
     actions: list[Action] = [Endpoint.status.set(DISABLED), Endpoint.disabled_because.set(because)]
     changed = _event_fields(endpoint) | {"because": because}
@@ -199,7 +202,7 @@ def disable(endpoint: Endpoint, because: str) -> None:
 
 
 def delete(endpoint: Endpoint, *, actor: str = "") -> None:
-    """Delete an endpoint; its pending deliveries are dropped. Idempotent. `actor` defaults to the current actor."""
+    """Delete an endpoint. Its pending deliveries aren't sent. Idempotent. `actor` defaults to the current actor."""
     count = Path([COUNT])
     with models.ignore_condition_failure(), models.transaction() as write:
         write.delete(Endpoint(endpoint.account_id, endpoint.id), condition=Endpoint.created_at.exists())
@@ -237,7 +240,7 @@ def _update(
 
 
 def _event_fields(endpoint: Endpoint) -> dict[str, str]:
-    # Only the host: paths and queries of webhook URLs often contain a secret.
+    # Record only the host, because the path and query of a webhook URL often contain a secret.
     parts = urlsplit(endpoint.url)
     return {"webhook": endpoint.id, "name": endpoint.name, "host": parts.netloc}
 

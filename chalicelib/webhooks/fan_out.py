@@ -1,6 +1,8 @@
-"""Create one delivery for each event and subscribed endpoint, however often the event is processed.
+"""Create one delivery for each event and each endpoint that is subscribed to it, even if the event is processed
+repeatedly.
 
-The key of a delivery is its endpoint and its event, so repeated stream records and sweeps create no duplicates.
+The key of a delivery consists of the endpoint's id and the event's id. Repeated stream records and sweeps therefore
+create no duplicates.
 """
 
 import zlib
@@ -15,13 +17,15 @@ from chalicelib.webhooks.states import ENABLED, PENDING
 from chalicelib.webhooks.tables import Delivery, Endpoint
 
 LANES = tuple(str(lane) for lane in range(4))
-"""The partitions of the due index, over which pending deliveries are spread."""
+"""The partitions of the index of due deliveries. Pending deliveries are distributed among them."""
 LOOKBACK_S = 3 * clock.DAY_S
 SHORT_LOOKBACK_S = 3 * clock.HOUR_S
 
 
 def enqueue(events: Iterable[Event]) -> list[tuple[Endpoint, Delivery]]:
-    """Create the deliveries of events of any accounts; return the new ones, in order for each endpoint."""
+    """Create the deliveries of events, which may belong to several accounts. Returns those that must be sent, in the
+    order of events for each endpoint.
+    """
     by_account: dict[str, list[Event]] = {}
     for event in events:
         by_account.setdefault(event.account_id, []).append(event)
@@ -35,10 +39,11 @@ def enqueue(events: Iterable[Event]) -> list[tuple[Endpoint, Delivery]]:
 
 
 def enqueue_missing(now_ms: int, until_ms: int) -> int:
-    """Create deliveries that the stream lost; return their number. Start no account after `until_ms`.
+    """Create deliveries that the stream lost, and return their number. After `until_ms`, no further account is started.
 
-    It compares the events of the last 3 hours with the deliveries of every enabled endpoint, and once a day those of
-    the last 3 days. Accounts are processed in random order, so that a time limit does not always skip the same ones.
+    This compares the events of the last 3 hours with the deliveries to each enabled endpoint; once a day it compares
+    those of the last 3 days. The order of the accounts is random, so that a time limit does not always skip the same
+    ones.
     """
     by_account: dict[str, list[Endpoint]] = {}
     for endpoint in Endpoint.scan(Endpoint.status == ENABLED):
@@ -56,7 +61,7 @@ def enqueue_missing(now_ms: int, until_ms: int) -> int:
 
 
 def lane_of(endpoint_id: str) -> str:
-    """Return the partition of the due index that holds the deliveries of an endpoint."""
+    """Return the partition of the index of due deliveries that contains the deliveries to an endpoint."""
     return LANES[zlib.crc32(endpoint_id.encode()) % len(LANES)]
 
 
@@ -77,7 +82,7 @@ def new_delivery(endpoint: Endpoint, message_id: str, kind: str, body: str, *, d
 
 
 def of_endpoint(endpoint_id: str, limit: int, *, before: str = "") -> Iterator[Delivery]:
-    """Return the deliveries of an endpoint, newest first, older than the id `before`."""
+    """Yield the deliveries to an endpoint, newest first. With `before`, only those with an older id."""
     is_kept = Delivery.dies_at > clock.now_s()
     older = Delivery.id < (before or record.LAST_ID)
     yield from Delivery.query(endpoint_id, older, is_kept, scan_index_forward=False, limit=limit)
@@ -89,7 +94,7 @@ def _put_missing(account_id: str, account_endpoints: list[Endpoint], since_ms: i
     for endpoint in account_endpoints:
         if endpoint.created_at < eligible_since_ms:
             continue
-        # A subscription does not apply to events that happened before it was changed.
+        # Events that happened before the endpoint was enabled or its event types were changed are not sent to it.
         since = ids.first_at("evt", max(endpoint.enabled_at, endpoint.types_since or 0, since_ms))
         there = {delivery.id for delivery in Delivery.query(endpoint.id, Delivery.id > since)}
         missing = [event for event in events if event.id > since and event.id not in there]
@@ -99,18 +104,19 @@ def _put_missing(account_id: str, account_endpoints: list[Endpoint], since_ms: i
 
 def _is_subscribed(endpoint: Endpoint, event: Event) -> bool:
     chosen = endpoint.types is None or event.type in endpoint.types
-    # The receiver cannot verify the event of its own creation yet: the response to the creation contains the secret.
+    # The receiver doesn't have the secret yet when the endpoint is created, so it couldn't verify the event of its own
+    # creation.
     if event.type == kinds.WEBHOOK_CREATED and event.changed.as_dict().get("webhook") == endpoint.id:
         return False
     return endpoint.status == ENABLED and chosen and event.at >= endpoint.enabled_at
 
 
 def _put(endpoint: Endpoint, event: Event) -> Delivery | None:
-    """Store and return a delivery; None if it is already stored and was attempted."""
+    """Store a delivery and return it. If it is already stored, return it only if it is pending and unattempted."""
     delivery = new_delivery(endpoint, event.id, event.type, payload.of_event(event), due_at=clock.now_ms())
     with models.ignore_condition_failure():
         delivery.save(condition=Delivery.id.does_not_exist())
         return delivery
-    # The function that stored the delivery may have crashed before sending it.
+    # The function that stored the delivery may have crashed before it sent it.
     stored = Delivery.found(endpoint.id, event.id)
     return stored if stored is not None and stored.state == PENDING and not stored.tries else None

@@ -1,6 +1,6 @@
 """Process recorded events: send webhooks, restore lost invalidation marks, delete endpoints of deleted accounts.
 
-The stream delivers the events of an account in order, and repeats them after a failure.
+The stream sends the events of an account in order. After a failure it sends them again.
 """
 
 from collections.abc import Iterable
@@ -15,19 +15,19 @@ from chalicelib.limits import stale_marks
 from chalicelib.webhooks import deliver, delivery_queue, endpoint_lock, endpoints, fan_out
 
 SEND_BUDGET_MS = 5_000
-"""The time budget for sending immediately. The sweep sends the rest."""
+"""The time budget for sending deliveries immediately. The sweep sends those that remain."""
 POLICY_CACHE_MS = 400_000
-"""The age from which a change needs no mark, because API Gateway caches a policy for only 300 s."""
+"""A change that is older than this needs no invalidation mark, because API Gateway caches a policy for only 300 s."""
 
 
 def process(images: Iterable[dynamodb.Json]) -> None:
-    """Process events in the form of DynamoDB items."""
+    """Process events, given as DynamoDB items."""
     events = [event for image in images if (event := _parse_event(image)) is not None]
     for event in events:
         if event.type in kinds.INVALIDATE_DECISIONS:
             _restore_mark(event)
-    # Failing, slow or backlogged endpoints are left to the sweep, so that they delay no other endpoint and their
-    # events stay in order.
+    # Only the sweep sends to failing, slow or backlogged endpoints. They then delay no other endpoint, and their events
+    # stay in order.
     queued = fan_out.enqueue(events)
     immediate = [delivery for endpoint, delivery in queued if delivery_queue.is_up_to_date(endpoint)]
     for endpoint in {
@@ -42,14 +42,14 @@ def process(images: Iterable[dynamodb.Json]) -> None:
 
 
 def _parse_event(image: dynamodb.Json) -> Event | None:
-    """Return the event in an item; None for other items of the table."""
+    """Return the event in a DynamoDB item; None if the item contains no event."""
     try:
         if not ids.is_id(image["id"]["S"], "evt"):
             return None
         event = Event.from_raw_data(image)
         kinds.LABELS[event.type]
     except (KeyError, TypeError, ValueError, AttributeError):
-        # If this raised, the stream would retry the record for a day and block all later ones.
+        # Don't raise an error here: the stream would retry the record for a day and block all later ones.
         telemetry.error("event_unreadable")
         telemetry.count("BackgroundFaults", task="event_unreadable")
         return None
@@ -57,8 +57,8 @@ def _parse_event(image: dynamodb.Json) -> Event | None:
 
 
 def _restore_mark(event: Event) -> None:
-    """Set the invalidation mark of a change if it is missing, because the function that made the change may have
-    crashed.
+    """Set the invalidation mark of a change if it is missing. The function that made the change may have crashed before
+    it set the mark.
     """
     if clock.now_ms() - event.at > POLICY_CACHE_MS:
         return

@@ -1,4 +1,4 @@
-"""Build the body of a webhook message in the Standard Webhooks format: identical at every attempt."""
+"""Build the body of a webhook message in the Standard Webhooks format. The body is identical at every attempt."""
 
 import json
 from typing import Any
@@ -18,7 +18,7 @@ def of_event(event: Event) -> str:
 def body_of(delivery: Delivery) -> str:
     """Return the body of a delivery.
 
-    Deliveries that were stored by older versions contain fields for administrators, which are removed.
+    Deliveries that older versions stored may contain fields that only administrators may see. These fields are removed.
     """
     message = json.loads(delivery.body)
     data = message.get("data", {})
@@ -27,7 +27,7 @@ def body_of(delivery: Delivery) -> str:
 
 
 def of_test(endpoint_id: str, message_id: str) -> str:
-    """Return a test message, which belongs to no event."""
+    """Return the body of a test message. No event is recorded for it."""
     now_ms = clock.now_ms()
     return _message(TEST, now_ms, {"id": message_id, "type": TEST, "changed": {"webhook": endpoint_id}})
 

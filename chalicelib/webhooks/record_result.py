@@ -1,4 +1,6 @@
-"""Record the outcome of an attempt: delivered, to be retried or failed; and update the health of the endpoint."""
+"""Record the outcome of an attempt. The delivery is then delivered, due again, or failed. Also update the endpoint's
+health.
+"""
 
 from pynamodb.expressions.update import Action
 
@@ -11,13 +13,13 @@ from chalicelib.webhooks.tables import Delivery, Endpoint
 
 ATTEMPTS_KEPT = 20
 SLOW_MS = 2_000
-"""Response time in milliseconds from which an endpoint is slow: only the sweep sends to it."""
+"""An endpoint is slow if its last response took more milliseconds than this. Only the sweep sends to slow endpoints."""
 
 
 def record_outcome(endpoint: Endpoint, delivery: Delivery, outcome: Outcome) -> None:
     """Record the outcome of an attempt.
 
-    If the function crashes before this write, the attempt is made again.
+    If the function crashes before this write, the delivery is attempted again.
     """
     tries, now_ms = delivery.tries + 1, clock.now_ms()
     due_at = None if outcome.is_delivered else _next_attempt_at_ms(delivery, tries, outcome, now_ms)
@@ -27,7 +29,8 @@ def record_outcome(endpoint: Endpoint, delivery: Delivery, outcome: Outcome) -> 
         actions += [Delivery.due_at.set(due_at), Delivery.claimed_until.remove()]
     else:
         actions += _complete_as(DELIVERED if outcome.is_delivered else FAILED)
-    # A success is final, whatever the outcome of a concurrent second attempt.
+    # Record a success in any state, but a failure only while the delivery is pending: a success is final, even if a
+    # concurrent second attempt fails.
     condition = Delivery.created_at.exists() if outcome.is_delivered else Delivery.state == PENDING
     with models.ignore_condition_failure():
         delivery.update(actions=actions, condition=condition)
@@ -43,7 +46,8 @@ def record_outcome(endpoint: Endpoint, delivery: Delivery, outcome: Outcome) -> 
 
 
 def drop(endpoint_id: str, message_id: str, decided_at_ms: int) -> None:
-    """Mark a pending delivery as failed, unless it was resent manually after `decided_at_ms`.
+    """Mark a pending delivery as failed, unless it was resent manually after `decided_at_ms`, the time of the decision
+    to drop it.
 
     A failed delivery can still be resent manually.
     """
@@ -56,7 +60,9 @@ def drop(endpoint_id: str, message_id: str, decided_at_ms: int) -> None:
 
 
 def _next_attempt_at_ms(delivery: Delivery, tries: int, outcome: Outcome, now_ms: int) -> int | None:
-    """Return the time of the next attempt: the schedule starts at creation and restarts at a manual resend."""
+    """Return the time of the next attempt. The retry schedule starts when the delivery is created, and again when it is
+    resent manually.
+    """
     since_ms = delivery.queued_at or delivery.created_at
     return retry_schedule.next_attempt_at_ms(tries, now_ms, not_before_ms=outcome.not_before_ms, since_ms=since_ms)
 

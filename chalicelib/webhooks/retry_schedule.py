@@ -23,13 +23,14 @@ RETRY_DELAYS_S = (
 )
 """The delay after each failed attempt. Their sum is 71.6 hours."""
 SCHEDULE_MS = 3 * clock.DAY_S * 1000
-"""How long after the start of the schedule Retry-After is honoured."""
+"""Retry-After can delay a retry at most until this long after the start of the schedule."""
 HTTP_DATES = ("%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y")
 """The preferred date format and the two obsolete formats that recipients must accept (RFC 9110 §5.6.7)."""
 DATE_LENGTH_MAX = 40
 ATTEMPTS_MAX = len(RETRY_DELAYS_S) + 1
 JITTER_PERCENT = 10
-"""The random variation of each delay, so that a recovering receiver does not get all retries in one burst."""
+"""Each delay varies at random by up to this percentage, so that a recovering receiver does not get all retries at once.
+"""
 QUIET_STEP_MS = 60_000
 QUIET_MAX_MS = 15 * 60_000
 """The maximum back-off of an unreachable endpoint. The back-off grows with each failure, because one attempt can
@@ -41,10 +42,10 @@ GONE = 410
 
 
 def next_attempt_at_ms(tries: int, now_ms: int, *, not_before_ms: int = 0, since_ms: int | None = None) -> int | None:
-    """Return when to retry after `tries` attempts (from 1), None after the last.
+    """Return when to retry after `tries` attempts (from 1); None after the last attempt.
 
-    The retry isn't before `not_before_ms`, the time from Retry-After. That time is limited to the schedule, which began
-    at `since_ms` (None: now).
+    The retry isn't made before `not_before_ms`, the time in Retry-After. If that time is after the end of the schedule,
+    the end is used instead. The schedule began at `since_ms` (None: now).
     """
     if tries >= ATTEMPTS_MAX:
         return None

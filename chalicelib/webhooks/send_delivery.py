@@ -9,7 +9,9 @@ from chalicelib.webhooks.tables import Attempt, Delivery, Endpoint
 
 DEADLINE_S = 15
 MANUAL_DEADLINE_S = 5
-"""The deadline of a manual send. It is shorter, because a user waits for it, and it occupies a function meanwhile."""
+"""The deadline of a manual send. It is shorter than that of other sends, because a user is waiting and a function is
+occupied.
+"""
 RESPONSE_BYTES_KEPT = 1_000
 """The number of bytes of the response body that are stored, for debugging."""
 JSON = "application/json"
@@ -25,7 +27,7 @@ class Outcome:
     answer: str | None = None
     problem: str | None = None
     not_before_ms: int = 0
-    """The earliest time for a retry, from the receiver's Retry-After; 0 without the header."""
+    """The earliest time for a retry, from the receiver's Retry-After; 0 if the response has no such header."""
 
     @property
     def is_delivered(self) -> bool:
@@ -34,7 +36,9 @@ class Outcome:
 
     @property
     def is_unreachable(self) -> bool:
-        """Return whether no HTTP response was received; other deliveries to the endpoint need not be tried then."""
+        """Return whether no HTTP response was received. If so, other deliveries to the endpoint need not be attempted
+        now.
+        """
         return self.status is None
 
     @property
@@ -78,8 +82,8 @@ def send(
 
 
 def is_local() -> bool:
-    """Return whether receivers on this machine are allowed: only in a local run, whose public URL is on this
-    machine.
+    """Return whether receivers on this machine are allowed. They are allowed only in a local run, whose public URL is
+    on this machine.
     """
     return ssrf_rule.is_loopback_url(settings.current().public_url)
 

@@ -1,7 +1,7 @@
 """Sign messages as Standard Webhooks specifies: HMAC-SHA-256 over id, timestamp and body.
 
-The secret of an endpoint is derived from the root key and never stored. After a rotation, the old and the new secret
-both sign for a day, so that a receiver can switch without missing a message.
+The secret of an endpoint is derived from the root key and never stored. For a day after a rotation, messages are signed
+with both the old and the new secret, so that a receiver can switch without missing a message.
 """
 
 import base64
@@ -31,7 +31,9 @@ def keys_of(endpoint: Endpoint) -> list[bytes]:
 
 
 def headers(message_id: str, at_s: int, body: bytes, keys: Iterable[bytes]) -> dict[str, str]:
-    """Return the signature headers for `body`: one signature for each key, separated by spaces."""
+    """Return the headers that sign `body`. `webhook-signature` contains one signature for each key, separated by
+    spaces.
+    """
     signed = f"{message_id}.{at_s}.".encode() + body
     signatures = (base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode() for key in keys)
     return {

@@ -17,33 +17,33 @@ class Endpoint(models.Table):
     id = UnicodeAttribute(range_key=True)
     url = UnicodeAttribute()
     name = UnicodeAttribute()
-    # The event types that the endpoint receives; if absent, all types.
+    # The event types that the endpoint receives. If the attribute is absent, it receives all types.
     types = UnicodeSetAttribute(null=True)
     status = UnicodeAttribute(default=ENABLED)
     disabled_because = UnicodeAttribute(null=True)
     created_at = models.Integer()
     # The time from which the endpoint receives events.
     enabled_at = models.Integer()
-    # The version of the signing secret. The previous version also signs until the overlap ends.
+    # The version of the signing secret. Until `overlap_ends_at`, messages are also signed with the previous version.
     version = models.Integer(default=1)
     overlap_ends_at = models.Integer(null=True)
-    # The last change of `types`: missing deliveries are not created for older events.
+    # When `types` was last changed. No missing deliveries are created for events before that time.
     types_since = models.Integer(null=True)
-    # The number of consecutive failed attempts, and the time when they began.
+    # The number of consecutive failed attempts, and the time of the first of them.
     failures = models.Integer(default=0)
     failing_since = models.Integer(null=True)
-    # Whether the last response was so slow that other endpoints must not wait for the next.
+    # Whether the last response was slow. If so, other endpoints must not wait while a delivery is sent to this one.
     slow = BooleanAttribute(default=False)
-    # The end of the back-off after the endpoint was unreachable.
+    # When the back-off ends. It begins when the endpoint is unreachable.
     quiet_until = models.Integer(null=True)
-    # The time when deliveries were first left to the sweep. Newer deliveries must not overtake them.
+    # When a delivery was last left to the sweep. If it is set, newer deliveries must not be sent immediately.
     behind_since = models.Integer(null=True)
-    # The end of the lock, under which one function sends at a time, so that events arrive in order.
+    # When the lock expires. Only the function that holds it may send, so that events arrive in order.
     busy_until = models.Integer(null=True)
 
 
 class Attempt(MapAttribute[str, object]):
-    """One attempt to deliver: the response, or the reason why there was none."""
+    """One attempt of a delivery, with the response or the reason why no response was received."""
 
     at = models.Integer()
     took_ms = models.Integer()
@@ -53,7 +53,7 @@ class Attempt(MapAttribute[str, object]):
 
 
 class ByDue(GlobalSecondaryIndex["Delivery"]):
-    """Pending deliveries by due time. The index is sparse: delivered and failed ones are not in it."""
+    """Pending deliveries by due time. The index is sparse: it contains neither delivered nor failed deliveries."""
 
     class Meta:
         index_name = "by_due"
@@ -64,7 +64,7 @@ class ByDue(GlobalSecondaryIndex["Delivery"]):
 
 
 class Delivery(models.Table):
-    """One event for one endpoint. The event's id is the sort key, so there are no duplicates."""
+    """The delivery of one event to one endpoint. The sort key is the event's id, so there are no duplicates."""
 
     class Meta(models.Meta):
         table = "deliveries"
@@ -79,11 +79,12 @@ class Delivery(models.Table):
     created_at = models.Integer()
     lane = UnicodeAttribute(null=True)
     due_at = models.Integer(null=True)
-    # The time when the delivery was last resent manually.
+    # When the delivery was last resent manually.
     queued_at = models.Integer(null=True)
-    # The end of the claim. If the function crashed, the delivery is due again then.
+    # When the claim ends. If the function that claimed the delivery has crashed, the delivery is due again then.
     claimed_until = models.Integer(null=True)
-    # The number of attempts since the delivery was last queued; `attempts` also contains earlier ones.
+    # The number of attempts since the last manual resend or else the creation. `attempts` also contains earlier
+    # attempts.
     tries = models.Integer(default=0)
     attempts: ListAttribute[Attempt] = ListAttribute(of=Attempt, default=list)
     dies_at = models.DeleteAt()

@@ -46,7 +46,10 @@ OF_ACCOUNT: dict[str, Callable[[Run, throwaway.Account], None]] = {
     "latency": latency.check,
 }
 ACCOUNT = "the run's account"
-UNCONFIRMED = "the stage sends emails, so an account created with ADMIN_KEY= has an unverified address: set STAGE= instead (locally: make smoke alone)"
+UNCONFIRMED = (
+    "the stage sends emails, so an account created with ADMIN_KEY= has an unverified address: set STAGE= instead"
+    " (locally: make smoke alone)"
+)
 NO_ACCOUNT = "it requires an account: set STAGE=, or ADMIN_KEY= to an administrator's key"
 NOT_MADE = f"{ACCOUNT} couldn't be created (see above)"
 

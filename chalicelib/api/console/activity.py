@@ -57,7 +57,8 @@ def show_activity(request: PageRequest) -> Render:
 def row(event: Event, named: dict[str, str], *, whole: bool) -> Row:
     """Return the event as a row of the list.
 
-    With `whole`, it has every field, for administrators; otherwise only those that the account may see.
+    If `whole`, the row contains every field, which only administrators may see. Otherwise it omits the fields that are
+    hidden from the account.
     """
     shown = record.render_unredacted(event) if whole else record.render(event)
     return Row(
@@ -72,7 +73,9 @@ def row(event: Event, named: dict[str, str], *, whole: bool) -> Row:
 
 
 def _details(event: Event, named: dict[str, str]) -> list[str]:
-    """Return the changed fields as text; a key that still exists appears with its current name."""
+    """Return the changed fields as text. A key is shown under its current name or, if it no longer exists, its recorded
+    name.
+    """
     changed: dict[str, str] = event.changed.as_dict()
     key = changed.get("key", "")
     name = changed.get("name")

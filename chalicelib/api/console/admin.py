@@ -31,7 +31,9 @@ THREADS = 16
 
 
 def show_accounts(request: PageRequest) -> Render | Redirect:
-    """List accounts: the newest, or those whose email starts with the search text; and the busiest accounts."""
+    """List accounts: the newest ones, or those whose email starts with the search text. Without a search, the first
+    page also lists the busiest accounts.
+    """
     admin_of(request)
     wanted, after = request.query.get("find", "").strip()[:LENGTH_MAX], request.query.get("after", "")
     if wanted:
@@ -159,15 +161,15 @@ def _change(request: PageRequest, account_id: str, *, status: str | None) -> Red
 
 @contextmanager
 def administrator_with_reason(request: PageRequest) -> Iterator[tuple[Account, str]]:
-    """Record the administrator, and the reason from the form, in every event of the `with` block."""
+    """In a `with` block, record the administrator and the reason from the form in every event."""
     admin, reason = admin_of(request), str(request.check("reason", REASON))
     with actors.act_as_administrator(admin.id, reason):
         yield admin, reason
 
 
 def admin_of(request: PageRequest) -> Account:
-    """Return the administrator who is logged in; raise NotFound for any other user, to whom these pages must not
-    exist.
+    """Return the administrator who is logged in. Raises NotFound for any other user, to whom these pages must seem not
+    to exist.
     """
     account = request.user.account
     if not account.admin:
@@ -184,9 +186,9 @@ def _exact_match(wanted: str) -> Account | None:
 
 
 def _listing(found: list[Account], wanted: str, *, last: Callable[[Account], str]) -> dict[str, object]:
-    """Return a page of accounts and the start of the next page.
+    """Return the template values for a page of accounts, with the start of the next page.
 
-    `found` has one account more than the page if there is a next page.
+    If there is a next page, `found` contains one account more than fits on the page.
     """
     return {
         "accounts": found[:PAGE_SIZE],
@@ -201,7 +203,9 @@ def _rows(events: list[Event], its_keys: Iterable[Credential]) -> list[Row]:
 
 
 def _last_day() -> list[tuple[Account, Hour]]:
-    """Return the usage of the 2,000 oldest accounts in the last 24 hours: one small Query each, 16 in parallel."""
+    """Return the usage of the 2,000 oldest accounts in the last 24 hours. Each account requires one small Query; 16 run
+    in parallel.
+    """
     since_s = clock.hour_of(clock.now_s()) - clock.DAY_S
     accounts = list(find.accounts_after("", RANKED_MAX))
 

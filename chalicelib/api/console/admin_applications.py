@@ -28,7 +28,7 @@ def show_application(request: PageRequest) -> Render:
 def confirm_end(request: PageRequest) -> Render:
     """Ask for a reason before a client is deleted, which can't be undone.
 
-    The URL of a metadata document can be blocked even before the document was ever fetched.
+    The URL of a metadata document can be blocked even if the document has never been fetched.
     """
     admin_of(request)
     client_id = request.text_or_parameter("client_id")

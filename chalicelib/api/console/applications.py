@@ -1,5 +1,5 @@
-"""Settings > Applications: OAuth clients of an account. Settings > Connected apps: clients with the account's
-consent.
+"""Settings > Applications: the OAuth clients that an account registered. Settings > Connected apps: the OAuth clients
+to which the account gave consent.
 """
 
 from dataclasses import dataclass
@@ -23,13 +23,13 @@ SCOPES = EnumList((scopes.READ, scopes.WRITE))
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """A client that has the consent of an account."""
+    """A client to which the account gave consent."""
 
     client_id: str
     name: str
     is_verified: bool
     is_live: bool
-    """Whether the client has access now. If not, only its consent is remembered."""
+    """Whether the client can access the account now. If not, the account's consent is only remembered."""
     scopes: list[str]
     since_ms: int
     last_used_ms: int | None
@@ -74,7 +74,7 @@ def show_application(request: PageRequest, client_id: str) -> Render:
 
 
 def change(request: PageRequest, client_id: str) -> Redirect:
-    """Change the name, the redirect URIs, and whether the client must use PKCE."""
+    """Change the name and the redirect URIs of an application, and whether the client must use PKCE."""
     unverified.require_verified_email(request.user.account)
     client = clients.get_of_account(request.user.account.id, client_id)
     clients.update(client, name=request.check("name", NAME), uris=_uris(request), pkce_required=_pkce(request))
@@ -82,7 +82,7 @@ def change(request: PageRequest, client_id: str) -> Redirect:
 
 
 def confirm_rotate_secret(request: PageRequest, client_id: str) -> Render:
-    """Ask for confirmation before the secret is rotated: the old one stops working immediately."""
+    """Ask for confirmation before the secret is rotated, because the old secret stops working immediately."""
     client = clients.get_of_account(request.user.account.id, client_id)
     return confirm.ask(
         confirm.Question(
@@ -105,7 +105,8 @@ def rotate_secret(request: PageRequest, client_id: str) -> Render:
     client = clients.get_of_account(request.user.account.id, client_id)
     if client.is_public:
         raise errors.Conflict("A public application has no secret.")
-    # Reloading the response sends the form again, so the form may only replace the secret that its page showed.
+    # If the user reloads the page with the new secret, the browser sends the form again. It must not replace the new
+    # secret, so the form names the secret that it may replace.
     if request.text("replaces") != client.secret_hint:
         raise errors.Conflict("The secret has already been rotated. Rotate it again only if you lost the new one.")
     secret = clients.rotate_secret(client)
@@ -136,7 +137,9 @@ def delete(request: PageRequest, client_id: str) -> Redirect:
 
 
 def show_connected(request: PageRequest) -> Render:
-    """List the clients with access to the account, then those that can get access again without the consent page."""
+    """List the clients that can access the account. After these, list the clients that can get access without the
+    consent page.
+    """
     return Render("connected", {"connected": _list_connected(request)})
 
 
@@ -146,27 +149,30 @@ def _list_connected(request: PageRequest) -> list[Connected]:
     for grant in grants.of_account(account.id):
         if account.predates_verification(grant.created_at):
             continue
-        # A client has one grant for each device, so its scopes are those of all its grants.
+        # A client may have several grants, one for each device. Its scopes are the scopes of all of them.
         others, _ = connections.get(grant.client_id, (set(), 0))
         connections[grant.client_id] = others | set(grant.scopes), grant.created_at
     live = set(connections)
     for remembered in consent.of_account(account):
-        # Scopes that the client can get again without the consent page are listed with its current scopes.
+        # A client can get the scopes of a remembered consent without the consent page, so they are listed with its
+        # current scopes.
         granted, since_ms = connections.get(remembered.client_id, (set(), remembered.given_at))
         connections[remembered.client_id] = granted | remembered.scopes, since_ms
     used = last_used_hours(account.id, {counter_of(client_id) for client_id in connections})
     connected = []
     for client_id, (granted, since_ms) in connections.items():
-        # The client of a suspended account is listed: it works again once the account is reinstated.
+        # A client whose own account is suspended is listed, too, because it works again once that account is
+        # reinstated.
         client, hour = clients.find_any(client_id), used.get(counter_of(client_id))
         if client is None and ids.is_id(client_id, "app"):
-            continue  # the client is deleted
+            continue  # a registered client that isn't found was deleted
         if client is not None and client.deleted_at is not None:
             continue
         connected.append(
             Connected(
                 client_id,
-                # A cached metadata document expires, but its client keeps the consent.
+                # The client of a metadata document may no longer be stored although the consent is. Its id, the
+                # document's URL, is then shown as its name.
                 name=client_id if client is None else client.name,
                 is_verified=client is not None and client.registered_by == "account",
                 is_live=client_id in live,

@@ -1,4 +1,4 @@
-"""The sender of a form: its networks and device for rate limits, and the message of an error for its page."""
+"""Identify the sender of a form by networks and device, for rate limits; and convert errors to messages for pages."""
 
 from chalicelib.accounts.password_attempts import Caller
 from chalicelib.api import client_address
@@ -8,12 +8,12 @@ from chalicelib.core import errors
 
 
 def networks_of(request: PageRequest) -> tuple[str, ...]:
-    """Return every network by which a request is rate limited."""
+    """Return every network on which the rate limits count this request."""
     return client_address.networks(client_address.source_ip(request.exchange.request))
 
 
 def caller_of(request: PageRequest) -> Caller:
-    """Return the networks and the device cookie of a request."""
+    """Return the caller of a request, which rate limits identify by its networks and its device cookie."""
     return Caller(networks_of(request), request.cookie(DEVICE))
 
 

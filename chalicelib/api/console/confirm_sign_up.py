@@ -1,4 +1,6 @@
-"""Confirm a sign-up by its link: with a button in the browser that signed up, with a new password in any other."""
+"""Confirm a sign-up by the link in the email. In the browser that signed up, the user only clicks a button. In any
+other browser, the user has to set a new password.
+"""
 
 from chalicelib.accounts import password_attempts, password_rules, passwords, pending_sign_up
 from chalicelib.accounts.tables import OneTimeToken
@@ -18,9 +20,9 @@ def show_sign_up(request: PageRequest, secret: str, ticket: OneTimeToken) -> Ren
 
 
 def confirm_sign_up(request: PageRequest, secret: str, ticket: OneTimeToken) -> Render | Redirect:
-    """Create the account, and start a session in the browser that signed up.
+    """Create the account. In the browser that signed up, also start a session.
 
-    In another browser the password from the sign-up is discarded, and the link starts no session: the address may
+    In any other browser the password from the sign-up is discarded and no session is started, because the address may
     belong to someone other than the user who signed up.
     """
     if _is_same_browser(request, ticket):
@@ -41,8 +43,9 @@ def confirm_sign_up(request: PageRequest, secret: str, ticket: OneTimeToken) -> 
 def hash_password(request: PageRequest, password: str, *, email: str, name: str) -> str:
     """Return the hash of a password that was chosen with a one-time link.
 
-    Hashing costs as much as a log-in and the form can be sent any number of times, so each call counts as an attempt to
-    log in. Raises InvalidRequest for an unusable password, RateLimited after too many attempts.
+    Hashing is as costly as a log-in, and a client can send the form any number of times. Each call therefore counts as
+    an attempt to log in. Raises InvalidRequest for a password that the rules reject, RateLimited after too many
+    attempts.
     """
     password_rules.check_format(password)
     password_attempts.count_by_network(caller_of(request))

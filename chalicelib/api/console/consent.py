@@ -11,7 +11,7 @@ from chalicelib.oauth.errors import OAuthError, access_denied
 from chalicelib.oauth.parameters import AUTHORIZATION_PARAMETERS, Parameters, parse_query
 
 DEVICE_TRIES = Tier("device-codes", 30, 10, kept_s=2 * 3_600)
-"""User codes that an account may enter in an hour, against guessing (RFC 8628 §5.1)."""
+"""The number of user codes that an account may enter in an hour. This limit prevents guessing (RFC 8628 §5.1)."""
 CHANGED = "The app has changed since you opened this page. Review its request again before you decide."
 
 
@@ -22,7 +22,8 @@ def show_authorize(request: PageRequest) -> Render | ExternalRedirect:
         return _respond(request, _parse(request, parameters), parameters)
     except authorize.ErrorRedirect as back:
         if request.user_or_none is None and not prompt.forbids_page(parameters):
-            # The redirect depends on earlier consent to this client, so an anonymous caller has to log in first.
+            # Whether the error may be redirected depends on the user's earlier consent, so the user has to log in
+            # first.
             raise LogInFirst from None
         return ExternalRedirect(back.location_for(_account(request)), back.client_name)
 
@@ -35,8 +36,8 @@ def decide(request: PageRequest) -> Render | ExternalRedirect:
     try:
         asking = _parse(request, parameters)
     except authorize.ErrorRedirect as back:
-        # The consent page is shown only for a valid request, so this invalid request is not the one that was
-        # decided.
+        # The consent page is shown only for valid requests. This request is invalid, so the user hasn't decided on
+        # it.
         return ExternalRedirect(back.location_for(account), back.client_name)
     was_shown = request.text("shown") == asking.page_digest
     if request.text("decision") != "allow":
@@ -95,7 +96,7 @@ def _device_page(pending: device.PendingAuthorization, *, problem: str = "", sta
 
 
 def _parse(request: PageRequest, parameters: Parameters) -> authorize.AuthorizationRequest:
-    """Parse an authorization request; fetching a client's metadata document counts against the network's limit."""
+    """Parse an authorization request. A fetch of a client's metadata document counts on the caller's networks."""
 
     def admit_fetch() -> None:
         request.exchange.admit_networks(DOCUMENT_FETCHES)

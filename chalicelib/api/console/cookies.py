@@ -6,16 +6,19 @@ from chalicelib.core import http_syntax
 
 SESSION, DEVICE, BROWSER = "latchkey", "latchkey-device", "latchkey-visit"
 EMAIL = "latchkey-email"
-"""A cookie with the email for the log-in form after a one-time link, so that the email doesn't appear in a URL."""
+"""A cookie that contains the email address for the log-in form after a one-time link was used. A URL must not contain
+it.
+"""
 SESSION_S, DEVICE_S = 14 * 86_400, 365 * 86_400
 
 
 def of_request(exchange: RequestContext) -> dict[str, str]:
-    """Return the cookies by name. The first of a repeated name counts, because it has the most specific path.
+    """Return the cookies of a request by name. If a name is repeated, its first cookie is used, which has the most
+    specific path.
 
-    `http.cookies` stops at the first malformed cookie, and other sites of the domain can set such cookies. A name is a
-    token (RFC 6265 §4.1.1). Browsers enforce `__Host-` only at the start of the name, so nothing but spaces and tabs
-    may be stripped before it. Values that aren't ASCII are ignored.
+    This function doesn't use `http.cookies`, which stops at the first malformed cookie: other sites of the domain can
+    set such cookies. Cookies are ignored if their name isn't a token (RFC 6265 §4.1.1) or their value isn't ASCII. Only
+    spaces and tabs are stripped before a name, because browsers enforce `__Host-` only at its start.
     """
     cookies: dict[str, str] = {}
     # HTTP/2 clients may split the header into several fields (RFC 9113 §8.2.3).

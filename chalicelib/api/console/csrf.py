@@ -1,4 +1,6 @@
-"""Parse forms, and reject those that another site sent, by their Origin and by a token of this browser."""
+"""Parse forms, and reject forms that another site sent. A form is accepted only with the Origin of this site and with
+the CSRF token of this browser.
+"""
 
 import hmac
 from urllib.parse import parse_qsl, urlsplit
@@ -10,12 +12,12 @@ from chalicelib.core import errors
 
 FORM_BYTES_MAX = 64 * 1024
 REPEATED_BYTES_MAX = 4 * FORM_BYTES_MAX
-"""Maximum length of a rejected form whose values are shown again."""
+"""The maximum length of a form that is shown again, with its values, when it is rejected."""
 FIELDS_MAX = 100
 
 
 class Forged(errors.LatchkeyError):
-    """A form from another site, or from a page that is too old."""
+    """A form that wasn't sent from this site."""
 
     status, error = 403, "forged"
 
@@ -25,7 +27,9 @@ class Forged(errors.LatchkeyError):
 
 
 class Outdated(Forged):
-    """A form from an outdated page of this console. The page is shown again with the submitted values."""
+    """A form without the current CSRF token of this browser, because its page is outdated. The page is shown again with
+    the submitted values.
+    """
 
     def __init__(self) -> None:
         """Set the message."""
@@ -45,7 +49,9 @@ class TooLong(errors.LatchkeyError):
 
 
 def read_form(request: PageRequest) -> None:
-    """Parse the form; raise Forged for another Origin, Outdated for a missing or wrong token of this browser."""
+    """Parse the form. Raises Forged for another Origin, TooLong for a form that is too long, Outdated for a missing or
+    wrong CSRF token.
+    """
     sent = request.exchange.request
     origin = client_address.only(sent, "origin")
     own = urlsplit(request.base_url)

@@ -23,7 +23,7 @@ EMAIL_S = 600
 
 
 def show_landing(request: PageRequest) -> Render:
-    """Show the landing page, whose examples have the base URL of this deployment."""
+    """Show the landing page. Its examples contain the base URL of this deployment."""
     return Render("landing")
 
 
@@ -34,9 +34,9 @@ def show_sign_up(request: PageRequest) -> Render:
 
 
 def sign_up(request: PageRequest) -> Render:
-    """Send a link that creates the account or, if email isn't configured, create it.
+    """Send a link that creates the account. If email isn't configured, create the account immediately.
 
-    The page is the same for an address that has an account.
+    The page is the same if the address already has an account, so that it doesn't reveal which addresses have one.
     """
     email, name, after = request.text("email"), request.text("name"), next_path(request, request.text("next"))
     try:
@@ -63,7 +63,7 @@ def show_log_in(request: PageRequest) -> Render | Redirect:
 
 
 def log_in(request: PageRequest) -> Render | Redirect:
-    """Start a new session and remember the device."""
+    """Check the password, start a new session, and remember the device."""
     email, after = request.text("email"), next_path(request, request.text("next"))
     try:
         account = logging_in.log_in(email=email, password=request.text("password"), caller=caller_of(request))
@@ -74,7 +74,9 @@ def log_in(request: PageRequest) -> Render | Redirect:
 
 
 def start_session(request: PageRequest, account: "Account") -> None:
-    """Start a new session for an account in this browser, which prevents session fixation."""
+    """Close the current session of this browser, if any, and start a new one for an account. This prevents session
+    fixation.
+    """
     if request.cookie(SESSION):
         sessions.close_session(request.cookie(SESSION))
     request.set_cookie(SESSION, sessions.open_session(account, **session_details(request)), max_age_s=SESSION_S)
@@ -86,15 +88,15 @@ def start_session(request: PageRequest, account: "Account") -> None:
 
 
 def remember_device(request: PageRequest, account: "Account", *, is_raised: bool = False) -> None:
-    """Give this browser its own limit for log-ins to this account, so that other callers can't lock its user out.
+    """Give this browser its own limit of log-ins to this account, so that other callers can't lock the user out.
 
-    `is_raised` means that a new password has just raised the account's epoch by one.
+    `is_raised` is True if a new password has raised the account's session epoch by one since `account` was read.
     """
     request.set_cookie(DEVICE, sessions.remember_device(account, is_raised=is_raised), max_age_s=DEVICE_S)
 
 
 def redirect_to_log_in(request: PageRequest, email: str, notice: str) -> Redirect:
-    """Redirect to the log-in form, filled in with this email."""
+    """Redirect to the log-in form, in which this email is already entered."""
     request.set_cookie(EMAIL, quote(email, safe="@+"), max_age_s=EMAIL_S)
     return Redirect("/login", notice)
 
@@ -107,12 +109,12 @@ def log_out(request: PageRequest) -> Redirect:
 
 
 def show_forgot(request: PageRequest) -> Render:
-    """Show the form for a password reset or, if email isn't configured, the contact."""
+    """Show the form for a password reset. If email isn't configured, show how to contact the operator."""
     return _forgot_page("")
 
 
 def forgot(request: PageRequest) -> Render:
-    """Send a reset link if an account has this email; the page is the same if none has."""
+    """Send a reset link if an account has this email. The page is the same if no account has it."""
     email = request.text("email")
     if not email_sender.is_configured():
         return _forgot_page(email)
@@ -134,9 +136,10 @@ def _forgot_page(email: str, *, sent: bool = False) -> Render:
 
 
 def next_path(request: PageRequest, wanted: str) -> str:
-    """Return the path to which the browser goes after log-in.
+    """Return the path to which the browser is redirected after log-in.
 
-    If it is an authorization request, forms of this page may redirect to its client.
+    If it is the path of an authorization request, log-in may end at an OAuth client, so this page's forms may redirect
+    there.
     """
     after = local_path(wanted)
     request.forms_may_leave = after.partition("?")[0] == "/oauth/authorize"

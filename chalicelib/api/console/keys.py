@@ -128,7 +128,7 @@ def choose_policy(request: PageRequest, key_id: str) -> Redirect:
 def dismiss_alert(request: PageRequest, key_id: str) -> Redirect:
     """Dismiss the alert of the key, because the user recognises the activity."""
     key = find.owned_key(request.user.account.id, key_id)
-    # An alert that is newer than the page is not dismissed.
+    # Dismiss only the alert that the page showed. A newer alert remains.
     if key.unusual_at is not None and request.text("noted_at") == str(key.unusual_at):
         leak_policy.dismiss_notice(key, key.unusual_at)
     return Redirect(f"{HOME}/{key_id}", "taken-for-usual")
@@ -169,7 +169,7 @@ def confirm_revoke(request: PageRequest, key_id: str) -> Render:
 def revocation(
     key: Credential, action: str, *, back: str, back_label: str, asks_reason: bool = False
 ) -> confirm.Question:
-    """Return the confirmation question before a key is revoked; its form is sent to `action`."""
+    """Return the question whether to revoke a key. The form of the question is sent to the path `action`."""
     return confirm.Question(
         heading=f"Revoke “{key.name}”?",
         consequence="The key stops working from the next request. This can't be undone.",
@@ -189,7 +189,7 @@ def revoke_key(request: PageRequest, key_id: str) -> Redirect:
 
 
 def session_principal(request: PageRequest) -> Principal:
-    """Return the session as a principal that creates keys: with every scope of the account, and without expiry."""
+    """Return a principal with which a session can create keys. It has every scope of the account and doesn't expire."""
     account, session = request.user.account, request.user.session
     return Principal(
         account_id=account.id,
@@ -199,7 +199,8 @@ def session_principal(request: PageRequest) -> Principal:
         tier=tiers.BY_NAME[account.tier],
         client_id="",
         ends_at_ms=0,
-        # The account was read after `credentials_since`, so this principal reflects every revocation up to then.
+        # The account was read during this request, so this principal reflects every revocation up to its
+        # `credentials_since`.
         verified_at_ms=account.credentials_since,
         session_epoch=session.epoch,
     )
@@ -212,7 +213,7 @@ def _find_owned(request: PageRequest, key_id: str) -> tuple[Credential, Row]:
 
 
 def _advice(request: PageRequest, keys: list[Credential]) -> dict[str, Advice]:
-    """Return the scopes that each of `keys` has used in 30 days, by key id."""
+    """Return for each of `keys`, by its id, which of its scopes it has used within 30 days and which not."""
     since_s = clock.now_s() - PERIOD_S
     used = routes_used(request.user.account.id, {counter_of(key.id) for key in keys}, since_s=since_s)
     by_route = scopes_by_route(request.exchange.routes)

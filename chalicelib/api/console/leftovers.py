@@ -1,7 +1,8 @@
-"""Items that a user can remove while resetting a password, because an attacker with the old one may have created them.
+"""Items that a user can remove while resetting a password, because an attacker who knew the old password may have
+created them.
 
-A link from an administrator offers the same items as a link in an email. Without email, it is the only way to recover
-an account.
+A link from an administrator offers the same items as a link in an email. If email isn't configured, an administrator's
+link is the only way to recover an account.
 """
 
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from chalicelib.webhooks import endpoints
 from chalicelib.webhooks.tables import Endpoint
 
 TICKED, CONNECTED = "end", "connected"
-"""Form fields: the ids of the selected items, and whether to disconnect apps."""
+"""Form fields: the ids of the selected items, and whether to disconnect the connected apps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,9 @@ class Leftovers:
     connected: bool = False
     """Whether to offer to disconnect apps."""
     ends_by_itself: bool = False
-    """Whether everything is removed without a selection, because this link verifies the address for the first time."""
+    """Whether everything is removed without the user's selection, because this link verifies the address for the first
+    time.
+    """
 
     @property
     def ids(self) -> set[str]:
@@ -41,8 +44,8 @@ class Leftovers:
 
 
 def offered(ticket: OneTimeToken, account: Account) -> Leftovers:
-    """Return the items that a link offers. A link for the first password offers none, because no user could log in
-    before.
+    """Return the items that a link offers. A link that sets the first password offers no items, because without a
+    password no user could create any.
     """
     if account.password_hash is None:
         return Leftovers()
@@ -59,7 +62,9 @@ def offered(ticket: OneTimeToken, account: Account) -> Leftovers:
 
 
 def ending_of_chosen(request: PageRequest, ticket: OneTimeToken, items: Leftovers) -> PendingTermination | None:
-    """Return the unsaved termination of the items that were offered and selected; None if nothing was selected."""
+    """Return a pending termination of the offered items that were selected, without storing it; None if nothing was
+    selected.
+    """
     chosen = set(request.form.get(TICKED, ())) & items.ids
     if items.connected and request.text(CONNECTED):
         chosen.add(password_reset.CONNECTED)

@@ -1,4 +1,6 @@
-"""Pages of one-time links. Only the button on the page consumes the link, so that a mail scanner can't."""
+"""Pages that one-time links open. Opening a link doesn't consume it: only the button on its page does. A mail scanner
+therefore can't consume a link.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -47,7 +49,7 @@ def set_password(request: PageRequest) -> Render | Redirect:
 
 
 def show_verify(request: PageRequest) -> Render:
-    """Show the button that verifies an address, or in another browser the form for a new password."""
+    """Show a button that verifies the address. If verification requires a new password, show a form for it instead."""
     secret = request.text_or_parameter("ticket")
     ticket = email_links.find_link(secret, *_FOR_EMAIL)
     if ticket.purpose == pending_sign_up.PURPOSE:
@@ -87,8 +89,8 @@ def verify(request: PageRequest) -> Render | Redirect:
 
 
 def _run_termination(ending: "PendingTermination | None") -> bool:
-    """Run the first slice of the termination that a link started, if any; return whether the termination is
-    complete.
+    """Run the first batch of the termination that a link started, if any. Returns whether nothing remains to be
+    terminated.
     """
     return ending is None or finish.run_first_slice(ending)
 
@@ -103,10 +105,11 @@ def _find(secret: str, purpose: str) -> tuple[OneTimeToken, Account]:
 
 
 def _session_of(request: PageRequest, account: Account) -> "Session":
-    """Return the account's session in this browser; raise LogInFirst without one, Conflict for another account's.
+    """Return the account's session in this browser. Raises LogInFirst if no user is logged in, Conflict if the session
+    belongs to another account.
 
-    Only a browser with a session of the account can change its address. Otherwise an attacker could request a change to
-    another user's address: that user would get the link, and confirm the address for the attacker's account.
+    An address can be changed only in a browser with a session of the account. Otherwise an attacker could request a
+    change to another user's address: that user would get the link, and confirm the address for the attacker's account.
     """
     user = request.user
     if user.account.id != account.id:
@@ -122,11 +125,11 @@ def _own_session(request: PageRequest, account: Account) -> "Session | None":
 
 
 def _needs_password(request: PageRequest, account: Account) -> bool:
-    """Return whether verifying an address requires a new password.
+    """Return whether a new password must be set when an address is verified.
 
-    An account that was created without email may have another user's address. In a browser with a session of the
-    account, no new password is needed: the link proves access to the address, and the session proves knowledge of the
-    password.
+    An account that was created without email may use an address that belongs to another user. In a browser with a
+    session of the account, no new password is needed: the link proves access to the address, and the session proves
+    knowledge of the password.
     """
     return not account.is_verified and _own_session(request, account) is None
 

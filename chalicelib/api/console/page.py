@@ -33,7 +33,9 @@ HOME = "/settings/keys"
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A path and its view, as `module.function` below `chalicelib.api.console`, imported by its first request."""
+    """A path and its view. `name` is `module.function` below `chalicelib.api.console`; the first request for the path
+    imports it.
+    """
 
     path: str
     name: str
@@ -59,7 +61,8 @@ def register_page(blueprint: Blueprint, method: str, view: View, form_page: View
         except _FormRejected as rejected:
             return render_response.respond(request, rejected.page)
         except LogInFirst:
-            # After log-in, the user returns to the page of a settings form. An OAuth client repeats its own request.
+            # After log-in, a user who sent a form of the settings returns to its page. Other forms, such as consent,
+            # have no return path: the OAuth client has to send its request again.
             is_settings = form_page is not None and form_page.path.startswith(("/settings", "/admin"))
             path_of_form = form_page.path.format(**parameters) if form_page is not None and is_settings else ""
             after = _target(exchange) if method == "GET" else path_of_form
@@ -72,7 +75,7 @@ def register_page(blueprint: Blueprint, method: str, view: View, form_page: View
 
 
 def register_redirect(blueprint: Blueprint, path: str, to: str) -> None:
-    """Redirect GET requests for `path`, which accepts only POST, to the page that contains its form."""
+    """Redirect GET requests for `path`, at which only POST is accepted, to the page that contains its form."""
 
     def redirect(exchange: RequestContext, **parameters: str) -> Response:
         request = PageRequest(exchange, client_address.base_url(exchange.request), {})
@@ -114,7 +117,7 @@ def _show_errors_on_form(request: PageRequest, form_page: View | None, parameter
 
 
 def _render_form_page(request: PageRequest, form_page: View | None, parameters: dict[str, str]) -> Render | None:
-    """Return the page of a form; None when the form has no page, or the page can't be shown any more."""
+    """Return the page of a form; None if the form has no page, or if its page can no longer be shown."""
     try:
         outcome = form_page.call(request, parameters) if form_page is not None else None
     except errors.LatchkeyError:
@@ -130,8 +133,8 @@ def _target(exchange: RequestContext) -> str:
 
 def local_path(path: str) -> str:
     """Return `path` if it is a path of this console, else the path of the keys, to prevent open redirects."""
-    # Only `//host` could leave the site. It is recognised by its characters, because a URL parser raises for some
-    # malformed paths, like `//[`.
+    # Only `//host` could lead to another site. Compare characters, because a URL parser raises an error for some
+    # malformed paths, such as `//[`.
     is_local = path.startswith("/") and not path.startswith("//")
     clean = path.isascii() and path.isprintable() and "\\" not in path
     return path if is_local and clean else HOME

@@ -68,7 +68,7 @@ class PageRequest:
 
     @property
     def user(self) -> "LoggedIn":
-        """Return the user who is logged in; raise LogInFirst without one."""
+        """Return the user who is logged in; raise LogInFirst if no user is logged in."""
         if self.user_or_none is None:
             raise LogInFirst
         return self.user_or_none
@@ -87,14 +87,14 @@ class PageRequest:
         return list(parameters.getlist(name)) if parameters and name in parameters else []
 
     def check(self, name: str, kind: "Field", value: object = None) -> Any:
-        """Return a field of the form as parsed by `kind`; raise InvalidRequest with the label of the field."""
+        """Return the value of a field that `kind` has checked. Raises InvalidRequest with the label of the field."""
         from chalicelib.pages import labels
 
         with errors.about(name):
             return kind.check(labels.FIELDS[name], self.text(name) if value is None else value)
 
     def reject_form(self, error: errors.LatchkeyError, page: "Render") -> "Render":
-        """Return the page of a rejected form, with its values and with the error at its field."""
+        """Return `page` as the response to a rejected form, with the submitted values and the error at its field."""
         from chalicelib.pages import form
 
         path = self.exchange.request.to_original_event()["path"]
@@ -112,11 +112,15 @@ class PageRequest:
         self.set_cookies.append(f"{self._cookie_name(name)}={value}; Path=/; HttpOnly; SameSite=Lax{max_age}{secure}")
 
     def csrf(self) -> str:
-        """Return the CSRF token of this browser, bound to its session, or before log-in to its browser cookie."""
+        """Return the CSRF token of this browser. It is derived from the session cookie or, before log-in, from the
+        browser cookie.
+        """
         return secrets.digest(f"csrf {self.cookie(cookies.SESSION) or self._browser_cookie()}")[:32]
 
     def browser(self) -> str:
-        """Return an id of this browser before log-in: a digest of its browser cookie, which is set if it is missing."""
+        """Return an id of this browser that is available before log-in. It is derived from the browser cookie, which is
+        set if it is missing.
+        """
         return secrets.digest(f"browser {self._browser_cookie()}")
 
     def _browser_cookie(self) -> str:

@@ -7,6 +7,6 @@ from chalicelib.pages.outline import outline
 
 
 def show_docs(request: PageRequest) -> Render:
-    """Show every operation; a script sends requests with the API key that the user pastes."""
+    """Show every operation of the API. A script on the page can send requests with an API key that the user pastes."""
     request.may_call_api = True
     return Render("docs", {"reference": outline(document(request.exchange.routes, request.base_url))})

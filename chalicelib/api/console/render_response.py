@@ -18,8 +18,9 @@ def respond(request: PageRequest, result: Render | Redirect | ExternalRedirect) 
     if isinstance(result, ExternalRedirect):
         if result.url.startswith(("https:", "http:")) or not client_address.opens_a_page(request.exchange.request):
             return _redirect_to(request, result.url)
-        # A URL of a private-use scheme opens an app, and the browser stays on its page. So that this isn't the form,
-        # show a page with a link to the app. Clients that aren't browsers get the redirect of RFC 6749 §4.1.2.
+        # A URL with a private-use scheme opens an app, but the browser stays on its current page. Show a page with a
+        # link to the app, so that this page isn't the submitted form. Clients other than browsers get the redirect of
+        # RFC 6749 §4.1.2.
         return _html(request, "app_opened", {"destination": result.url, "client": result.client}, 200, {})
     if isinstance(result, Redirect):
         notice = f"{'&' if '?' in result.path else '?'}done={quote(result.notice)}" if result.notice else ""
@@ -71,7 +72,7 @@ def error_page(request: PageRequest, error: errors.LatchkeyError) -> Response:
 
 
 def plain_error_page(error: errors.LatchkeyError, exchange: RequestContext) -> Response:
-    """Return an error page without reading the session, for rate limits and failures."""
+    """Return an error page for a rejected request or an internal error, without reading the session."""
     from chalicelib.pages import labels
 
     message = labels.with_singular(error.message)

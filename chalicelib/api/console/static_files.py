@@ -1,4 +1,4 @@
-"""Static files: their names carry a hash of their content, so a browser may keep them for a year."""
+"""Serve static files. Their names contain a hash of their content, so a browser may cache them for a year."""
 
 from chalice.app import Response
 

@@ -1,4 +1,6 @@
-"""The status page. Its requests aren't counted and read no session, so that it works while the database is down."""
+"""The status page. It must work while the database is down, so its requests aren't counted and its view reads no
+session.
+"""
 
 from chalice.app import Response
 

@@ -20,7 +20,7 @@ def show_usage(request: PageRequest) -> Render:
     this_hour = clock.hour_of(now_s)
     hours = by_hour(account.id, since_s=this_hour - DAYS * clock.DAY_S)
     tier = tiers.BY_NAME[account.tier]
-    # A new tier starts with a full quota, so usage under the old tier isn't included.
+    # After a change of tier the account has a full quota again, so include only usage under the current tier.
     now = under_tier(account.id, tier, since_s=this_hour).get(this_hour, Hour())
     last_day = [(at, hours.get(at, Hour())) for at in range(this_hour - 23 * clock.HOUR_S, this_hour + 1, clock.HOUR_S)]
     days = _by_day(hours, now_s)
@@ -61,9 +61,9 @@ def _plot(columns: list[tuple[str, Hour]]) -> dict[str, object]:
 
 
 def _by_key(account_id: str, days: list[Hour]) -> list[tuple[str, str, int]]:
-    """Return (name, preview, requests) of each key and application with requests, busiest first.
+    """Return name, preview and number of requests of each key and application that sent any, busiest first.
 
-    One more row has the requests of all others, if any.
+    One further row contains the requests of all other keys and applications, such as deleted ones.
     """
     total = sum(days, Hour())
     known = {counter_of(key.id): (key.name, key.hint) for key in find.keys_of(account_id)}
@@ -77,7 +77,9 @@ def _by_key(account_id: str, days: list[Hour]) -> list[tuple[str, str, int]]:
 
 
 def _applications(account_id: str) -> dict[str, tuple[str, str]]:
-    """Return name and id of each application of the account or connected to it, by counter name."""
+    """Return the name and id of each application that the account registered or is connected to, by the name of its
+    counter.
+    """
     connected = {grant.client_id for grant in grants.of_account(account_id)}
     own = {client.client_id: client for client in clients.list_of_account(account_id)}
     found = own | {client_id: clients.find(client_id) for client_id in connected - own.keys()}

@@ -80,7 +80,9 @@ def change(request: PageRequest, webhook_id: str) -> Redirect:
 
 
 def confirm_disable(request: PageRequest, webhook_id: str) -> Render:
-    """Ask for confirmation before a webhook is disabled, because it misses events."""
+    """Ask for confirmation before a webhook is disabled: events that happen until it is enabled again are never sent to
+    it.
+    """
     return _ask(
         _find_owned(request, webhook_id),
         heading="Disable “{name}”?",

@@ -1,4 +1,4 @@
-"""Errors in the document: the status, code and message of each error of the API."""
+"""The errors of the API in the OpenAPI document, each with its status, code and message."""
 
 from typing import Any
 
@@ -44,8 +44,8 @@ LIMITS = tuple(name for name in limit_headers.NAMES if name != "Retry-After")
 
 
 def statuses_of(documented: DocumentedRoute) -> list[int]:
-    """Return the error statuses of a route: those in its description, and those that follow from its scopes, body and
-    query.
+    """Return the error statuses that a route can respond with. Some are named by its description, the others follow
+    from its scopes, body, query, path parameters and idempotency.
     """
     description, may = documented.description, {429, 500, 503}
     if documented.route.scopes:

@@ -41,7 +41,9 @@ def _example_of_type(kind: str, schema: Schema, components: Mapping[str, Schema]
 
 
 def _items(schema: Schema, components: Mapping[str, Schema]) -> list[Any]:
-    """Return example items of a list: the minimum number, at least one, and different values if they must be unique."""
+    """Return example items of a list: as many as it must contain, but at least one. Items that must be unique are
+    different values of their enumeration.
+    """
     least, words = max(1, schema.get("minItems", 1)), schema["items"].get("enum", [])
     if schema.get("uniqueItems") and words:
         return list(words[:least])

@@ -56,8 +56,8 @@ def operation(documented: DocumentedRoute, operation_id: str, shapes: Components
 def security(documented: DocumentedRoute) -> list[Schema]:
     """Return the alternative security requirements of a route.
 
-    A route with scopes accepts an API key, and an access token if OAuth can grant the scope. The description of a
-    public route names its own security schemes.
+    A route with scopes accepts an API key. If OAuth can grant the scope, the route also accepts an access token. The
+    description of a public route names the route's security schemes.
     """
     if documented.route.scopes:
         (scope, *_) = documented.route.scopes
@@ -96,7 +96,8 @@ def _parameter(field: Kind | None) -> Schema:
 def _request_body(documented: DocumentedRoute, shapes: Components) -> Schema | None:
     body = documented.body
     if body is None:
-        # A route of the operator without a description may still read a body. Our own routes always describe theirs.
+        # A route that the operator added may read a body without describing it. Our own routes always describe
+        # theirs.
         is_unknown = documented.route.reads_body and not documented.description.responses
         return {"content": {media: {"schema": {}} for media in documented.route.consumes}} if is_unknown else None
     schema = _schema_of(body)
@@ -109,10 +110,10 @@ def _request_body(documented: DocumentedRoute, shapes: Components) -> Schema | N
 
 
 def _documented_media(documented: DocumentedRoute) -> tuple[str, ...]:
-    """Return the media types of a body.
+    """Return the media types of a body in the document.
 
-    Of two media types only the form is documented, as in the OAuth RFCs: code generators would create two methods
-    otherwise.
+    If a route accepts a form and JSON, only the form is documented, as in the OAuth RFCs, because code generators would
+    create a method for each media type.
     """
     consumes = documented.route.consumes
     return (FORM,) if FORM in consumes else consumes
@@ -138,7 +139,8 @@ def _schema_of(body: type[Body] | Form) -> Schema:
 def _example_fields(body: type[Body] | Form) -> list[str]:
     """Return the names of the fields in an example body.
 
-    All fields of our own bodies are included; of a Form only required fields and fields with an example.
+    The example of one of our own bodies has every field. The example of a Form has the required fields, and those
+    optional fields that have an example value.
     """
     optional = [
         name

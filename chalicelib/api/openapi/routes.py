@@ -16,7 +16,7 @@ TAGS = {
     "oauth_registration": "OAuth client registration",
     "openapi_document": "Reference",
 }
-"""Tags that differ from the name of their module."""
+"""Tags by module, where the tag differs from the module's name."""
 
 
 @dataclass(frozen=True, slots=True)

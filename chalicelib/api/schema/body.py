@@ -1,11 +1,11 @@
-"""Typed request bodies and queries: a class declares the fields, an instance holds the checked values.
+"""Typed request bodies and queries: a class declares the fields, an instance contains the checked values.
 
     class NewKey(Body):
         name: str = required(Text(max_length=64))
         expires_in_s: int | None = optional(Integer(60, 86_400))
 
-A view asks for one by annotating a parameter called `body` or `query`. The annotations are for mypy; the field kinds
-check requests and are what /openapi.json is instance from.
+A view gets a body or query by annotating a parameter called `body` or `query`. The annotations are for mypy. The kinds
+of the fields check requests, and /openapi.json is generated from them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -31,12 +31,12 @@ def required(kind: Field) -> Any:
 
 
 def optional(kind: Field) -> Any:
-    """Declare a field that may be absent; its attribute then has the default of its kind."""
+    """Declare a field that may be absent. Its attribute then contains the default of its kind."""
     return _Declared(kind, is_required=False)
 
 
 class _FieldSet:
-    """Named fields: class attributes declare them, instance attributes have the checked values."""
+    """Named fields. Class attributes declare them, instance attributes contain the checked values."""
 
     required_fields: ClassVar[Fields] = {}
     optional_fields: ClassVar[Fields] = {}
@@ -56,7 +56,7 @@ class _FieldSet:
     def _check_names(cls, names: Iterable[str], what: str) -> Fields:
         """Return every field; raise InvalidRequest if `names` contains a name that isn't declared.
 
-        `what` is the noun in the message.
+        `what` is the word for a field in the message.
         """
         known = cls.fields()
         for name in names:
@@ -74,7 +74,8 @@ class _FieldSet:
 class Body(_FieldSet):
     """A JSON object.
 
-    Class arguments: at least `least` fields must be present; an empty body counts as `{}` if it `may_be_empty`.
+    A subclass may pass two class arguments. `least` is the minimum number of fields. If `may_be_empty` is True, an
+    empty body is read as `{}`.
     """
 
     least: ClassVar[int] = 0
@@ -107,8 +108,8 @@ class Empty(Body, may_be_empty=True):
 
 
 class Query(_FieldSet):
-    """The query parameters, all optional. An unknown parameter is an error, so that a misspelt one isn't ignored
-    silently.
+    """The query parameters, which are all optional. An unknown parameter is an error: otherwise a misspelt one would be
+    ignored silently.
     """
 
     @classmethod
@@ -128,12 +129,14 @@ class Query(_FieldSet):
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A body in the format of a protocol, which the view parses. The fields are only for documentation."""
+    """A request body whose format a protocol defines, such as an OAuth form. The view parses the body; the fields
+    declared here only document it.
+    """
 
     required_fields: Mapping[str, Kind] = field(default_factory=dict)
     optional_fields: Mapping[str, Kind] = field(default_factory=dict)
     others: bool | Schema = True
-    """The schema of further fields. They are ignored, as the RFCs of the protocols require."""
+    """The schema of undeclared fields. The view ignores such fields, as the protocols' RFCs require."""
 
     def fields(self) -> Mapping[str, Kind]:
         """Return every field by name."""
@@ -142,7 +145,9 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class FormList(Form):
-    """A JSON list of objects in the format of a protocol, which the view parses. Only for documentation."""
+    """A JSON list of objects whose format a protocol defines. The view parses the list; the fields declared here only
+    document it.
+    """
 
 
 def _list_names(fields: Fields) -> str:

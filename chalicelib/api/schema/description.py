@@ -1,6 +1,7 @@
-"""The documentation of a view for /openapi.json: responses, errors, path parameters, and fields that it parses itself.
+"""The documentation of a view for /openapi.json: its responses, errors and path parameters, and the fields that the
+view itself parses.
 
-A description is declared in the module of its view, which is imported by the first request for it.
+A description is declared in the module of its view. The first request for the view imports that module.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -33,7 +34,7 @@ class Description:
     errors: tuple[type[LatchkeyError], ...] = ()
     """Errors in addition to those that follow from the route's scopes, body, query and path."""
     path: Fields = field(default_factory=dict)
-    """The path parameters. They aren't checked, because a malformed id isn't found anyway."""
+    """The path parameters. They are documented but not checked: a resource with a malformed id simply isn't found."""
     body: Form | None = None
     """A body that the view parses itself."""
     headers: Mapping[str, Kind] = field(default_factory=dict)

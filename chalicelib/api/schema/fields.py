@@ -24,7 +24,7 @@ class Field(Protocol):
         """Return the checked value; raise InvalidRequest with the name of the field."""
 
     def read(self, name: str, text: str) -> Any:
-        """Check a query parameter, which is text."""
+        """Parse and check the text of a query parameter; raise InvalidRequest with the name of the parameter."""
 
     def schema(self) -> Schema:
         """Return the JSON Schema of valid values."""

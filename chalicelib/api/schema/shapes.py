@@ -1,6 +1,6 @@
-"""Schemas of responses: named objects, and the types of their values.
+"""Schemas of responses: named objects, and the kinds of their fields.
 
-They only describe responses; the tests compare every response with its schema.
+They are only documentation. The tests compare every response with its schema.
 """
 
 from collections.abc import Iterator, Mapping
@@ -76,7 +76,7 @@ class Boolean:
 
 @dataclass(frozen=True)
 class StringList:
-    """A list of strings, each from `values` unless that is empty."""
+    """A list of strings. If `values` isn't empty, each string is one of them."""
 
     description: str = ""
     values: tuple[str, ...] = ()

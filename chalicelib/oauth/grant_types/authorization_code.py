@@ -39,9 +39,11 @@ def _usable_code(request: TokenRequest) -> OneTimeToken | None:
 
 
 def _repeats_redirect_uri(code: OneTimeToken, named: str) -> bool:
-    """Return whether `named`, "" when it is absent, repeats the authorization request's value (RFC 6749 §4.1.3).
+    """Return whether the token request's redirect_uri, `named`, is the same as in the authorization request (RFC 6749
+    §4.1.3).
 
-    With PKCE the parameter may be absent, as in OAuth 2.1 §10.2, because the verifier binds the code to the client.
+    `named` is "" if the token request contains none. With PKCE this is allowed, as in OAuth 2.1 §10.2, because the
+    verifier binds the code to the client.
     """
     if code.redirect_uri is None or (not named and code.code_challenge is not None):
         return True

@@ -26,7 +26,8 @@ def issue(request: TokenRequest) -> TokenResponse:
 
 
 def _scopes(parameters: Parameters, client: Client) -> set[str]:
-    """Return the requested scopes that the client may have, by default `read` or, without it, all (§3.3).
+    """Return those requested scopes that the client may have. If none is requested, return `read`; if the client can't
+    have `read`, return all of its scopes (§3.3).
 
     Raises invalid_scope.
     """

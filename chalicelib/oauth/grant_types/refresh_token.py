@@ -1,4 +1,6 @@
-"""The refresh token grant, with rotation: each refresh token works once (RFC 6749 §6, RFC 9700 §4.14.2)."""
+"""The refresh token grant (RFC 6749 §6). This module checks the request; `exchange.rotate` then replaces the refresh
+token, so that each works only once (RFC 9700 §4.14.2).
+"""
 
 from chalicelib.core import clock
 from chalicelib.oauth import clients, exchange
@@ -27,7 +29,9 @@ def refresh(request: TokenRequest) -> TokenResponse:
 
 
 def _scopes(parameters: Parameters, token: OneTimeToken) -> set[str]:
-    """Return the requested scopes, by default all granted scopes (RFC 6749 §6); raise invalid_scope for others."""
+    """Return the requested scopes, by default all granted ones (RFC 6749 §6). Raises invalid_scope if one wasn't
+    granted.
+    """
     granted, requested = set(token.scopes or ()), read_scope(parameters)
     if not requested <= granted:
         raise invalid_scope(UNKNOWN_SCOPE)
