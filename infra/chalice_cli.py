@@ -173,7 +173,7 @@ def _add_role(_self: SAMTemplateGenerator, resource: Any, function: dict[str, An
     """Set a function's role as a CloudFormation reference; Chalice supports only ARNs."""
     name, stage = resource.resource_name, resource.environment_variables["LATCHKEY_STAGE"]
     if name not in deployed.FUNCTIONS:  # the operator's own function, whose role is in the configuration
-        function["Properties"]["Role"] = resource.role.role_arn
+        function["Properties"] |= {"Role": resource.role.role_arn, "FunctionName": deployed.function_name(stage, name)}
     elif WITH_DATA in os.environ:
         function["Properties"]["Role"] = {"Fn::GetAtt": [template.logical_role(name), "Arn"]}
     else:

@@ -42,8 +42,6 @@ def of_stage(stage: str) -> Configuration:
         for key, takes in OF_LEVEL.items():
             _check(level, key, takes, place)
         _check_variables(level, place)
-        if bool(level.get("subnet_ids")) != bool(level.get("security_group_ids")):
-            raise DeployError(f"{FILE}: {place}subnet_ids and security_group_ids belong together.")
         for name, function in level.get("lambda_functions", {}).items():
             _check(level["lambda_functions"], name, OBJECT, f"{place}lambda_functions.")
             _check_function(name, function, f"{place}lambda_functions.{name}")
@@ -81,6 +79,12 @@ def domain(stage: str) -> dict[str, str] | None:
     return configured
 
 
+def certificate_region(stage: str, region: str) -> str:
+    """Return the region that a domain's certificate must be in, for a stage that is deployed into `region`."""
+    whole = of_stage(stage)
+    return "us-east-1" if (whole | whole["stages"][stage]).get("api_gateway_endpoint_type") == "EDGE" else region
+
+
 def _loaded() -> Configuration:
     try:
         whole = json.loads(FILE.read_text(encoding="utf-8"), object_pairs_hook=_reject_duplicates)
@@ -107,8 +111,11 @@ def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _check_function(name: str, function: Configuration, place: str) -> None:
     _refuse_unknown(function, f"{place}.", set(OF_FUNCTION))
+    if bool(function.get("subnet_ids")) != bool(function.get("security_group_ids")):
+        raise DeployError(f"{FILE}: {place}.subnet_ids and security_group_ids belong together.")
     for key, takes in OF_FUNCTION.items():
-        _check(function, key, NO_ROLE if name in OURS and key == "iam_role_arn" else takes, f"{place}.")
+        refused = OF_OWN_ONLY.get(key) if name in OURS else None
+        _check(function, key, refused or takes, f"{place}.")
     _check_variables(function, f"{place}.")
 
 
@@ -170,6 +177,8 @@ TAGS = Takes(
         and all(isinstance(each, str) and not name.lower().startswith("aws:") for name, each in given.items())
     ),
 )
+OF_VPC = ("subnet_ids", "security_group_ids")
+NO_VPC = Takes("no value here, since the roles of Latchkey's functions have no rights in a VPC", lambda _: False)
 NO_ROLE = Takes("no value here, since the data stack has a role for it", lambda _: False)
 VARIABLE = re.compile(r"[a-zA-Z][a-zA-Z0-9_]+")
 RESERVED = re.compile(
@@ -196,7 +205,10 @@ OF_FUNCTION = {
     "tags": TAGS,
     "xray": Takes("true or false", lambda given: isinstance(given, bool)),
 }
+OF_OWN_ONLY = {"iam_role_arn": NO_ROLE, **dict.fromkeys(OF_VPC, NO_VPC)}
+"""The keys that only the operator's own functions may have."""
 OF_LEVEL = OF_FUNCTION | {
+    **dict.fromkeys(OF_VPC, NO_VPC),
     "lambda_functions": OBJECT,
     "api_gateway_stage": STAGE_NAME,
     "lambda_architecture": matching('"arm64" or "x86_64"', "arm64|x86_64"),
@@ -226,7 +238,7 @@ OF_DOMAIN = {
     ),
     # Chalice creates the mapping with API Gateway's V1 API, which allows only one path segment.
     "url_prefix": matching('one part of a path without slashes, like "v1", or "/"', r"/|[A-Za-z0-9$_.+!*'()-]{1,300}"),
-    "tls_version": matching('"TLS_1_2"', r"TLS_1_[0-9]"),
+    "tls_version": matching('"TLS_1_2"', "TLS_1_2"),
     "tags": TAGS,
 }
 NEEDED_OF_DOMAIN = ("domain_name", "certificate_arn")

@@ -54,10 +54,19 @@ def found_alone(name: str, apis: Collection[str]) -> Iterator[Resource]:
         yield from _describe(gateways, name, [each["basePath"] for each in mappings])
 
 
-def check(configured: dict[str, str] | None, apis: Collection[str]) -> None:
-    """Raise DeployError if the configured domain and base path are mapped to another API."""
+def check(configured: dict[str, str] | None, apis: Collection[str], *, region: str) -> None:
+    """Raise DeployError if the configured domain and base path are mapped to another API.
+
+    Its certificate must be in `region`: API Gateway accepts no other one.
+    """
     if configured is None:
         return
+    of_certificate = configured["certificate_arn"].split(":")[3]
+    if of_certificate not in ("", region):  # "": a certificate of IAM, which has no region
+        raise DeployError(
+            f"The certificate of {configured['domain_name']} is in {of_certificate}, and API Gateway accepts one of"
+            f" {region} only: request one there (ACM), and set its ARN in .chalice/config.json, {DOMAIN}."
+        )
     name, taken = configured["domain_name"], api_at(configured)
     if taken and taken not in apis:
         raise DeployError(

@@ -43,6 +43,7 @@ def install() -> None:
     PipRunner.download_manylinux_wheels = _download_pinned_wheels  # type: ignore[method-assign]  # Chalice has no hook
     BaseLambdaDeploymentPackager._iter_chalice_lib_if_needed = _own_sources  # type: ignore[method-assign]  # as above
     LambdaDeploymentPackager.create_deployment_package = _packaged  # type: ignore[method-assign]  # as above
+    LambdaDeploymentPackager._hash_project_dir = _hash_sources  # type: ignore[assignment]  # as above
 
 
 def check_hashes(downloads: Path, requirements: str) -> None:
@@ -67,10 +68,30 @@ def _packaged(self: LambdaDeploymentPackager, project_dir: str, python_version: 
     with tempfile.TemporaryDirectory() as folder:
         _install_dependencies(self, project_dir, python_version, Path(folder))
         files = dict(_dependencies(Path(folder)))
-        files |= {name: Path(file) for file, name in self._iter_app_filenames(project_dir)}
-        _zip(files, part)
+        _zip(files | _sources(self, project_dir), part)
     part.replace(package)
     return str(package)
+
+
+def _hash_sources(
+    self: LambdaDeploymentPackager, requirements_filename: str, _vendor_dir: str, project_dir: str
+) -> str:
+    """Return a digest of the package's sources, which is part of its file name.
+
+    Chalice's digest ignores file names: after a rename, the older package would be deployed.
+    """
+    digest = hashlib.sha256(Path(requirements_filename).read_bytes())
+    for name, file in sorted(_sources(self, project_dir).items()):
+        digest.update(f"{name}\0{hashlib.sha256(file.read_bytes()).hexdigest()}\0".encode())
+    return digest.hexdigest()[:32]
+
+
+def _sources(self: BaseLambdaDeploymentPackager, project_dir: str) -> dict[str, Path]:
+    """Return the files of the checkout that a package contains, by name: the code, and the contents of `vendor/`."""
+    vendor = Path(project_dir, "vendor")
+    vendored = {file.relative_to(vendor).as_posix(): file for file in vendor.rglob("*") if file.is_file()}
+    own = {name: Path(file) for file, name in self._iter_app_filenames(project_dir)}
+    return {name: file for name, file in (own | vendored).items() if "__pycache__" not in Path(name).parts}
 
 
 def _install_dependencies(self: LambdaDeploymentPackager, project_dir: str, python_version: str, folder: Path) -> None:

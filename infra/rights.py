@@ -28,6 +28,7 @@ LISTED = (
     "lambda:CreateEventSourceMapping",
     "lambda:DeleteEventSourceMapping",
     "lambda:GetEventSourceMapping",
+    "lambda:GetLayerVersion",
     "lambda:ListEventSourceMappings",
     "lambda:ListFunctions",
     "lambda:UpdateEventSourceMapping",

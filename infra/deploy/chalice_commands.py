@@ -15,7 +15,7 @@ from infra import aws_errors, chalice_cli, deployed
 from infra.failed import DeployError
 
 UNTOUCHED = {
-    "deploy": "The data was not touched, and the service still runs; some of its functions may be new already.",
+    "deploy": "The data was not touched. A service that ran before still runs; some functions may be new already.",
     "delete": "The data was not touched; of the service a part may be gone.",
     "package": "Nothing was deployed.",
     "dev plan": "Nothing was changed.",

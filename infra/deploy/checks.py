@@ -6,7 +6,7 @@ from contextlib import suppress
 import boto3
 
 from chalicelib.core import root_key
-from infra import configuration, deployed, stage_key
+from infra import configuration, deployed, own_functions, stage_key
 from infra.failed import DeployError
 
 PYTHONS = ((3, 11), (3, 12), (3, 13), (3, 14))
@@ -77,7 +77,7 @@ def check_running(stage: str) -> dict[str, int | None]:
 def reserved(stage: str) -> dict[str, int | None]:
     """Return the reserved concurrency of a stage's existing functions, by name; None means that none is reserved."""
     functions, found = boto3.client("lambda"), {}
-    for function in deployed.FUNCTIONS:
+    for function in (*deployed.FUNCTIONS, *own_functions.existing(stage)):
         name = deployed.function_name(stage, function)
         with suppress(functions.exceptions.ResourceNotFoundException):
             found[name] = functions.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions")

@@ -74,7 +74,8 @@ def _check(stage: str, before_it: front.Front, edge: tuple[str, str] | None, api
     """
     checks.check_gateway_stage(stage, checks.gateway_stages(apis))
     checks.check_key(stage)
-    domains.check(configuration.domain(stage), apis)
+    region = configuration.certificate_region(stage, boto3.session.Session().region_name)
+    domains.check(configuration.domain(stage), apis, region=region)
     return _is_header_trusted(stage, before_it, edge, apis)
 
 

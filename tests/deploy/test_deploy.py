@@ -232,7 +232,8 @@ def test_failed_deployment_keeps_data_and_service(deployment: Deployment) -> Non
     assert "Not allowed on purpose." in done.error
     assert "chalice deploy failed" in done.error
     assert (
-        "The data was not touched, and the service still runs; some of its functions may be new already." in done.error
+        "The data was not touched. A service that ran before still runs; some functions may be new already."
+        in done.error
     )
     assert (cloud.apis(), cloud.functions(), cloud.tables()) == before
 

@@ -211,3 +211,13 @@ def test_deployment_clears_the_removal_mark_of_a_domain(cloud: Cloud, checkout: 
     assert cloud.client("apigateway").get_domain_name(domainName=NEW)["tags"] == {deployed_domains.REMOVED_WITH: "dev"}
     checkout.succeeds("deploy", "dev")
     assert cloud.client("apigateway").get_domain_name(domainName=NEW).get("tags", {}) == {}
+
+
+def test_certificate_of_another_region_is_rejected_before_any_change(cloud: Cloud, checkout: Checkout) -> None:
+    """A certificate must be in the API's region, or in us-east-1 if the endpoint is EDGE: the error names the region."""
+    certificate = CERTIFICATE.replace("us-east-1", "eu-west-1")
+    configure(checkout, domain_name=DOMAIN, certificate_arn=certificate)
+    cloud.changes.clear()
+    done = checkout.run("deploy", "dev")
+    assert (done.status, cloud.changes) == (1, [])
+    assert f"The certificate of {DOMAIN} is in eu-west-1, and API Gateway accepts one of us-east-1 only" in done.error

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from app import app
 from infra import configuration, subscription
@@ -185,6 +186,26 @@ def test_subscription_of_own_function_in_deletion_is_waited_for(
     account.cloud.leaving = [(mapping, 20) for mapping, _ in account.cloud.leaving]
     said = account.checkout.succeeds("deploy", "dev")
     assert "Waiting until Lambda has deleted the former subscription of latchkey-dev-on_order" in said
+
+
+def test_stopped_own_function_is_not_started(account: Account) -> None:
+    """A deployment refuses a stage with a stopped function, also if it is one of the operator's own."""
+    account.declare("plain")
+    account.checkout.succeeds("deploy", "dev")
+    account.cloud.client("lambda").put_function_concurrency(
+        FunctionName="latchkey-dev-plain", ReservedConcurrentExecutions=0
+    )
+    done = account.checkout.run("deploy", "dev")
+    assert (done.status, "latchkey-dev-plain may run 0 times at once" in done.error) == (1, True)
+    assert "latchkey-dev-plain" in account.checkout.succeeds("status", "dev")
+
+
+def test_packaged_own_function_has_its_name_and_role(account: Account, tmp_path: Path) -> None:
+    """`make package` names an own function as `make deploy` does, and gives it its configured role."""
+    account.declare("plain")
+    account.checkout.succeeds("package", "dev", "--out", str(tmp_path / "out"))
+    properties = yaml.safe_load((tmp_path / "out" / "sam.yaml").read_text())["Resources"]["Plain"]["Properties"]
+    assert (properties["FunctionName"], properties["Role"]) == ("latchkey-dev-plain", ROLE)
 
 
 def test_function_without_a_role_is_refused_before_any_change(account: Account) -> None:

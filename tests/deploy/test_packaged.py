@@ -1,5 +1,7 @@
 """`make package` writes a SAM stack with service and data, for the operator's own pipeline."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -99,3 +101,11 @@ def test_gateway_stage_is_throttled_logged_and_traced(template: dict[str, Any]) 
 
 def _of(template: dict[str, Any], kind: str) -> list[dict[str, Any]]:
     return [resource for resource in template["Resources"].values() if resource["Type"] == kind]
+
+
+def test_cfn_lint_and_the_sam_translator_accept_the_template(packaged: Path) -> None:
+    """cfn-lint, which expands the template by AWS's SAM translator, reports no error, warning or remark."""
+    program = str(Path(sys.executable).with_name("cfn-lint"))
+    command = [program, "--include-checks", "I", "--regions", "us-east-1", "--", str(packaged / "sam.yaml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")

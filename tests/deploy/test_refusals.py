@@ -76,7 +76,8 @@ def test_rejected_api_document_is_reported(account: Account) -> None:
     assert done.status == 1
     assert "Unable to put integration" in " ".join(done.error.split())
     assert (
-        "The data was not touched, and the service still runs; some of its functions may be new already." in done.error
+        "The data was not touched. A service that ran before still runs; some functions may be new already."
+        in done.error
     )
     account.checkout.succeeds("deploy", "dev")
     assert account.there() == (1, 5, 1, 14)

@@ -5,16 +5,18 @@ import re
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
 import botocore
 import pytest
+from chalice.deploy.packager import DependencyBuilder, LambdaDeploymentPackager, PipRunner, SubprocessPip
+from chalice.utils import UI, OSUtils
 
 from infra import packaging
 from infra.packaging import UNSHIPPED
-from tests.deploy.checkout import copied
+from tests.deploy.checkout import Checkout, copied
 
 pytestmark = pytest.mark.xdist_group("deploy")
 ROOT = Path(__file__).parents[2]
@@ -119,6 +121,46 @@ def test_package_is_reproducible(tmp_path: Path) -> None:
         packaging._zip(files, tmp_path / f"{place}.zip")
         packages.append((tmp_path / f"{place}.zip").read_bytes())
     assert packages[0] == packages[1]
+
+
+def test_package_has_the_contents_of_vendor(tmp_path: Path) -> None:
+    """Files in `vendor/` are at the root of the package, as Chalice documents, and without caches."""
+    checkout = copied(tmp_path, is_light=True)
+    for name in ("vendor/tools/__init__.py", "vendor/tools/__pycache__/x.pyc"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    sources = packaging._sources(packager(checkout), str(tmp_path))
+    assert sources["tools/__init__.py"] == tmp_path / "vendor" / "tools" / "__init__.py"
+    assert [name for name in sources if "__pycache__" in name] == []
+
+
+def test_package_digest_depends_on_names_and_contents(tmp_path: Path) -> None:
+    """A renamed, added or changed file gives the package another name, so that no older package is deployed."""
+    checkout = copied(tmp_path, is_light=True)
+    module = tmp_path / "chalicelib" / "own" / "first.py"
+    changes: list[Callable[[], object]] = [
+        lambda: module.write_text(""),
+        lambda: module.rename(module.with_name("second.py")),
+        lambda: module.with_name("second.py").write_text("# changed"),
+    ]
+    digests = [digest(checkout, tmp_path)]
+    for change in changes:
+        change()
+        digests.append(digest(checkout, tmp_path))
+    assert len(set(digests)) == len(digests)
+
+
+def digest(checkout: Checkout, path: Path) -> str:
+    """Return the digest of a checkout's package."""
+    return packaging._hash_sources(packager(checkout), str(path / "requirements.txt"), "", str(path))
+
+
+def packager(checkout: Checkout) -> LambdaDeploymentPackager:
+    """Return Chalice's packager for a checkout, with the functions of `infra.packaging`."""
+    packaging.install()
+    files = OSUtils()
+    pip = DependencyBuilder(files, PipRunner(SubprocessPip(files), files))
+    return LambdaDeploymentPackager(files, pip, UI(), checkout.architecture)
 
 
 def test_package_digest_ignores_file_order(tmp_path: Path) -> None:

@@ -79,7 +79,14 @@ BROKEN = {
     "api_gateway_endpoint_type takes": put("stages", "dev", "api_gateway_endpoint_type", value="REGIONL"),
     "api_gateway_policy_file takes the name of a file": put("api_gateway_policy_file", value="none.json"),
     "minimum_compression_size takes": put("minimum_compression_size", value="abc"),
-    "dev.subnet_ids and security_group_ids belong together": put("stages", "dev", "subnet_ids", value=["subnet-1"]),
+    "dev.subnet_ids takes no value here, since the roles": put("stages", "dev", "subnet_ids", value=["subnet-1"]),
+    "api_handler.subnet_ids takes no value here": put(
+        *FUNCTION, value={"subnet_ids": ["subnet-1"], "security_group_ids": ["sg-1"]}
+    ),
+    "mine.subnet_ids and security_group_ids belong together": put(
+        "stages", "dev", "lambda_functions", "mine", value={"subnet_ids": ["subnet-1"]}
+    ),
+    "tls_version takes": domain(tls_version="TLS_1_0"),
     "nothing reads apname. Did you mean app_name?": put("apname", value="latchkey"),
     "nothing reads lambda_memory_sze. Did you mean lambda_memory_size?": put("lambda_memory_sze", value=512),
     "nothing reads stages.dev.api_gateway_custom_domian. Did you mean api_gateway_custom_domain?": put(
