@@ -34,6 +34,7 @@ def package(stage: str, out: Path, *, edge: tuple[str, str] | None = None) -> No
     deploys = f"sam deploy -t {shlex.quote(f'{out}/sam.yaml')} --guided --capabilities CAPABILITY_NAMED_IAM"
     say(f"{out}/sam.yaml and {out}/deployment.zip ({megabytes:.1f} MB). Then: {deploys}")
     say("The first time, with --parameter-overrides Protection=off added: else AWS can't undo a deployment that fails.")
+    say("Then again, and always from then on, with Protection=on: it protects the tables from deletion.")
     page = "make package EDGE=1 says how."
     if edge:
         page = str(edge_package.write(stage, out, domain=edge[0], certificate=edge[1]))

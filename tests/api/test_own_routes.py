@@ -51,7 +51,7 @@ def test_own_route_responds_to_an_authorized_caller(shop: TestApp) -> None:
     """The view of an operator's route gets the caller, and needs no code for limit and CORS headers."""
     account = shop.account()
     response = shop.call("GET", ORDERS, shop.key(account, "read").secret)
-    assert (response.status, response.json()) == (200, {"data": [], "account": account.id})
+    assert (response.status, response.json()) == (200, {"data": [], "account_id": account.id})
     assert (response.header("X-RateLimit-Limit"), response.header("X-RateLimit-Remaining")) == ("1000", "999")
     assert response.header("Access-Control-Allow-Origin") == "*"
 
@@ -98,6 +98,12 @@ def test_own_route_validates_its_declared_body(shop: TestApp) -> None:
     assert (made.status, made.json()["item"], made.json()["count"]) == (201, "tea", 1)
     refused = shop.call("POST", ORDERS, secret, json_body={"item": "tea", "count": 100})
     assert (refused.status, refused.json()["message"]) == (400, "count must be a whole number from 1 to 99.")
+
+
+def test_own_route_rejects_an_undeclared_query_parameter(shop: TestApp) -> None:
+    """A described route of an operator rejects query parameters that it doesn't declare."""
+    response = shop.call("GET", f"{ORDERS}?x=1", shop.key(shop.account(), "read").secret)
+    assert error_of(response) == (400, "invalid_request")
 
 
 def test_own_route_is_in_the_openapi_document(shop: TestApp) -> None:

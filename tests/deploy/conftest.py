@@ -88,6 +88,7 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     said = checkout.succeeds("package", "prod", "--out", str(made))
     assert f"sam deploy -t '{made}/sam.yaml' --guided" in said
     assert "--parameter-overrides Protection=off" in said
+    assert "from then on, with Protection=on" in said
     return made
 
 

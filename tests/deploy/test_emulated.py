@@ -29,7 +29,9 @@ from chalicelib.core import clock, settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials.issue import Issued, new_key, store_key
 from chalicelib.limits import counter_items, tiers
+from infra import deployed
 from infra.browser import Page
+from infra.deploy import status
 from infra.gateway import RESPONSES
 from infra.local_gateway.response import Response
 from tests.deploy import emulator
@@ -107,6 +109,15 @@ def test_health_without_a_key(emulated: Emulated) -> None:
     answer = emulated.call("GET", "/health")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
     assert answer.headers["X-RateLimit-Limit"] == "3600"
+
+
+def test_status_of_a_packaged_stage(emulated: Emulated, capsys: pytest.CaptureFixture[str]) -> None:
+    """`make status` shows the URL and the tables of a packaged stage, and no data stack."""
+    status.status(emulator.STAGE)
+    said = capsys.readouterr().out
+    assert f"Latchkey runs at {deployed.live_api(emulator.STAGE)['rest_api_url']}" in said
+    assert "latchkey-dev-accounts: ACTIVE" in said
+    assert "latchkey-dev-data: missing" in said
 
 
 def test_missing_key_is_rejected_by_the_gateway(emulated: Emulated) -> None:

@@ -119,6 +119,13 @@ def test_policy_fits_iams_limit(made: Callable[[str], dict[str, Any]]) -> None:
     assert len(json.dumps(made("prod"), separators=(",", ":"))) < 6_144
 
 
+def test_policies_of_one_stage_fit_into_a_role() -> None:
+    """The three policies of one stage fit into a role's inline policies, those of two stages don't, as documented."""
+    made = [each("prod") for each in (rights.policy, rights.edge, rights.operate)]
+    size = sum(len(json.dumps(each, separators=(",", ":"))) for each in made)
+    assert size < 10_240 < 2 * size
+
+
 def test_policy_allows_the_service_linked_role_of_api_gateway() -> None:
     """The policy allows creating API Gateway's service-linked role, which the account's first domain needs, and no
     other.

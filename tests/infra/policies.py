@@ -41,6 +41,8 @@ ORDER = (
     "GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem", "Query", "Scan",
 )  # fmt: skip
 TITLES = {"identity/*": "Mail"}
+OWN = "Own"
+"""The beginning of the Sid of a statement that an operator has added for their own data (docs/own-routes.md)."""
 SENDER = "keys@mail.example.com"
 
 
@@ -74,6 +76,11 @@ def policy(function: str) -> list[dict[str, Any]]:
     return kept
 
 
+def is_own(statement: dict[str, Any]) -> bool:
+    """Return whether an operator has added a statement for their own data."""
+    return str(statement["Sid"]).startswith(OWN)
+
+
 def is_needed_by_lambda(action: str) -> bool:
     """Return whether Lambda itself needs an action."""
     return action in OF_LAMBDA or action in OF_STREAMS
@@ -89,6 +96,12 @@ def build_statements(needs: set[Need]) -> list[dict[str, Any]]:
     in_order = sorted(needs, key=lambda need: (not need[1].startswith("table/"), need[1]))
     by_resource = groupby(in_order, key=itemgetter(1))
     return [_statement(resource, [action for action, _ in needed]) for resource, needed in by_resource]
+
+
+def updated(statements: list[dict[str, Any]], needs: set[Need]) -> list[dict[str, Any]]:
+    """Return a policy with the recorded permissions, which keeps the statements of Lambda itself and the operator's."""
+    of_lambda = [each for each in statements if all(map(is_needed_by_lambda, as_list(each["Action"])))]
+    return [*of_lambda, *build_statements(needs), *filter(is_own, statements)]
 
 
 def _statement(resource: str, actions: list[str]) -> dict[str, Any]:
@@ -115,8 +128,7 @@ def write() -> None:
     """Write all policies."""
     with mock_aws(), moto_server.serve_moto() as url, run_every_operation(url) as recorder:
         for function in FUNCTIONS:
-            kept = [each for each in policy(function) if all(map(is_needed_by_lambda, as_list(each["Action"])))]
-            whole = kept + build_statements(recorder.needs[function])
+            whole = updated(policy(function), recorder.needs[function])
             (template.POLICIES / f"{function}.json").write_text(json.dumps(whole, indent=2) + "\n")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.api import authorizer
 from infra.deploy import gateway_stage
 from tests.infra.commands import PAGES, ROOT, Mistaken, blocks, call_of, check_names, inline, split
 
@@ -122,6 +123,13 @@ def test_log_queries_use_existing_fields() -> None:
             assert named <= gateways
         else:
             assert [name for name in named if f"{name}=" not in source] == []
+
+
+def test_authorizer_of_another_gateway_is_configured_as_ours() -> None:
+    """The command for another API Gateway has the pattern and the cache time of our own API's authorizer."""
+    calls = [call for words in AWS.values() if (call := call_of(words)) and call.operation == "CreateAuthorizer"]
+    assert [each.parameters["identityValidationExpression"] for each in calls] == [authorizer.IDENTITY]
+    assert [each.parameters["authorizerResultTtlInSeconds"] for each in calls] == [authorizer.CACHED_S]
 
 
 def test_docs_are_not_empty() -> None:

@@ -9,6 +9,7 @@ import pytest
 from infra import configuration, inputs
 from infra.deploy import checks, deploy, package, settings
 from infra.failed import DeployError
+from tests.examples.blocks import blocks_of
 
 ROOT = Path(__file__).parents[2]
 OF_DEV = {"LATCHKEY_STAGE": "dev"}
@@ -100,6 +101,17 @@ def test_shipped_settings_are_valid() -> None:
     """The shipped settings of both stages are valid."""
     for stage in inputs.STAGES:
         settings.check_settings(stage)
+
+
+def test_production_settings_of_the_guide_are_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The settings in the guide can be copied into the shipped configuration, and lose none of its settings."""
+    whole = json.loads((ROOT / configuration.FILE).read_text())
+    (shown,) = (each.code for each in blocks_of("docs/deploying.md") if '"LATCHKEY_STAGE"' in each.code)
+    copied, prod = json.loads("{" + shown + "}"), whole["stages"]["prod"]
+    assert prod["environment_variables"].keys() <= copied["environment_variables"].keys()
+    whole["stages"]["prod"] = prod | copied
+    use(tmp_path, monkeypatch).write_text(json.dumps(whole))
+    settings.check_settings("prod")
 
 
 @pytest.mark.parametrize("version", [(3, 10, 9), (3, 15, 0), (3, 16, 1), (4, 11, 0)])

@@ -38,6 +38,13 @@ def test_every_setting_is_in_the_deploying_page() -> None:
     assert all(len(row) == 2 and len(row[1]) > 15 for row in told.values())
 
 
+def test_every_parameter_of_the_packaged_stack_is_in_the_deploying_page() -> None:
+    """docs/deploying.md has each parameter of the packaged stack with its default."""
+    told = {name: row[0].strip("`") for name, row in rows("deploying.md", "Through your own pipeline").items()}
+    there = {name: str(each.get("Default", "")) for name, each in data.template()["Parameters"].items()}
+    assert told == there | {"Stage": "the packaged stage"}
+
+
 def test_every_alarm_is_in_the_operating_page() -> None:
     """docs/operating.md has every alarm with its meaning and the first step to take; Lambda's alarms share a row."""
     told = rows("operating.md", "Is it healthy?")

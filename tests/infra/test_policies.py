@@ -1,7 +1,9 @@
 """Least privilege: each function's policy grants exactly the permissions that the function uses."""
 
+import json
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from itertools import filterfalse
 from typing import Any
 
 import pytest
@@ -9,15 +11,18 @@ from moto import mock_aws
 
 from infra import deployed, template
 from infra.routes import of_latchkey
+from tests.examples.blocks import blocks_of
 from tests.infra.policies import (
     OF_LAMBDA,
     OF_STREAMS,
     SENDER,
     as_list,
     is_needed_by_lambda,
+    is_own,
     policy,
     replace_stage,
     run_every_operation,
+    updated,
 )
 from tests.infra.recorder import API, FUNCTIONS, STREAM, Need, Recorder
 
@@ -32,10 +37,10 @@ def recorder(moto_url: str) -> Iterator[Recorder]:
 
 
 def list_granted(function: str) -> list[tuple[str, str]]:
-    """Return each (action, ARN) that a policy allows."""
+    """Return each (action, ARN) that a policy allows, without the statements that an operator has added."""
     return [
         (action, arn)
-        for statement in policy(function)
+        for statement in filterfalse(is_own, policy(function))
         for action in as_list(statement["Action"])
         for arn in as_list(statement["Resource"])
     ]
@@ -86,6 +91,14 @@ def test_every_resource_is_named(function: str) -> None:
         assert service == action.partition(":")[0]
         assert "*" not in end, arn
         assert "${Stage}" in end, arn
+
+
+def test_statement_of_an_operator_is_kept() -> None:
+    """The writer of the policies keeps a statement as in the guide, and these tests ignore it."""
+    (shown,) = (block.code for block in blocks_of("docs/own-routes.md") if '"Sid"' in block.code)
+    own = json.loads(shown)
+    assert is_own(own)
+    assert updated([*policy(API), own], {("ssm:GetParameter", "parameter/latchkey/test/key")})[-1] == own
 
 
 SENDER_IDENTITIES = ("keys@mail.example.com", "mail.example.com", "example.com")

@@ -20,6 +20,17 @@ def test_cfn_lint_reports_nothing(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+def test_rate_rules_send_the_same_429() -> None:
+    """The web ACL of a stage without CloudFront rejects a flood with the response that CloudFront's sends."""
+    alone, edge = (
+        template.read(ROOT / "infra" / name)["Resources"]["WebAcl"]["Properties"]
+        for name in ("waf.yaml", "edge/distribution.yaml")
+    )
+    assert alone["CustomResponseBodies"] == edge["CustomResponseBodies"]
+    assert alone["Rules"][0]["Action"] == edge["Rules"][0]["Action"]
+    assert alone["Rules"][0]["Action"]["Block"]["CustomResponse"]["ResponseCode"] == 429
+
+
 def test_skipped_checkov_check_has_a_reason() -> None:
     """Every skipped checkov check has a comment with its reason."""
     lines = (ROOT / "infra" / "checkov.yaml").read_text().split("skip-check:\n")[1].splitlines()
