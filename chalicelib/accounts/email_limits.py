@@ -36,8 +36,8 @@ def admit_email(address: str, networks: tuple[str, ...], tier: EmailTier) -> boo
     requested.
     """
     try:
-        # Count by the widest network. A /48 contains 65,536 networks of size /64; if /64 were counted, it would get
-        # that many shares.
+        # Count by the widest network. A /48 contains 65,536 networks of size /64. If each of these were counted
+        # separately, the owner of a /48 would get 65,536 shares.
         admit(f"{_subject(address)}_{networks[-1]}", tier.share)
         count_address(address, tier)
     except Rejected:

@@ -38,7 +38,7 @@ class Settings:
     If empty, the address that API Gateway reports is used.
     """
     resources: str = ""
-    """Other services for which access tokens may be issued: their resource indicators (RFC 8707), separated by spaces.
+    """The resource indicators (RFC 8707) of other services for which access tokens may be issued, separated by spaces.
     """
     registration: str = "open"
     """Who may register clients dynamically (RFC 7591): `open` (anyone), `closed` (nobody), or the SHA-256 of an initial
