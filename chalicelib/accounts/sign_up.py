@@ -109,8 +109,8 @@ def request_password_reset(*, email: str, caller: Caller, base_url: str) -> None
 
 
 def _create_now(address: Address, name: str, password_hash: str) -> None:
-    # If an account has the address, the page doesn't reveal this. A later log-in with the new password reveals it,
-    # because it fails. If email isn't configured, this can't be avoided.
+    # If an account has the address, the page doesn't reveal this. A later log-in with the new password fails, and that
+    # reveals the account. If email isn't configured, this can't be avoided.
     with suppress(errors.Conflict):
         create.create_account(email=address.mailbox, name=name, tier=FREE, password_hash=password_hash)
 

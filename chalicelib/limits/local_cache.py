@@ -34,9 +34,8 @@ class CachedItem:
         return counter in self.counters or len(self.counters) < COUNTERS_MAX
 
     def quota_is_exhausted(self, now_ms: int) -> bool:
-        """Return whether the quota was found exhausted in the last 10 s.
-
-        If the clock is set back, this doesn't last longer.
+        """Return whether the quota was found exhausted in the last 10 s. False if the clock was set back to before that
+        time.
         """
         return self.quota_exhausted_at_ms <= now_ms < self.quota_exhausted_at_ms + QUOTA_RECHECK_MS
 

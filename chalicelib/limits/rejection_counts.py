@@ -1,10 +1,10 @@
 """Count rejected requests, for display only.
 
-A rejection must cost nothing, so this process adds them up in memory. The counts are written together with the next
-admission, or separately after 10 s of rejections. They are also kept by credential, and so are requests that failed
-because of a missing scope or an expired credential. A write first removes its counts from memory, so that two threads
-never write the same counts. The counts are approximate. They are lost when the process ends, or when rejections stop
-and this process gets no further request of the subject in that hour.
+A rejection must cost nothing, so this process adds up rejections in memory. The counts are written together with the
+next admission, or separately after 10 s of rejections. Rejections are also counted by credential. So are requests that
+failed because of a missing scope or an expired credential. A write first removes its counts from memory, so that two
+threads never write the same counts. The counts are approximate. They are lost when the process ends, or when rejections
+stop and this process gets no further request of the subject in that hour.
 """
 
 import threading
