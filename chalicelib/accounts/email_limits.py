@@ -1,7 +1,7 @@
 """Limits on emails that a user or an anonymous caller requests.
 
-The account's own user has an allowance that anonymous callers can't use up. Of the emails to one address, each network
-of anonymous callers can request only a limited share, so that one network can't use up the limit of the address.
+The account's own user has an allowance that anonymous callers can't use up. Each network of anonymous callers can
+request only a limited share of the emails to one address, so that one network can't use up the limit of the address.
 """
 
 from chalicelib.accounts import sessions

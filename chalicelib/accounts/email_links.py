@@ -57,9 +57,8 @@ def create_password_link(account: Account) -> str:
 def new_token(account_id: str, purpose: str, *, epoch: int, email: str | None = None) -> tuple[OneTimeToken, str]:
     """Return a token for `purpose` that is not stored yet, and its secret.
 
-    `epoch` is the account's `session_epoch`. When all sessions are ended, `session_epoch` is raised. That also
-    invalidates the link, because an attacker may have requested it. `email` is the address to which the link is sent,
-    if any.
+    `epoch` is the account's `session_epoch`. Ending all sessions raises `session_epoch`, and so invalidates the link.
+    `email` is the address to which the link is sent, if any.
     """
     secret = secrets.mint(secrets.MAIL_LINK_KIND)
     expires_at = clock.now_ms() + LIFETIME_S * 1000
@@ -103,9 +102,8 @@ def set_password(
 ) -> PendingTermination | None:
     """Consume a link to set the password, and end every session.
 
-    A link that was sent by email also verifies the address. Returns the pending termination. If this is the first
-    verification, the termination includes everything created earlier. Otherwise it is `chosen`, the termination that
-    the user selected, or None.
+    A link that was sent by email also verifies the address. If this is the first verification, the returned termination
+    includes everything created earlier. Otherwise `chosen` is returned.
     """
     verification = _verification(account) if token.email is not None else []
     actions = [Account.password_hash.set(password_hash), *verification, Account.session_epoch.add(1)]
@@ -134,9 +132,8 @@ def verify_email(token: OneTimeToken, account: Account, session: Session | None 
 def change_email(token: OneTimeToken, account: Account, session: Session | None = None) -> PendingTermination | None:
     """Consume a link to change the address; return the termination that a first verification starts.
 
-    The browser must have a `session` of this account, and the session stays active. Without a session, an attacker
-    could trick another user into confirming their address for the attacker's account. Raises Conflict if another
-    account has the address.
+    `session` is the account's session in this browser, and stays active. Without one, an attacker could trick another
+    user into confirming their address for the attacker's account. Raises Conflict if another account has the address.
     """
     address, old = parse(str(token.email)), account.email
     if address.claim == old:

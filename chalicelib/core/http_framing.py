@@ -48,9 +48,7 @@ class ResponseStream:
     __slots__ = ("_buffer", "_position", "_receive", "head_bytes_left")
 
     def __init__(self, receive: Callable[[], bytes]) -> None:
-        """Create a stream of the bytes that `receive` returns. `receive` must return b"" at the end and enforce the
-        deadline.
-        """
+        """Create a stream of the bytes from `receive`, which returns b"" at the end and enforces the deadline."""
         self._receive = receive
         self._buffer: bytes | bytearray = b""
         self._position = 0

@@ -24,8 +24,8 @@ def new(prefix: str) -> str:
     """Return a new id that begins with `prefix` (three letters: acc, key, tok, app, gra, evt, whk)."""
     global _last
     now_ms, (last_ms, last) = clock.now_ms(), _last
-    # The first id of a millisecond is in the lower half of the range, so that larger ones remain for later ids. If two
-    # threads read the same last id, the random difference makes their ids unequal, like those of two processes.
+    # The first id of a millisecond is in the lower half of the range, so that larger numbers remain for later ids. If
+    # two threads read the same last id, the random difference makes their ids unequal, like those of two processes.
     number = last + 1 + randomness.below(_STEP) if now_ms == last_ms else randomness.below(62**_RANDOM // 2)
     _last = now_ms, number
     return f"{prefix}_{randomness.to_base62(now_ms, 8)}{randomness.to_base62(number, _RANDOM)}"

@@ -24,7 +24,7 @@ def resolve(host: str, port: int) -> list[str]:
 
 
 def is_public(address: str) -> bool:
-    """Return whether `address` is publicly routable. If it contains an embedded IPv4 address, that one is checked."""
+    """Return whether `address` is publicly routable. If it embeds an IPv4 address, that address is checked."""
     try:
         parsed: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

@@ -110,7 +110,8 @@ def log_metrics(event: str, metrics: Mapping[str, int], **facts: object) -> None
 def count(metric: str, **facts: str) -> None:
     """Increase `metric` by one. This makes no network call.
 
-    The request's log line contains the count. If there are further fields, the count is logged in a separate line.
+    Within a request, the request's log line contains the count. Outside a request, or with `facts`, the count is logged
+    in a separate line.
     """
     request = _collected_metrics.get()
     if request is None or facts:

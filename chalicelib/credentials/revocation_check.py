@@ -22,8 +22,8 @@ CACHED_MAX = 4_096
 PRESENTED_MS = 60_000
 """If another service sends a secret to this API for verification, the principal is cached for this long."""
 ROUNDS_MAX = 40
-"""Maximum number of times that one request verifies its credential. Each change of the account may require one more;
-revoking all 20 keys in the console makes 20 changes.
+"""Maximum number of times that one request verifies its credential. Each change of the account may require one more
+verification; revoking all 20 keys in the console makes 20 changes.
 """
 
 _reverified: ProcessCache[str, Principal] = ProcessCache("credentials.reverified", CACHED_MAX)

@@ -101,8 +101,9 @@ def _account_and_origins(credential: dict[str, Any]) -> tuple[dict[str, Any], li
 
 
 def _are_active(origins: list[dict[str, Any]]) -> bool:
-    """Return whether a token's client and grant exist and aren't revoked or deleted, and the client's owner isn't
-    suspended.
+    """Return whether a token's client and grant exist and aren't revoked or deleted.
+
+    If the account that registered the client is suspended, the result is False.
     """
     return all(origin and _REVOKED_BY.isdisjoint(origin) for origin in origins)
 

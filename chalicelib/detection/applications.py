@@ -1,5 +1,4 @@
-"""Find the OAuth client to which a counter belongs. Its id and name are read from one of the account's access tokens.
-"""
+"""Find the OAuth client to which a counter belongs. Its id and name are read from an access token of the account."""
 
 from chalicelib.credentials.tables import Credential
 from chalicelib.limits.counter_items import counter_of

@@ -82,9 +82,9 @@ def save_cursor(cursor: Cursor) -> None:
 
 
 def day_of(account_id: str, now_s: int) -> int:
-    """Return a day number.
+    """Return the number of the account's current day.
 
-    For each account the day begins at another time, so that full checks are spread over the day.
+    Each account's day begins at a different time, so that full checks are spread over the day.
     """
     return (now_s + crc32(account_id.encode()) % clock.DAY_S) // clock.DAY_S
 

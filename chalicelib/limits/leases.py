@@ -98,8 +98,9 @@ def choose_reservation(window: Window, counter: str | None, cached: local_cache.
 
 
 def burst_bound(window: Window, size: int) -> int:
-    """Return the value below which the burst counter must be before the write, so that it can reserve `size`
-    admissions.
+    """Return the exclusive upper bound of the burst counter for a write that reserves `size` admissions.
+
+    The write fails if the counter has reached this bound before.
     """
     return window.tier.burst if size == 1 else window.tier.burst * FILLED_PERCENT // 100 - size + 1
 

@@ -106,8 +106,8 @@ def _write(window: Window) -> None:
     try:
         dynamodb.call("UpdateItem", _request(window, carried), dynamodb.FAIL_FAST)
     except DynamoDBError as error:
-        # The counts are pending again, and written after another 10 s. A flood of rejections must not wait for an
-        # unavailable database, and a failure of statistics must not turn the caller's 429 response into a 5xx.
+        # Keep the counts and write them after another 10 s. A flood of rejections must not wait for an unavailable
+        # database, and a failure of statistics must not turn the caller's 429 response into a 5xx.
         _add(window, carried, window.now_ms)
         telemetry.warning("refusals_not_written", code=error.code)
 

@@ -51,9 +51,7 @@ class Integer(Attribute[int]):
 
 
 class DeleteAt(Integer):
-    """The epoch second after which DynamoDB may delete an item. Deletion may be late, so code must compare the time
-    itself.
-    """
+    """The epoch second after which DynamoDB may delete an item. Deletion can be late, so code must compare the time."""
 
 
 class Table(Model):
