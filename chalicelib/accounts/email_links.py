@@ -132,8 +132,8 @@ def verify_email(token: OneTimeToken, account: Account, session: Session | None 
 def change_email(token: OneTimeToken, account: Account, session: Session | None = None) -> PendingTermination | None:
     """Consume a link to change the address; return the termination that a first verification starts.
 
-    `session` is the account's session in this browser, and stays active. Without one, an attacker could trick another
-    user into confirming their address for the attacker's account. Raises Conflict if another account has the address.
+    The account's `session` in this browser stays active. Without a session, an attacker could trick another user into
+    confirming their address for the attacker's account. Raises Conflict if another account has the address.
     """
     address, old = parse(str(token.email)), account.email
     if address.claim == old:

@@ -172,7 +172,7 @@ def _check(name: str, plain: str, text: str) -> None:
 
 
 def _reject_unknown(environment: Mapping[str, str]) -> None:
-    """Raise SettingError for an unknown variable. It may be a misspelt one, which would otherwise have no effect."""
+    """Raise SettingError for an unknown variable. Otherwise a misspelt variable would silently have no effect."""
     known = {f"{PREFIX}{field.name.upper()}" for field in fields(Settings)}
     unknown = sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
     if not unknown:

@@ -67,7 +67,7 @@ def is_loopback_url(url: str) -> bool:
 def resolve_within(host: str, port: int, resolver: Resolve, within_s: float) -> list[str] | None:
     """Return the addresses of a host name, or None if the resolver takes longer than `within_s`.
 
-    The operating system's resolver has no timeout. It runs in a thread that is abandoned when the time is over.
+    The operating system's resolver has no timeout. Therefore it runs in a thread that is abandoned after `within_s`.
     """
     results: list[list[str]] = []
 
