@@ -62,7 +62,7 @@ def store(account: Account, add_more: Callable[[models.Transaction], None] | Non
     """Store a new account, its email claim and the writes that `add_more` adds, in one transaction.
 
     Raises Conflict if an account with this address exists, and TransactWriteError if a condition of the added writes
-    fails. Raises Unavailable if during each try another account with this address was deleted.
+    fails. Raises Unavailable if another account with this address was deleted during every try.
     """
     claim = EmailClaim(account.email, account_id=account.id)
     for _ in range(TRIES):
@@ -81,8 +81,7 @@ def store(account: Account, add_more: Callable[[models.Transaction], None] | Non
             # Either a condition of `add_more` failed, or DynamoDB itself failed.
             if models.find_failed_write(error, predecessor.item) is None:
                 raise
-            # Another account with this address was deleted after `inherit` read the item of the address, so read it
-            # again.
+            # Another account with this address was deleted after `inherit` read the predecessor, so try again.
         else:
             return
     raise errors.Unavailable

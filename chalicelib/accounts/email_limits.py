@@ -1,7 +1,7 @@
 """Limits on emails that a user or an anonymous caller requests.
 
-The account's own user has an allowance that anonymous callers can't use up. Of the emails to one address, each network
-of anonymous callers can request only a limited share, so that one network can't use up the limit of the address.
+The account's own user has an allowance that anonymous callers can't use up. Each network of anonymous callers can
+request only a limited share of the emails to one address, so that one network can't use up the limit of the address.
 """
 
 from chalicelib.accounts import sessions
@@ -36,8 +36,8 @@ def admit_email(address: str, networks: tuple[str, ...], tier: EmailTier) -> boo
     requested.
     """
     try:
-        # Count by the widest network. A /48 contains 65,536 networks of size /64; if /64 were counted, it would get
-        # that many shares.
+        # Count by the widest network. A /48 contains 65,536 networks of size /64. If each of these were counted
+        # separately, the owner of a /48 would get 65,536 shares.
         admit(f"{_subject(address)}_{networks[-1]}", tier.share)
         count_address(address, tier)
     except Rejected:

@@ -57,8 +57,8 @@ def create_password_link(account: Account) -> str:
 def new_token(account_id: str, purpose: str, *, epoch: int, email: str | None = None) -> tuple[OneTimeToken, str]:
     """Return a token for `purpose` that is not stored yet, and its secret.
 
-    `epoch` is the account's `session_epoch`. Ending all sessions raises it and also invalidates the links, because an
-    attacker may have requested one. `email` is the address to which the link is sent, if any.
+    `epoch` is the account's `session_epoch`. Ending all sessions raises `session_epoch`, and so invalidates the link.
+    `email` is the address to which the link is sent, if any.
     """
     secret = secrets.mint(secrets.MAIL_LINK_KIND)
     expires_at = clock.now_ms() + LIFETIME_S * 1000
@@ -102,8 +102,8 @@ def set_password(
 ) -> PendingTermination | None:
     """Consume a link to set the password, and end every session.
 
-    A link that was sent by email also verifies the address. Returns the pending termination: after a first verification
-    it includes everything created earlier, otherwise it is `chosen`, what the user selected.
+    A link that was sent by email also verifies the address. If this is the first verification, the returned termination
+    includes everything created earlier. Otherwise `chosen` is returned.
     """
     verification = _verification(account) if token.email is not None else []
     actions = [Account.password_hash.set(password_hash), *verification, Account.session_epoch.add(1)]
@@ -132,8 +132,8 @@ def verify_email(token: OneTimeToken, account: Account, session: Session | None 
 def change_email(token: OneTimeToken, account: Account, session: Session | None = None) -> PendingTermination | None:
     """Consume a link to change the address; return the termination that a first verification starts.
 
-    The browser must have a `session` of this account, which stays active. Otherwise an attacker could trick another
-    user into confirming their address for the attacker's account. Raises Conflict if the address has another account.
+    The account's `session` in this browser stays active. Without a session, an attacker could trick another user into
+    confirming their address for the attacker's account. Raises Conflict if another account has the address.
     """
     address, old = parse(str(token.email)), account.email
     if address.claim == old:
@@ -213,7 +213,7 @@ def _use(
 
 
 def _keep_session(write: models.Transaction, session: Session | None, account: Account) -> None:
-    """Keep one session active in a transaction that ends all sessions of its account by raising the epoch."""
+    """Keep one session active in a transaction that ends all other sessions of the account by raising the epoch."""
     if session is not None:
         epoch = account.session_epoch + 1
         write.update(Session(session.digest), actions=[Session.epoch.set(epoch)], condition=Session.id.exists())
@@ -224,7 +224,7 @@ def _is_unchanged(token: OneTimeToken, account: Account) -> Condition:
     verified_at = Account.email_verified_at
     condition: Condition = Account.listed.exists()
     if account.email_verified_at is None:
-        # The new epoch is computed from the current one, so it must be unchanged too.
+        # The new epoch is computed from `account.session_epoch`, so the stored epoch must still have this value.
         condition &= verified_at.does_not_exist() & (Account.session_epoch == account.session_epoch)
     else:
         condition &= verified_at.exists()
@@ -236,7 +236,7 @@ def _is_unchanged(token: OneTimeToken, account: Account) -> Condition:
 
 
 def _is_redundant(token: OneTimeToken, account: Account) -> bool:
-    """Return whether a link would verify an address that is verified already. Using it changes nothing."""
+    """Return whether a link would verify an address that is already verified. Using such a link changes nothing."""
     return token.purpose == VERIFY_EMAIL and account.is_verified
 
 

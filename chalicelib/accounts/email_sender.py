@@ -55,7 +55,7 @@ def simulate(message: EmailMessage) -> bool:
 
 
 def simulate_or_fail(message: EmailMessage) -> None:
-    """Do the same as `send_or_fail`, including its errors, but send nothing."""
+    """Simulate `send_or_fail`: send nothing, but raise EmailNotSent when SES rejects the simulated email."""
     if not simulate(message):
         raise EmailNotSent
 

@@ -122,8 +122,7 @@ def _add_clients(write: models.Transaction, owned: list[OwnedClient], status: st
 
 
 def finish(pending: PendingTermination) -> bool:
-    """Invalidate the cached authorizations of up to 50 users of the account's clients; return whether all users are
-    done.
+    """Invalidate the cached authorizations of up to 50 users of the account's clients; return whether no users remain.
 
     First deactivate the clients that the index didn't return yet when the account was changed.
     """
@@ -151,7 +150,7 @@ def _deactivate_missed(account_id: str, missed: list[OwnedClient]) -> None:
         return
     for first in range(0, len(missed), AT_ONCE):
         with models.ignore_condition_failure(), models.transaction() as write:
-            # This check fails if the account was reinstated concurrently, because its clients are active again then.
+            # This check fails if the account was reinstated concurrently. In that case, its clients must stay active.
             write.condition_check(Account, account_id, condition=Account.status == account.status)
             _add_clients(write, missed[first : first + AT_ONCE], account.status)
 
@@ -165,5 +164,6 @@ def _users(client_id: str, after: str | None) -> Iterator[tuple[str, str]]:
 
 
 def _mark_all(account_ids: set[str]) -> bool:
-    # Build the whole set before it is searched. Otherwise one failed mark would prevent the remaining ones.
+    # Set the marks of all accounts before the results are checked. If the loop stopped at the first failure, the
+    # remaining accounts wouldn't be marked.
     return False not in {stale_marks.mark(account_id) for account_id in account_ids}

@@ -27,8 +27,8 @@ _TRIED_MAX = 5
 _OF_ANOTHER_PART = scoring.MIN_GUESSES_BEFORE_GROWING_SEQUENCE
 _DATE_MAX = 10
 _TURNS_MAX = 8
-"""Maximum number of turns of a keyboard walk. With more turns a walk takes over a million guesses, and the estimate
-takes long to compute.
+"""Maximum number of turns of a keyboard walk. A walk with more turns takes over a million guesses, and computing its
+number of guesses takes long.
 """
 _CLASSES = ("a4@", "b8", "c({[<", "e3", "g69", "il1!|7t+", "o0", "s$5", "x%", "z2")
 """Classes of characters: a letter, followed by the signs that replace it in `matching.L33T_TABLE`. Letters that share
@@ -98,9 +98,9 @@ def _minimum_guesses(length: int, text: str) -> int:
 
 
 def _word_guesses(token: str, own: Ranks) -> float:
-    """Return the number of guesses for a word of the lists or of the user; `inf` if `token` isn't such a word.
+    """Return the number of guesses for `token`; `inf` if it is neither a listed word nor one of the user's `own` words.
 
-    A reversed word, and a word with signs in place of letters, is recognised.
+    Reversed words, and words with signs in place of letters, are recognised.
     """
     word, best = token.lower(), inf
     for spelled, factor in ((word, 1), (word[::-1], 2)):
@@ -121,9 +121,9 @@ def _variations(token: str) -> int:
 
 
 def _readings(word: str, own: Ranks) -> Iterator[tuple[str, int]]:
-    """Yield each word of the lists and of the user that `word` may represent, with its rank.
+    """Yield each listed word and each of the user's `own` words that `word` may represent, with its rank.
 
-    Such a word differs from `word` only in letters that are replaced by signs.
+    The yielded word differs from `word` only where a sign may replace a letter.
     """
     if word.isalpha():
         return
@@ -141,9 +141,9 @@ def _walks(text: str) -> Iterator[Any]:
 
 
 def _dates(text: str) -> Iterator[Any]:
-    """Yield the dates at the start and the end of `text`.
+    """Yield the dates at the start of `text` and those within its last 10 characters.
 
-    In a long text, zxcvbn's comparison of all pairs of dates is slow.
+    The rest isn't searched, because zxcvbn compares all pairs of dates, which is slow in a long text.
     """
     yield from (match for match in matching.date_match(text[:_DATE_MAX]) if match["i"] == 0)
     after = max(0, len(text) - _DATE_MAX)
@@ -152,9 +152,10 @@ def _dates(text: str) -> Iterator[Any]:
 
 
 def _repeats(text: str) -> Iterator[tuple[int, int]]:
-    """Yield each prefix of `text` that repeats a part, as the length of the prefix and the length of the part.
+    """For each prefix of `text` that consists of one part repeated, yield the length of the prefix and the length of
+    the part.
 
-    This takes one pass with the prefix function of Knuth, Morris and Pratt.
+    This takes one pass, with the prefix function of Knuth, Morris and Pratt.
     """
     borders = [0]
     for end in range(2, len(text) + 1):

@@ -17,10 +17,10 @@ def hash_password(password: str) -> str:
 
 
 def matches(password: str, stored: str | None) -> bool:
-    """Return whether `password` matches a stored hash. Without a hash, return False after the same time.
+    """Return whether `password` matches a stored hash. If `stored` is None, return False after the same time.
 
-    Older accounts have the hash of the password as it was typed, without normalisation. If that form differs from NFC,
-    it is checked too.
+    Older accounts have the hash of the password as it was typed, without normalisation. Therefore, if `password` isn't
+    in NFC, its original form is checked too.
     """
     return any(_is_hash_of(form, stored) for form in dict.fromkeys((normalise(password), password)))
 

@@ -1,9 +1,9 @@
-"""Pending terminations: the work that remains after a request has invalidated resources. Each is stored as one item.
+"""Pending terminations: the work that remains after a request has invalidated resources.
 
-The transaction that invalidates resources also stores the item. Only deleting data and invalidating cached
-authorizations remain to be done. The request processes the first batch; a function that runs every minute does the rest
-(see `termination`). All steps are idempotent, so if a function is killed, a later run repeats them. The items are in
-one partition of the table `status`.
+Each termination is stored as one item, in the transaction that invalidates the resources. The remaining work is to
+delete data and to invalidate cached authorizations. The request processes the first batch; a function that runs every
+minute does the rest (see `termination`). All steps are idempotent, so if a function is killed, a later run repeats
+them. The items are in one partition of the table `status`.
 """
 
 from collections.abc import Iterator

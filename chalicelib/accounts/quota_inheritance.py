@@ -20,9 +20,9 @@ from chalicelib.limits.tiers import BY_NAME
 
 @dataclass(frozen=True, slots=True)
 class Predecessor:
-    """The last deleted account with an address (`left_by`, or None), and the item that contains its id.
+    """The last deleted account with an address, as it was read before the new account is created.
 
-    Both are as they were read before the new account is created.
+    `left_by` is the id of the deleted account, or None; `item` is the item that contains this id.
     """
 
     left_by: str | None

@@ -86,8 +86,8 @@ def of_account(account: Account, limit: int, *, before: str = "") -> tuple[list[
     """Return an account's active sessions, newest first, and the id at which the next page starts ("" after the last
     page).
 
-    Up to `limit` sessions with an id less than `before` are read. Ended sessions are omitted, so a page may contain
-    fewer.
+    Up to `limit` sessions with an id less than `before` are read. Ended and expired sessions are omitted, so a page may
+    contain fewer than `limit` sessions.
     """
     older = Session.id < (before or _LAST_ID)
     query = Session.by_holder.query(account.id, older, scan_index_forward=False, limit=limit)

@@ -109,7 +109,8 @@ def request_password_reset(*, email: str, caller: Caller, base_url: str) -> None
 
 
 def _create_now(address: Address, name: str, password_hash: str) -> None:
-    # If an account exists, the page doesn't reveal it. A later log-in reveals it, which can't be avoided without email.
+    # If an account has the address, the page doesn't reveal this. A later log-in with the new password fails, and that
+    # reveals the account. If email isn't configured, this can't be avoided.
     with suppress(errors.Conflict):
         create.create_account(email=address.mailbox, name=name, tier=FREE, password_hash=password_hash)
 

@@ -111,8 +111,8 @@ class OneTimeToken(models.Table):
     # The account's `session_epoch` when the token was created. Once the account's epoch is higher, the token is
     # invalid.
     epoch = models.Integer(null=True)
-    # Data of a sign-up (see `pending_sign_up`): name and password of the new account, its browser, and the URL to
-    # continue at.
+    # Data of a sign-up (see `pending_sign_up`): the name and password of the new account, the browser that signed up,
+    # and the URL at which the browser continues.
     name = UnicodeAttribute(null=True)
     password_hash = UnicodeAttribute(null=True)
     browser = UnicodeAttribute(null=True)

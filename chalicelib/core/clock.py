@@ -32,7 +32,7 @@ def elapsed_ns() -> int:
 
 
 def monotonic_ns() -> int:
-    """Return the time of the operating system's monotonic clock, for socket timeouts.
+    """Return the time of the operating system's monotonic clock. It is used for socket timeouts.
 
     Tests never replace this clock.
     """

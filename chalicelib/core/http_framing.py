@@ -48,7 +48,7 @@ class ResponseStream:
     __slots__ = ("_buffer", "_position", "_receive", "head_bytes_left")
 
     def __init__(self, receive: Callable[[], bytes]) -> None:
-        """Create a stream of the bytes that `receive` returns. It returns b"" at the end, and enforces the deadline."""
+        """Create a stream of the bytes from `receive`, which returns b"" at the end and enforces the deadline."""
         self._receive = receive
         self._buffer: bytes | bytearray = b""
         self._position = 0
@@ -62,7 +62,9 @@ class ResponseStream:
         return len(self._buffer) - self._position
 
     def read_until(self, mark: bytes, most: int) -> bytes:
-        """Return the bytes before the next `mark`, and skip the mark. Raises Malformed if they are more than `most`."""
+        """Return the bytes before the next `mark`, and skip the mark. Raises Malformed if more than `most` bytes
+        precede it.
+        """
         searched = self._position
         while (end := self._buffer.find(mark, searched)) < 0:
             if self.unread - len(mark) >= most:

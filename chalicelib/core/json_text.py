@@ -27,7 +27,9 @@ def read(raw: bytes | str, *, of_object: Callable[[Pairs], Any] = dict, **rules:
 
 
 def _replace_invalid(value: Any) -> Any:
-    """Return a value in which invalid strings are replaced. Strings in nested objects were replaced before."""
+    """Return a value in which invalid strings are replaced. Strings in nested objects needn't be visited: `build` has
+    already replaced them.
+    """
     if isinstance(value, str):
         return value if value.isascii() or not _has_lone_surrogate(value) else INVALID_TEXT
     return [_replace_invalid(each) for each in value] if type(value) is list else value

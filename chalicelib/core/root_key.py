@@ -1,8 +1,8 @@
 """The root key of a stage, and the secrets that are derived from it.
 
-These are secrets that the service itself must know, so it can't store only their hashes. They aren't stored either, so
-that a copy of the database isn't sufficient to sign in the name of this service. The root key is an SSM SecureString,
-or in a local run a file that only its owner can read.
+These are secrets that the service itself must know, so it can't store only their hashes. It derives them again when
+they are needed and doesn't store them. Therefore a copy of the database isn't sufficient to sign in the name of this
+service. The root key is an SSM SecureString, or in a local run a file that only its owner can read.
 """
 
 import base64

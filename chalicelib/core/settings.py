@@ -38,7 +38,7 @@ class Settings:
     If empty, the address that API Gateway reports is used.
     """
     resources: str = ""
-    """Other services for which access tokens may be issued: their resource indicators (RFC 8707), separated by spaces.
+    """The resource indicators (RFC 8707) of other services for which access tokens may be issued, separated by spaces.
     """
     registration: str = "open"
     """Who may register clients dynamically (RFC 7591): `open` (anyone), `closed` (nobody), or the SHA-256 of an initial
@@ -172,7 +172,7 @@ def _check(name: str, plain: str, text: str) -> None:
 
 
 def _reject_unknown(environment: Mapping[str, str]) -> None:
-    """Raise SettingError for an unknown variable. It may be a misspelt one, which would otherwise have no effect."""
+    """Raise SettingError for an unknown variable. Otherwise a misspelt variable would silently have no effect."""
     known = {f"{PREFIX}{field.name.upper()}" for field in fields(Settings)}
     unknown = sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
     if not unknown:

@@ -24,7 +24,7 @@ def resolve(host: str, port: int) -> list[str]:
 
 
 def is_public(address: str) -> bool:
-    """Return whether `address` is publicly routable. If it contains an embedded IPv4 address, that one is checked."""
+    """Return whether `address` is publicly routable. If it embeds an IPv4 address, that address is checked."""
     try:
         parsed: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -67,7 +67,7 @@ def is_loopback_url(url: str) -> bool:
 def resolve_within(host: str, port: int, resolver: Resolve, within_s: float) -> list[str] | None:
     """Return the addresses of a host name, or None if the resolver takes longer than `within_s`.
 
-    The operating system's resolver has no timeout. It runs in a thread that is abandoned when the time is over.
+    The operating system's resolver has no timeout. Therefore it runs in a thread that is abandoned after `within_s`.
     """
     results: list[list[str]] = []
 

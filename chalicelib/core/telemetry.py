@@ -1,4 +1,4 @@
-"""Logs and metrics for the operator, such as one JSON line per request, and a record of the DynamoDB calls for tests.
+"""Logs and metrics for the operator, written as lines of JSON, and a record of the DynamoDB calls for tests.
 
 Callers must never log a secret: they pass ids, key previews, numbers, and URLs without their queries.
 """
@@ -74,8 +74,8 @@ def log_metrics(event: str, metrics: Mapping[str, int], **facts: object) -> None
     """Log an `event` and its metrics in one line (CloudWatch embedded metric format).
 
     The stage is the only dimension of the metrics, because each combination of dimensions is billed monthly. The other
-    fields are for CloudWatch Logs Insights. Every request writes such a line, so it isn't written by the logger, which
-    takes half as long as a database call.
+    fields are for CloudWatch Logs Insights. The logger isn't used here, because every request writes such a line, and
+    the logger takes half as long as a database call.
     """
     current, now_ms = settings.current(), clock.now_ms()
     if current.log_level not in ("DEBUG", "INFO"):
@@ -110,7 +110,8 @@ def log_metrics(event: str, metrics: Mapping[str, int], **facts: object) -> None
 def count(metric: str, **facts: str) -> None:
     """Increase `metric` by one. This makes no network call.
 
-    The request's log line contains the count. If there are further fields, the count is logged in a separate line.
+    Within a request, the request's log line contains the count. Outside a request, or with `facts`, the count is logged
+    in a separate line.
     """
     request = _collected_metrics.get()
     if request is None or facts:

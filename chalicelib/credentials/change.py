@@ -70,7 +70,7 @@ def narrow_to_read(key: Credential) -> bool:
 def _changes(
     name: str | None, wanted: list[str] | None, on_anomaly: str | None
 ) -> tuple[list[Action], dict[str, dict[str, str]]]:
-    """Return the actions that update the item, and the events to record: the details of each, by event type."""
+    """Return the actions that update the item, and the details of each event to record, by event type."""
     actions: list[Action] = []
     events = {}
     if name is not None:

@@ -1,8 +1,8 @@
 """Limit an account to 20 active keys.
 
-The account item maps each active key to its expiry, and the limit is a condition on this map. The counter item of an
-account counts each key by name and must fit in a single write unit, so the number of keys is limited (see
-`limits.counter_items`).
+The account item maps each active key to its expiry, and the limit is a condition on this map. The number of keys is
+limited because the DynamoDB item that counts an account's requests contains one counter for each key and must fit in a
+single write unit (see `limits.counter_items`).
 """
 
 from typing import Any
@@ -70,7 +70,8 @@ def creator_is_unchanged(creator: Principal) -> Condition:
     unchanged.
 
     Thus the creation fails if the creator was concurrently rotated or revoked, its session ended, or the account's
-    email address was verified for the first time. The `creator` was verified earlier, so it doesn't show such a change.
+    email address was verified for the first time. The fields of `creator` don't show such a change, because the creator
+    was verified earlier.
     """
     since = Account.credentials_since
     condition: Condition = since.does_not_exist() | (since <= creator.verified_at_ms)

@@ -22,8 +22,8 @@ CACHED_MAX = 4_096
 PRESENTED_MS = 60_000
 """If another service sends a secret to this API for verification, the principal is cached for this long."""
 ROUNDS_MAX = 40
-"""Maximum number of times that one request verifies its credential. Each change of the account may require one more;
-revoking all 20 keys in the console makes 20 changes.
+"""Maximum number of times that one request verifies its credential. Each change of the account may require one more
+verification; revoking all 20 keys in the console makes 20 changes.
 """
 
 _reverified: ProcessCache[str, Principal] = ProcessCache("credentials.reverified", CACHED_MAX)
@@ -118,8 +118,8 @@ def _record_thresholds(principal: Principal, left: Allowance, use: Use) -> None:
     from chalicelib.events import actors, quota
 
     hour = left.quota_resets_ms // 1000 - clock.HOUR_S
-    # Without a network, the request is from a service that verifies a secret, so its IP address isn't that of the
-    # caller.
+    # If `use.network` is empty, the request is from a service that verifies a secret, so the IP address of the request
+    # isn't that of the secret's user.
     ip = actors.current().ip if use.network else ""
     for name in left.crossed:
         used = left.limit - left.remaining
@@ -129,12 +129,15 @@ def _record_thresholds(principal: Principal, left: Allowance, use: Use) -> None:
 
 
 def _usage_of_request(principal: Principal, use: Use) -> recorded_usage.RequestUsage:
-    # Scopes are checked only after the admission. If one is missing, the request is denied and doesn't use the route.
+    # Scopes are checked only after the admission. If the caller lacks one, the request will be denied, so its route
+    # isn't recorded as used.
     route = use.route if principal.scopes.issuperset(use.scopes) else ""
     return _hash_usage(principal.counter, use.network, route)
 
 
 @lru_cache(maxsize=CACHED_MAX)
 def _hash_usage(counter: str, network: str, route: str) -> recorded_usage.RequestUsage:
-    """Return the usage with hashed names. It is cached, because a caller's requests usually have the same usage."""
+    """Return the usage with hashed names. The result is cached, because most requests of a caller repeat an earlier
+    network and route.
+    """
     return recorded_usage.usage_of(counter, network=network, route=route)

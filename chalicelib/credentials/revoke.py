@@ -76,8 +76,8 @@ def _revoke(key: Credential) -> None:
                 Credential.revoked_at.set(now_ms),
                 Credential.dies_at.set(now_ms // 1000 + KEPT_AFTER_EXPIRY_S),
             ],
-            # The condition fails if the key was concurrently revoked or rotated. After a rotation, the links of the
-            # successor must be removed too, so the revocation is tried again.
+            # The condition fails if the key was concurrently revoked or rotated. If it was rotated, it now has a
+            # successor, whose references to this key must be removed too, so the revocation is tried again.
             condition=Credential.id.exists() & Credential.revoked_at.does_not_exist() & unchanged,
             return_values="ALL_OLD",
         )

@@ -127,7 +127,7 @@ def _expiry(creator: Principal, key: Credential) -> int | None:
 def _check_may_be_rotated(key: Credential) -> None:
     """Raise Conflict with the reason why a key can't be rotated.
 
-    If it can be rotated now, return, so that it is tried again.
+    If the key can be rotated now, return, so that the caller tries again.
     """
     now_ms = clock.now_ms()
     if not key.is_live():

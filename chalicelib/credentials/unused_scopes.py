@@ -1,7 +1,8 @@
 """Find the scopes that a key has not used in 30 days.
 
-The advice also says whether it is complete. It is incomplete if the record of an hour lacks routes, or if the key is
-too young: less than 7 days old, or less than 30 days if it replaced another key.
+The result, an `Advice`, also states whether it is complete. It is incomplete if the record of an hour lacks routes, if
+the key used a route that no longer exists, or if the key is too young. A key is too young if it is less than 7 days
+old, or less than 30 days if it replaced another key.
 """
 
 from collections.abc import Iterable, Mapping

@@ -101,13 +101,18 @@ def _account_and_origins(credential: dict[str, Any]) -> tuple[dict[str, Any], li
 
 
 def _are_active(origins: list[dict[str, Any]]) -> bool:
-    """Return whether a token's client and grant exist, and neither is revoked, deleted or of a suspended account."""
+    """Return whether a token's client and grant exist and aren't revoked or deleted.
+
+    If the account that registered the client is suspended, the result is False.
+    """
     return all(origin and _REVOKED_BY.isdisjoint(origin) for origin in origins)
 
 
 def _lineage(credential: dict[str, Any]) -> str:
-    """Return the lineage: for a token the id of its grant or else its client, for a key its first predecessor's id or
-    its own.
+    """Return the lineage of a credential.
+
+    The lineage of a token is the id of its grant, or of its client if the token has no stored grant. The lineage of a
+    key is the id of its first predecessor, or the key's own id if it replaced no other key.
     """
     names = ("grant_id", "client_id", "lineage", "id")
     return next(str(credential[name]["S"]) for name in names if name in credential)

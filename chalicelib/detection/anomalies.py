@@ -1,9 +1,9 @@
 """Detect hours in which the use of a credential was unusual, compared with its own last 30 days.
 
 This module reads neither the clock nor the database. Few false alarms matter more than finding everything. An hour is
-reported only if the history is long enough, the number is large, and it is far above the numbers of the same credential
-at the same time on other days. Each episode is reported once, when it begins: therefore the hour is also compared with
-the hours directly before it.
+reported only if the history of the credential is long enough. The number of requests, denials or rejections is reported
+only if it is large and far above the numbers in earlier hours of the same credential. Each episode is reported once,
+when it begins: therefore the hour is also compared with the hours directly before it.
 """
 
 from dataclasses import dataclass, field
@@ -25,7 +25,8 @@ AGE_MIN_S = 2 * DAY_S
 TRAFFIC_SETTLES_S = 7 * DAY_S
 """The minimum length of the history for findings about traffic. A week includes a weekend."""
 NETWORKS_SETTLE_S = 3 * DAY_S
-"""For this long after the first use of a credential, new networks aren't reported, because its deployment may continue.
+"""For this long after the first use of a credential, new networks aren't reported, because the user may still be
+deploying the credential to more servers.
 """
 ACTIVE_HOURS_MIN = 24
 """The minimum number of hours with requests in the history. A job that ran only twice has no usual number of requests.
@@ -60,8 +61,8 @@ REJECTIONS_MIN = 100
 STORM_FACTOR = 4
 """Denials or rejections are unusual if they exceed those of the worst hour of the history by more than this factor."""
 ROAMING_HOURS_MAX = 5
-"""If a credential had new networks in this many hours since its deployment, it changes networks often, and a new one
-isn't reported.
+"""If new networks appeared in at least this many hours of the history, the credential changes networks often, and a new
+network isn't reported. The first `NETWORKS_SETTLE_S` seconds of the history aren't counted.
 """
 
 

@@ -1,4 +1,4 @@
-"""Find the OAuth client of a counter among the account's access tokens, which contain the client's id and name."""
+"""Find the OAuth client to which a counter belongs. Its id and name are read from an access token of the account."""
 
 from chalicelib.credentials.tables import Credential
 from chalicelib.limits.counter_items import counter_of
@@ -8,10 +8,10 @@ PAGE = 100
 
 
 def describe(account_id: str, counter: str, since_s: int) -> dict[str, str]:
-    """Return the client's id (`application`) and `name` for a counter, from a token that was still valid at `since_s`.
+    """Return the id (`application`) and the `name` of the client to which `counter` belongs.
 
-    If there is no such token any more, `application` is the name of the counter, which contains the end of the client's
-    id.
+    They are read from one of the client's tokens that was still valid at `since_s`. If no such token is stored, only
+    `application` is returned. It is then the name of the counter, which contains the end of the client's id.
     """
     tokens = Credential.id.between(FIRST_TOKEN_ID, LAST_TOKEN_ID)
     for token in Credential.by_account.query(account_id, tokens, scan_index_forward=False, page_size=PAGE):

@@ -1,4 +1,5 @@
-"""Store a profile of each account between two hourly runs, so that most runs read one small item instead of 30 days.
+"""Store a profile of each account between two hourly runs, so that most runs read one small item and not the counters
+of 30 days.
 
 A full check takes about 90 read units. It is made once a day, and also if recent hours contain a network that isn't in
 the profile, many failures, or more than twice the maximum number of requests of a credential around this time of day.
@@ -81,9 +82,9 @@ def save_cursor(cursor: Cursor) -> None:
 
 
 def day_of(account_id: str, now_s: int) -> int:
-    """Return a day number.
+    """Return the number of the account's current day.
 
-    For each account the day begins at another time, so that full checks are spread over the day.
+    Each account's day begins at a different time, so that full checks are spread over the day.
     """
     return (now_s + crc32(account_id.encode()) % clock.DAY_S) // clock.DAY_S
 
@@ -116,7 +117,7 @@ def save(account_id: str, history: dict[str, dict[int, Hour]], now_s: int) -> No
     past = {counter: {at: hour for at, hour in hours.items() if at >= since} for counter, hours in history.items()}
     networks = sorted({mark for hours in past.values() for hour in hours.values() for mark in hour.networks})
     most = {counter: _most_by_hour(hours, clock.hour_of(now_s)) for counter, hours in past.items()}
-    # A credential that the profile omits causes a full check when it is busy.
+    # If the profile omits a credential, an hour with many requests of this credential causes a full check.
     busiest = sorted(most, key=lambda counter: -max(most[counter]))[:COUNTERS_MAX]
     item: dynamodb.Json = {
         "account_id": {"S": account_id},
@@ -132,7 +133,9 @@ def save(account_id: str, history: dict[str, dict[int, Hour]], now_s: int) -> No
 
 
 def _most_around(profile: Profile, counter: str, at: int) -> int:
-    """Return the maximum number of requests of a credential at this time of day, one hour before and one hour after."""
+    """Return the maximum number of requests of a credential in one hour, at this time of day or one hour earlier or
+    later.
+    """
     most, hour_of_day = profile.most.get(counter, NO_REQUESTS), at // clock.HOUR_S
     return max(most[(hour_of_day + beside) % HOURS] for beside in (-1, 0, 1))
 

@@ -24,7 +24,9 @@ from chalicelib.limits.tiers import BY_NAME, OF_ACCOUNTS, Tier
 from chalicelib.limits.usage import items_newest_first
 
 PAGE = 50
-"""The number of accounts whose counters are read in one batch. With two hours each, these are a hundred items."""
+"""The number of accounts whose counters are read in one batch. For two hours, the batch contains a hundred items, one
+for each account and hour.
+"""
 HOURS_MAX = 6
 """The maximum number of hours that one run checks, including the current one, if earlier runs were interrupted."""
 KEPT_S = 31 * clock.DAY_S
@@ -51,7 +53,7 @@ PerAccount = Callable[[Account, Items], None]
 
 
 def sweep(until_ms: int, also: Iterable[PerAccount] = ()) -> int:
-    """Check every account, and stop after the first page that ends after `until_ms`.
+    """Check every account, page by page. If a page is finished after `until_ms`, stop; the next run checks the others.
 
     Returns the number of active accounts.
     """
@@ -76,7 +78,7 @@ def sweep(until_ms: int, also: Iterable[PerAccount] = ()) -> int:
 def check_account(account: Account, items: Items) -> None:
     """Detect anomalies from the first hour of `items` on, apply the policies of the keys, and record events.
 
-    If processing a finding fails, the others are processed, and ExceptionGroup is raised then.
+    If a finding can't be processed, the remaining findings are still processed, and then ExceptionGroup is raised.
     """
     now_s = clock.now_s()
     recent, today = usage_history.of_account(items), baselines.day_of(account.id, now_s)
@@ -186,8 +188,8 @@ def _with_counters(accounts: list[Account], hours: range) -> Iterator[tuple[Acco
     found = {account.id: Items() for account in accounts}
     for item in _read((account.id, BY_NAME[account.tier], hour) for account in accounts for hour in hours):
         found[_subject_of(item)].append(item)
-    # A change of tier sets `stale_at` on the counters of its hour and the next (see `stale_marks`). Therefore the other
-    # tiers are read only for accounts with such a mark.
+    # When an account's tier is changed, `stale_at` is set on the account's counters of the current and the next hour
+    # (see `stale_marks`). Therefore the other tiers are read only for accounts with such a mark.
     changed = [account for account in accounts if any("stale_at" in item for item in found[account.id])]
     others = [(account.id, tier) for account in changed for tier in OF_ACCOUNTS if tier.name != account.tier]
     for item in _read((account_id, tier, hour) for account_id, tier in others for hour in hours):

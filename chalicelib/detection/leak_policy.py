@@ -1,8 +1,8 @@
 """The policy for a key that leaked or was used unusually. A key that leaked in public is revoked; otherwise the account
 decides.
 
-By default the account is only notified (`tell`). It may choose that scopes are removed or the key is revoked. Such a
-change is recorded like any other, with the actor `watch`.
+By default the account is only notified (`tell`). An account may choose that scopes are removed or the key is revoked.
+Such a change is recorded like any other, with the actor `watch`.
 """
 
 from dataclasses import dataclass

@@ -29,11 +29,14 @@ BUDGET_MS = 20_000
 URL_MAX, SOURCE_MAX = 2_000, 100
 """The maximum lengths of the URL and the source in events and emails; longer ones are truncated."""
 REPEATED_WITHIN_MS = clock.DAY_S * 1000
-"""A sender repeats a report that got no 200 response. If the first report revoked the credential but recorded no leak,
-a repeated report within this time is treated as the one that revoked it.
+"""How long after a revocation a repeated report is expected. A sender repeats a report that got no 200 response. The
+earlier report may have revoked the credential without recording the leak. In that case the email says that the
+credential was revoked because of the leak, and not that it was invalid before.
 """
 MOMENT_MS, MOMENT_EVENTS = 100, 10
-"""To find the event of a revocation, this many events are read: the last ones up to this many milliseconds after it."""
+"""The event of a revocation is searched among the last `MOMENT_EVENTS` events that were recorded until `MOMENT_MS`
+milliseconds after the revocation.
+"""
 TRUE_POSITIVE, FALSE_POSITIVE = "true_positive", "false_positive"
 
 _ADVICE = {
@@ -60,9 +63,10 @@ class Alert:
 
 
 def follow_up(alerts: Iterable[Alert]) -> list[tuple[Alert, str | None]]:
-    """Process each reported secret once; return each alert with its label, or None for kinds that aren't looked up.
+    """Process each reported secret once; return each alert with its label.
 
-    Raises Unavailable when the time is over. If the report is sent again, the remaining alerts are processed.
+    The label is None if the alert contains only secrets of kinds that aren't looked up. Raises Unavailable when
+    `BUDGET_MS` is exceeded. If the sender then repeats the report, the remaining alerts are processed.
     """
     until_ms = clock.now_ms() + BUDGET_MS
     labelled = []

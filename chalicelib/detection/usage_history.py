@@ -1,9 +1,10 @@
 """Read what each credential did in past hours: its requests, denials, rejections and networks.
 
-The writes of admissions record this in the counter items. `f…` is the number of 401 and 403 responses to a credential,
-and `q…` is the number of its 429 responses; the rest of the name is the last seven characters of the credential's
-counter. `n…` is a hash of a credential and a network that it used in this hour, and its value is the name of the
-counter. `n_other` is the number of times that such a pair had no room in the item.
+The writes that admit requests record this in the counter items. The attribute `f…` is the number of 401 and 403
+responses to a credential, and `q…` is the number of its 429 responses; the rest of the name is the last seven
+characters of the credential's counter. For each network that a credential used in this hour, there is an attribute
+`n…`. Its name is a hash of the credential and the network, and its value is the name of the credential's counter.
+`n_other` is the number of times that the item had no room for such an attribute.
 """
 
 from collections import defaultdict

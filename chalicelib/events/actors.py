@@ -1,7 +1,8 @@
 """The actor of the current request or task: the credential, session or account that acts, and its IP address.
 
-If an account's own credential or session acts, the account sees its id and address in the event. If an administrator or
-the operator acts, the account sees only this role. Only administrators see the account id, the address and the reason.
+If an account's own credential or session acts, the account sees the id of the credential or session and the IP address
+in the event. If an administrator or the operator acts, the account sees only this role. Only administrators see the
+account id, the address and the reason.
 """
 
 from collections.abc import Iterator

@@ -1,9 +1,9 @@
 """Idempotent requests. The response to each is recorded under its Idempotency-Key for 24 hours.
 
 The transaction that creates a resource also stores the record, so the record exists exactly if the resource does. Of
-concurrent requests with the same key one succeeds; for the others the condition of the record fails, and they read the
-response from it. A request with effects outside the database claims the record first. A response may contain a secret,
-so it is encrypted with a key from the caller's credential.
+concurrent requests with the same key one succeeds. The writes of the others fail, because the record exists, and these
+requests return the response from the record. A request with effects outside the database claims the record first. A
+response may contain a secret, so it is encrypted with a key from the caller's credential.
 """
 
 import hashlib
@@ -82,15 +82,15 @@ class IdempotentRequest:
         write.save(self._record(response), condition=_is_free(), return_values="ALL_OLD")
 
     def explain(self, error: TransactWriteError) -> None:
-        """Raise Replayed, or the reason why no response can be replayed, if the transaction failed because of the
-        record.
+        """Raise Replayed, or the error that says why no response can be replayed, if the transaction failed because of
+        the record.
         """
         existing = models.find_failed_write(error, IdempotencyRecord(self.digest))
         if existing:
             self._raise_outcome(IdempotencyRecord.from_raw_data(existing))
 
     def raise_if_recorded(self) -> None:
-        """Raise Replayed, or the reason why no response can be replayed, if the request is recorded."""
+        """Raise Replayed, or the error that says why no response can be replayed, if the request is recorded."""
         existing = IdempotencyRecord.found(self.digest)
         if existing is not None and existing.expires_at > clock.now_ms():
             self._raise_outcome(existing)
@@ -176,17 +176,18 @@ class Recording(Generic[T]):
         self.once.add_to(write, self.render(made))
 
     def explain(self, error: TransactWriteError) -> None:
-        """Raise Replayed, or the reason why no response can be replayed, if the transaction failed because of the
-        record.
+        """Raise Replayed, or the error that says why no response can be replayed, if the transaction failed because of
+        the record.
         """
         self.once.explain(error)
 
 
 def once(*, account_id: str, lineage: str, place: str, key: str, content: bytes, secret: str) -> IdempotentRequest:
-    """Return the request to the route `place` with an Idempotency-Key, sent with a credential of this `lineage`.
+    """Return the idempotent request to the route `place` with this Idempotency-Key, from a credential of this
+    `lineage`.
 
-    Its fingerprint is an HMAC with a secret that is derived from the root key, so that a copy of the table can't be
-    used to guess bodies. Raises RootKeyUnavailable if the root key can't be read.
+    The request's fingerprint is an HMAC of `content`, with a secret that is derived from the root key, so that a copy
+    of the table can't be used to guess bodies. Raises RootKeyUnavailable if the root key can't be read.
     """
     digest = secrets.digest(json.dumps(["idempotency", account_id, lineage, place, key]))
     fingerprint = hmac.new(derive_secret("idempotency fingerprint"), content, hashlib.sha256).hexdigest()

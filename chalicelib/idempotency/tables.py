@@ -16,10 +16,9 @@ class IdempotencyRecord(models.Table):
     account_id = UnicodeAttribute()
     # An HMAC of the query and the body. A request with the same key but another HMAC is rejected.
     fingerprint = UnicodeAttribute()
-    # The id of the created resource. It is also available to another credential of the lineage, which can't decrypt the
-    # response.
+    # The id of the created resource. Another credential of the lineage can't decrypt the response, but gets this id.
     made = UnicodeAttribute(null=True)
-    # A random text of the process that is processing the request; absent once the request has succeeded.
+    # A random text that identifies the attempt that is processing the request; absent once the request has succeeded.
     claim = UnicodeAttribute(null=True)
     # The whole response, encrypted because it may contain a secret; absent if the response is too long to be stored.
     sealed = BinaryAttribute(null=True, legacy_encoding=False)

@@ -107,8 +107,8 @@ def admit(
         left = allowance(window, used=cached.used, burst_used=tier.burst)
         raise Rejected("throttled", left, 1) from None
     except (Unreachable, Contended):
-        # Use the current time and not that of the request's arrival, because the timeout may have taken longer than the
-        # fail-open period.
+        # Use the current time and not that of the request's arrival, because waiting for the timeout may have taken
+        # longer than the fail-open period.
         fail_open.start(clock.now_ms())
         telemetry.count("LimiterUnavailable")
         return allowance(window, used=cached.used, burst_used=0)

@@ -1,8 +1,8 @@
 """Limit anonymous callers by network, for every request that costs CPU time, an email, a fetch or a stored item.
 
 Each attempt is counted for every network that contains the caller's address, narrowest first. If the narrowest network
-is rejected, the attempt isn't counted for the wider ones, which the caller shares with other customers. The limits are
-in `limits.tiers`.
+is rejected, the attempt isn't counted for the wider ones, because these may also contain other customers of the
+caller's internet provider. The limits are in `limits.tiers`.
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from chalicelib.limits.headers import Allowance
 from chalicelib.limits.tiers import Tier
 
 WIDER = 4
-"""The factor by which the limit of a /48 exceeds that of a /64. It allows more than one customer, but far fewer than
-the 65,536 networks of size /64.
+"""The factor by which the limit of a /48 exceeds that of a /64. A /48 may contain several customers, so its limit is
+higher, but far lower than the sum of the limits of its 65,536 networks of size /64.
 """
 
 

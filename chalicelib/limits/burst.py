@@ -14,7 +14,7 @@ CONDITION = "(attribute_not_exists(#slot) OR #slot < :below)"
 SLOTS_KEPT_S = 8
 """How long a burst counter is kept after its window began, because another function's clock may be behind.
 
-6 s of clock skew (one clock 3 s fast, one 3 s slow), and 2 s for a retried write.
+The value is the sum of 6 s of clock skew (one clock 3 s fast, one 3 s slow) and 2 s for a retried write.
 """
 REMOVED_PER_WRITE = 100
 """The maximum number of burst counters that one write removes. An update expression can have 4 KB, and an hour has up

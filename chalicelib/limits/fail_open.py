@@ -13,6 +13,9 @@ def start(now_ms: int) -> None:
 
 
 def is_active(now_ms: int) -> bool:
-    """Return whether requests are admitted without a call. If the clock is set back, this doesn't last longer."""
+    """Return whether requests are admitted without a call.
+
+    The result is False if the clock was set back to before the failed call.
+    """
     until_ms = _until_ms.get("", 0)
     return until_ms - DURATION_MS <= now_ms < until_ms

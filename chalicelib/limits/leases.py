@@ -40,8 +40,8 @@ _Key = tuple[tuple[str, int], str | None]
 
 @dataclass(slots=True)
 class _Caller:
-    """The state of one caller in this process: the numbers of requests admitted in this window and the last, and the
-    lease.
+    """The state of one caller in this process: the numbers of requests admitted in this and in the previous window, and
+    the lease.
     """
 
     slot_start: int
@@ -51,8 +51,8 @@ class _Caller:
     acquired_ms: int = 0
     is_acquiring: bool = False
     held: list[int] = field(default_factory=list)
-    """For each remaining admission of the lease, the usage of the burst window once it is spent. The last element is
-    used next.
+    """For each remaining admission of the lease, the usage of the burst window after this admission is spent. The last
+    element is used next.
     """
     unspent: int = 0
     """The number of admissions of expired leases that were counted as used but never spent."""
@@ -98,8 +98,9 @@ def choose_reservation(window: Window, counter: str | None, cached: local_cache.
 
 
 def burst_bound(window: Window, size: int) -> int:
-    """Return the value below which the burst counter must be before the write, so that it can reserve `size`
-    admissions.
+    """Return the exclusive upper bound of the burst counter for a write that reserves `size` admissions.
+
+    The write fails if the counter has reached this bound before.
     """
     return window.tier.burst if size == 1 else window.tier.burst * FILLED_PERCENT // 100 - size + 1
 

@@ -1,4 +1,4 @@
-"""This process's cache of the counter items, by which it repeats rejections without a call.
+"""This process's cache of the counter items. With it, the process rejects further requests without a DynamoDB call.
 
 It also contains the names of old burst counters, which the next write removes. No request is admitted because of a
 cached value.
@@ -34,9 +34,8 @@ class CachedItem:
         return counter in self.counters or len(self.counters) < COUNTERS_MAX
 
     def quota_is_exhausted(self, now_ms: int) -> bool:
-        """Return whether the quota was found exhausted in the last 10 s.
-
-        If the clock is set back, this doesn't last longer.
+        """Return whether the quota was found exhausted in the last 10 s. False if the clock was set back to before the
+        quota was found exhausted.
         """
         return self.quota_exhausted_at_ms <= now_ms < self.quota_exhausted_at_ms + QUOTA_RECHECK_MS
 

@@ -15,8 +15,7 @@ from typing import Any
 from chalicelib.core import randomness
 
 NETWORKS_MAX = 8
-"""The maximum number of networks that one item contains, each for one counter. 8 networks of 17 bytes take 136 bytes.
-"""
+"""The maximum number of pairs of a network and a counter that one item contains. 8 pairs of 17 bytes take 136 bytes."""
 CREDENTIALS_MAX = 8
 """The maximum number of credentials for which one item counts failures, and for which it counts rejections."""
 SHARED_BYTES = 230
@@ -135,10 +134,10 @@ def count_denials(item: Mapping[str, Any], kind: str, counter: str) -> int:
 
 
 def is_recorded(recorded: RecordedUsage, counter: str, usage: RequestUsage) -> bool:
-    """Return whether the item already contains this usage.
+    """Return whether the item already contains this usage, so that nothing must be written.
 
-    If the item has no room for a network, each request increases a counter instead. If it has no room for a route, this
-    is recorded only once.
+    If the item has no room for a network, the result is False, because each request then increases the counter
+    `n_other`. If the item has no room for a route, the result is True once the item contains the attribute `r_other`.
     """
     return (not usage.network or usage.network in recorded.names) and (
         not usage.route

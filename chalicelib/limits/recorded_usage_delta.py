@@ -82,7 +82,7 @@ class _DeltaBuilder:
         return tuple(self.names)
 
     def _add_network(self, counter: str, name: str) -> bool:
-        """Add a network to the item. Returns False if there is no room, so that it can only be counted."""
+        """Add a network to the item. Returns False if there is no room; the caller then only counts the network."""
         if not name or name in self.recorded.names:
             return True
         if self.recorded.networks >= NETWORKS_MAX:

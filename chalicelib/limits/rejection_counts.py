@@ -1,10 +1,10 @@
 """Count rejected requests, for display only.
 
-A rejection must cost nothing, so this process adds them up in memory. The counts are written together with the next
-admission, or separately after 10 s of rejections. They are also kept by credential, and so are requests that failed
-because of a missing scope or an expired credential. A write first removes its counts from memory, so that two threads
-never write the same counts. The counts are approximate. They are lost when the process ends, or when rejections stop
-and this process gets no further request of the subject in that hour.
+A rejection must cost nothing, so this process adds up rejections in memory. The counts are written together with the
+next admission, or separately after 10 s of rejections. Rejections are also counted by credential. So are requests that
+failed because of a missing scope or an expired credential. A write first removes its counts from memory, so that two
+threads never write the same counts. The counts are approximate. They are lost when the process ends, or when rejections
+stop and this process gets no further request of the subject in that hour.
 """
 
 import threading
@@ -106,8 +106,8 @@ def _write(window: Window) -> None:
     try:
         dynamodb.call("UpdateItem", _request(window, carried), dynamodb.FAIL_FAST)
     except DynamoDBError as error:
-        # The counts are pending again, and written after another 10 s. A flood of rejections must not wait for an
-        # unavailable database, and a failure of statistics must not turn the caller's 429 response into a 5xx.
+        # Keep the counts and write them after another 10 s. A flood of rejections must not wait for an unavailable
+        # database, and a failure of statistics must not turn the caller's 429 response into a 5xx.
         _add(window, carried, window.now_ms)
         telemetry.warning("refusals_not_written", code=error.code)
 

@@ -78,9 +78,9 @@ def routes_used(subject: str, wanted: set[str], *, since_s: int) -> dict[str, Us
             routes, is_complete = recorded_usage.routes_of(item), recorded_usage.is_complete(item)
             for counter in wanted:
                 here = frozenset(name for name, counters in routes.items() if counter in counters)
-                # If the item contains a counter but no route for it, its requests were rejected, came from a service
-                # that verifies a secret, or were made before routes were recorded. If the item lacks a counter, it was
-                # unused in this hour, unless the item had no room for some counters.
+                # If the item contains a counter but no route for it, the counted requests lacked a scope, came from a
+                # service that verifies a secret, or were made before routes were recorded. If the item lacks a counter,
+                # it was unused in this hour, unless the item had no room for some counters.
                 is_known = (counter not in item or (is_complete and bool(here))) and OTHER not in item
                 before = found[counter]
                 found[counter] = Used(before.routes | here, before.complete and is_known)

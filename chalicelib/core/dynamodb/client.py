@@ -1,7 +1,7 @@
 """The only module that calls DynamoDB. It limits retries and raises typed errors.
 
-`codec` signs and sends the calls, or botocore does if the settings say so. The number of retries depends on the call:
-an admission must respond quickly, while a write that revokes a key may take longer.
+`codec` signs and sends the calls, or botocore does if the settings say so. The number of retries depends on the call: a
+write that admits a request must return quickly, while a write that revokes a key may take longer.
 """
 
 import random

@@ -117,7 +117,7 @@ class ConnectionPool:
                 connection.close()
                 raise
         except OSError as error:
-            # The connection was rejected, reset, timed out, or its certificate is invalid.
+            # The connection was rejected or reset, it timed out, or the server's certificate is invalid.
             raise NoResponse(f"no connection: {type(error).__name__}") from error
         return connection
 

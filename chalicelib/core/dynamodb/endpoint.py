@@ -1,7 +1,7 @@
-"""Find the endpoint, region and credentials of DynamoDB, in Lambda's environment variables or else with botocore.
+"""Find DynamoDB's endpoint and region and the AWS credentials, in environment variables or else with botocore.
 
-In Lambda the environment variables are sufficient, so that botocore, which takes 100 ms to load, isn't imported. On
-other machines botocore resolves and refreshes profiles, single sign-on and container roles.
+In Lambda the environment variables are sufficient, so botocore, which takes 100 ms to load, isn't imported. On other
+machines botocore resolves and refreshes profiles, single sign-on and container roles.
 """
 
 import re

@@ -2,7 +2,7 @@
 
 The standard library isn't used, because it parses every head as an email, which takes five times as long as the rest of
 a call. Stricter than `http_framing`: a response is an error if only the end of the connection marks its end, because
-DynamoDB never sends one.
+DynamoDB never sends such a response.
 """
 
 import socket
@@ -28,10 +28,10 @@ class HttpResponse:
 
 
 def read(connection: socket.socket, until_ns: int) -> HttpResponse:
-    """Read one complete response, whose last byte must arrive before `until_ns`.
+    """Read one complete response.
 
-    The wait for the first piece is limited by the connection's own timeout instead. Raises ValueError when the response
-    is malformed or truncated, and OSError when the connection fails or times out.
+    The first piece must arrive within the connection's own timeout, and all further pieces before `until_ns`. Raises
+    ValueError when the response is malformed or truncated, and OSError when the connection fails or times out.
     """
     receive = _Receiver(connection, until_ns)
     stream = http_framing.ResponseStream(receive)

@@ -1,6 +1,6 @@
 """The base of every pynamodb model. Table names include the stage, and calls are made by `core.dynamodb.client`.
 
-The file `tables.py` of each feature declares what is stored. The modules that write state the conditions.
+The file `tables.py` of each feature declares what is stored. The conditions of a write are in the module that writes.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -51,7 +51,7 @@ class Integer(Attribute[int]):
 
 
 class DeleteAt(Integer):
-    """The epoch second after which DynamoDB may delete an item, later: code must compare the time itself."""
+    """The epoch second after which DynamoDB may delete an item. Deletion can be late, so code must compare the time."""
 
 
 class Table(Model):
