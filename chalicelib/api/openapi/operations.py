@@ -139,8 +139,8 @@ def _schema_of(body: type[Body] | Form) -> Schema:
 def _example_fields(body: type[Body] | Form) -> list[str]:
     """Return the names of the fields in an example body.
 
-    The example of one of our own bodies has every field. The example of a Form has the required fields, and those
-    optional fields that have an example value.
+    The example of a Body contains every field. The example of a Form contains the required fields, and those optional
+    fields that declare an example value.
     """
     optional = [
         name

@@ -40,7 +40,7 @@ class Description:
     headers: Mapping[str, Kind] = field(default_factory=dict)
     """Optional request headers that the view reads itself."""
     security: tuple[str, ...] = ()
-    """Security schemes with which the caller of a public route may authenticate; "" if no authentication is needed."""
+    """Security schemes with which the caller of a public route may authenticate; "" stands for no authentication."""
     error_shape: Shape = ERROR
 
 
