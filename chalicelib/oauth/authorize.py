@@ -40,9 +40,7 @@ class AuthorizationRequest:
     redirect_uri: str
     """The URI to which the response is redirected."""
     requested_redirect_uri: str | None
-    """The redirect URI in the request; None if the request contained none. The token request must repeat this URI (RFC
-    6749 §4.1.3).
-    """
+    """The redirect URI in the request, if any. The token request must repeat this URI (RFC 6749 §4.1.3)."""
     state: str
     scopes: frozenset[str]
     resources: frozenset[str]
@@ -162,8 +160,7 @@ def _issue_code(request: AuthorizationRequest, account_id: str, base_url: str, *
         redirect_uri=request.requested_redirect_uri,
         code_challenge=request.code_challenge,
         expires_at=expires_at,
-        # Keep the item of the code as long as the item of the grant, so that a second use of the code is always
-        # detected.
+        # Keep the code's item as long as the grant's item, so that a second use of the code is always detected.
         dies_at=grant.dies_at,
     )
     try:
@@ -184,9 +181,7 @@ def _issue_code(request: AuthorizationRequest, account_id: str, base_url: str, *
 
 
 def build_error_redirect(request: AuthorizationRequest, base_url: str, error: OAuthError) -> ErrorRedirect:
-    """Return the redirect that reports an error of a valid request. The error is that the user denied the request, or
-    that `prompt=none` forbids the page that is needed.
-    """
+    """Return the redirect for a valid request that the user denied, or for which `prompt=none` forbids a page."""
     location = _build_location(request.redirect_uri, request.state, base_url, error=error)
     return ErrorRedirect(request.client, request.redirect_uri, location, error.message)
 

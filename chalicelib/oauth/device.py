@@ -170,8 +170,7 @@ def _decide(pending: PendingAuthorization, decision: str, account_id: str, grant
         OneTimeToken.granted_at.set(now_ms),
     ]
     if grant is not None:
-        # Keep the item of the code as long as the item of the grant, so that a second use of the code is always
-        # detected.
+        # Keep the code's item as long as the grant's item, so that a second use of the code is always detected.
         actions += [OneTimeToken.grant_id.set(grant.id), OneTimeToken.dies_at.set(grant.dies_at)]
     with models.raise_on_condition_failure(_no_longer_pending()), models.transaction() as write:
         if grant is not None:
