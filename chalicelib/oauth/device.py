@@ -100,8 +100,8 @@ def start(client: Client, *, scopes: set[str], resources: set[str], base_url: st
 
 
 def find_pending(typed: str) -> PendingAuthorization:
-    """Return the undecided authorization of the user code `typed`, in upper or lower case; raise NotFound if none
-    exists.
+    """Return the undecided authorization of the user code `typed`; raise NotFound if none exists. The code may be in
+    upper or lower case.
     """
     # Ignore letters that aren't ASCII: the upper case of some of them is one of `_LETTERS`.
     letters = "".join(letter for letter in typed[:TYPED_MAX] if letter.isascii() and letter.upper() in _LETTERS).upper()

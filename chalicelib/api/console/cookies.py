@@ -6,8 +6,8 @@ from chalicelib.core import http_syntax
 
 SESSION, DEVICE, BROWSER = "latchkey", "latchkey-device", "latchkey-visit"
 EMAIL = "latchkey-email"
-"""A cookie that contains the email address for the log-in form after a one-time link was used. A URL must not contain
-it.
+"""A cookie that contains the email address for the log-in form after a one-time link was used. The address must not be
+in a URL.
 """
 SESSION_S, DEVICE_S = 14 * 86_400, 365 * 86_400
 

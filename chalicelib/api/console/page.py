@@ -34,7 +34,7 @@ HOME = "/settings/keys"
 @dataclass(frozen=True, slots=True)
 class View:
     """A path and its view. `name` is `module.function` below `chalicelib.api.console`; the first request for the path
-    imports it.
+    imports the module.
     """
 
     path: str

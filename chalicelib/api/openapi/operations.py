@@ -96,8 +96,8 @@ def _parameter(field: Kind | None) -> Schema:
 def _request_body(documented: DocumentedRoute, shapes: Components) -> Schema | None:
     body = documented.body
     if body is None:
-        # A route that the operator added may read a body without describing it. Our own routes always describe
-        # theirs.
+        # A route that the operator added may read a body without describing the body. Our own routes describe every
+        # body.
         is_unknown = documented.route.reads_body and not documented.description.responses
         return {"content": {media: {"schema": {}} for media in documented.route.consumes}} if is_unknown else None
     schema = _schema_of(body)
