@@ -1,7 +1,7 @@
 """The custom authorizer of API Gateway, a Lambda function of its own. API Gateway caches the policy per token for 300
 s.
 
-It deploys as `chalicelib.api.authorizer.authorizer` and imports only the modules that verification needs.
+The function is deployed as `chalicelib.api.authorizer.authorizer` and imports only the modules that verification needs.
 """
 
 from typing import Any

@@ -17,7 +17,8 @@ EVENTS_STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/latchkey-events/s
 the events stream, which the data stack creates.
 """
 SWEEP_MS = 45_000
-"""How long after its start the function `minute` may start webhook deliveries. It then ends before the next run starts.
+"""How long after its start the function `minute` may start webhook deliveries. Because of this limit, a run of the
+function ends before the next run starts.
 """
 ENDINGS_MS = 15_000
 """How long after its start the function `minute` may continue pending terminations. The rest of SWEEP_MS remains for

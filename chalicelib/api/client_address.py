@@ -28,8 +28,8 @@ def source_ip(request: Request) -> str:
     """Return the client address. It is API Gateway's source IP or, behind the operator's own CDN, the address in the
     configured header.
 
-    If that header contains no address, API Gateway's source IP is used. It is the address of a CDN server, so all
-    callers behind that server share one limit.
+    If that header contains no address, API Gateway's source IP is used. That is then the address of a CDN server, so
+    all callers behind that server share one limit.
     """
     return _address_from_cdn(request) or str(request.context["identity"]["sourceIp"])
 
@@ -41,7 +41,7 @@ def note_unreadable(request: Request) -> None:
 
 
 def every(request: Request, name: str) -> list[str]:
-    """Return every value of a header: clients and proxies may send it in several lines (RFC 9110 §5.2)."""
+    """Return every value of a header: clients and proxies may send one header in several lines (RFC 9110 §5.2)."""
     sent = request.to_original_event().get("multiValueHeaders") or {}
     values = [value for given, values in sent.items() if given.lower() == name for value in values]
     return values or ([str(request.headers[name])] if name in request.headers else [])
@@ -65,8 +65,8 @@ def only(request: Request, name: str) -> str:
 
 
 def opens_a_page(request: Request) -> bool:
-    """Return whether a browser opened this path as a page. On paths for programs, an Accept header with HTML isn't
-    sufficient, because other clients may send it, too.
+    """Return whether a browser opened this path as a page. On paths for programs, an Accept header that lists HTML
+    isn't sufficient, because other clients may send such a header, too.
     """
     if request.headers.get("sec-fetch-dest") == "document":
         return True
@@ -86,7 +86,7 @@ def networks(address: str) -> tuple[str, ...]:
     """Return the networks for which costly requests from `address` are counted: the IPv4 address, or for IPv6 the /64
     and the /48.
 
-    The /48 is counted because one customer may have a whole one, and could otherwise use each of its 65,536 /64
+    The /48 is counted because one customer may have a whole /48, and could otherwise use each of its 65,536 /64
     networks.
     """
     around = neighbourhood(address)
@@ -97,9 +97,9 @@ def networks(address: str) -> tuple[str, ...]:
 def neighbourhood(address: str) -> str:
     """Return the network that is recorded as a credential's source: the IPv4 /24 or the IPv6 /48 of `address`.
 
-    This network is larger than the one by which anonymous callers are limited. A phone that gets another /64, or
-    another address of the same provider, therefore keeps its recorded source. A thief's address elsewhere is a new
-    source. Returns "" if `address` is not an IP address.
+    This network is larger than the one by which anonymous callers are limited. If a phone's address changes within this
+    network, its source therefore stays the same. If a thief uses the credential in another network, that network is a
+    new source. Returns "" if `address` is not an IP address.
     """
     parsed = _parse(address)
     if isinstance(parsed, IPv6Address):
@@ -126,7 +126,8 @@ def _address_from_cdn(request: Request) -> str | None:
     trusted = settings.current().client_ip_header
     if not trusted or trusted not in request.headers:
         return None
-    # The CDN appends the address that it saw; the client sent everything before it.
+    # The CDN appends the address from which it received the request. Everything before that address may come from the
+    # client.
     return _parse_cdn_address(str(request.headers[trusted]).rpartition(",")[2][:ADDRESS_MAX], trusted.lower())
 
 

@@ -20,9 +20,10 @@ from chalicelib.idempotency import header, record
 def respond(context: RequestContext, kind: str, call: Callable[[], Response]) -> Response:
     """Return the response of a view, or the stored response to an earlier request with the same key.
 
-    Raises InvalidRequest for a malformed key, IdempotencyKeyReused if the earlier request differs from this one,
-    RequestInProgress if the earlier request is still running, and Conflict if it was sent with another credential of
-    the same lineage, such as the key's predecessor.
+    Raises InvalidRequest for a malformed key, IdempotencyKeyReused if the earlier request differs from this one, and
+    RequestInProgress if the earlier request is still running. Raises Conflict if the response to the earlier request
+    was too long to be stored, or if that request was sent with another credential of the same lineage, such as the API
+    key before a rotation.
     """
     once = context.once = _idempotent_request(context)
     try:
@@ -44,7 +45,7 @@ def to_stored(response: Response) -> record.StoredResponse:
 
 
 def _call_recorded(once: record.IdempotentRequest, call: Callable[[], Response]) -> Response:
-    """Call a view that stores its response in its own transaction."""
+    """Call a view that stores its response and its other changes in one transaction."""
     try:
         return call()
     except Exception as error:

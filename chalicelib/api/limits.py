@@ -1,4 +1,4 @@
-"""/v1/limits: the caller's limits and how many requests remain, as of the admission of this request."""
+"""/v1/limits: the caller's limits, and how many requests remained after this one was counted."""
 
 from typing import Any
 

@@ -94,7 +94,7 @@ def respond(
 ) -> Response:
     """Return one page of `found`, which contains one more item than the page if there is a next page.
 
-    `goes_on` is the id after which the list continues although `found` doesn't fill the page; "" if the list ends.
+    If `found` doesn't contain that item, the list continues after the id `goes_on`; if `goes_on` is "", the list ends.
     """
     here, has_next = found[: page.size], len(found) > page.size
     last_id = here[-1].id if has_next else goes_on

@@ -33,7 +33,9 @@ class RequestContext:
     caller: Principal | None = None
     left: Allowance | None = None
     once: "IdempotentRequest | None" = field(default=None, repr=False)
-    """The record of this request under its Idempotency-Key; None without a key, or if the route ignores it."""
+    """The record of this request under its Idempotency-Key; None if the request has no key or the route ignores the
+    key.
+    """
     counted: dict[str, int] = field(default_factory=dict)
     """Metrics by name, for the request's line in the access log."""
 

@@ -16,10 +16,10 @@ _Uncounted = partial(Route, rate_limited=False)
 the database.
 """
 _Fixed = partial(Route, rate_limited=False, cross_origin=False, is_documented=False)
-"""Routes for browsers and crawlers, whose paths other specifications define."""
+"""Routes at paths that other specifications define, such as robots.txt."""
 _OAuth = partial(Route, rate_limited=False, consumes=(FORM, JSON), error_response=oauth_error)
-"""OAuth endpoints. Their views count a request on the client once a secret has authenticated it, otherwise on the
-network.
+"""OAuth endpoints. The views count the requests themselves: on a client that has an account and authenticates with a
+secret, otherwise on the caller's network.
 """
 _WEBHOOK = "/v1/webhooks/{webhook_id}"
 _DELIVERY = f"{_WEBHOOK}/deliveries/{{message_id}}"

@@ -120,8 +120,7 @@ def _register(blueprint: Blueprint, route: Route) -> None:
         methods=[route.method, *(["HEAD"] if route.method == "GET" else [])],
         name=respond.__name__,
         cors=shared if route.cross_origin else None,
-        # Chalice must accept any media type, because it would also reject a request without a body for its media
-        # type.
+        # Let Chalice accept every media type, because it would reject an unlisted one even if the request has no body.
         content_types=[ANY],
         **({"authorizer": authorizer} if route.scopes else {}),
     )(respond)

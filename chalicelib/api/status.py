@@ -1,7 +1,7 @@
 """The status of the service for programs and feed readers: /status.json and /status.rss.
 
-The routes are public. They aren't rate limited, because counting a request writes to the database and they must work
-while it is down.
+The routes are public. They aren't rate limited, because counting a request writes to the database, and the routes must
+work while the database is down.
 """
 
 from typing import Any

@@ -68,8 +68,8 @@ def list_webhooks(context: RequestContext, query: WebhooksQuery) -> Response:
     errors=[errors.Conflict],
 )
 def create_webhook(context: RequestContext, body: NewWebhook) -> Response:
-    """Create a webhook. It receives new events: of all types, or only of those in `types`. An account can have ten
-    webhooks.
+    """Create a webhook. It receives the events that happen from now on. If `types` is given, it receives only events of
+    these types. An account can have ten webhooks.
     """
 
     def render(endpoint: Endpoint) -> Response:

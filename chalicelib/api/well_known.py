@@ -14,7 +14,7 @@ TEXT = {"Content-Type": "text/plain; charset=utf-8", **CACHED}
 
 
 def favicon(_exchange: RequestContext) -> Response:
-    """Return the icon. Browsers request it at a fixed path if a response isn't a page that links to its own icon."""
+    """Return the icon. Browsers request it at a fixed path if a response, such as JSON, doesn't link to an icon."""
     icon = (assets.FOLDER / "icon.svg").read_text()
     return Response(icon, headers={"Content-Type": "image/svg+xml", "X-Content-Type-Options": "nosniff", **CACHED})
 

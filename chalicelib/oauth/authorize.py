@@ -40,7 +40,7 @@ class AuthorizationRequest:
     redirect_uri: str
     """The URI to which the response is redirected."""
     requested_redirect_uri: str | None
-    """The redirect URI in the request; None without one. The token request must repeat it (RFC 6749 §4.1.3)."""
+    """The redirect URI in the request, if any. The token request must repeat this URI (RFC 6749 §4.1.3)."""
     state: str
     scopes: frozenset[str]
     resources: frozenset[str]
@@ -82,7 +82,7 @@ class ErrorRedirect(Exception):
         """Store the validated redirect URI, the location with the error in its query, and the error's message."""
         super().__init__("the error is redirected to the client")
         self.location = location
-        """Redirect here only after a decision of the user. For any other redirect, call `location_for`."""
+        """Redirect to this location only after the user has decided. In any other case, call `location_for`."""
         self._client, self._redirect_uri, self._message = client, redirect_uri, message
 
     @property
@@ -160,7 +160,7 @@ def _issue_code(request: AuthorizationRequest, account_id: str, base_url: str, *
         redirect_uri=request.requested_redirect_uri,
         code_challenge=request.code_challenge,
         expires_at=expires_at,
-        # The code's item is kept as long as the grant's, so that a second use of the code is detected at any time.
+        # Keep the code's item as long as the grant's item, so that a second use of the code is always detected.
         dies_at=grant.dies_at,
     )
     try:
@@ -181,7 +181,7 @@ def _issue_code(request: AuthorizationRequest, account_id: str, base_url: str, *
 
 
 def build_error_redirect(request: AuthorizationRequest, base_url: str, error: OAuthError) -> ErrorRedirect:
-    """Return the redirect with an error for a valid request: the user denied it, or `prompt=none` forbids a page."""
+    """Return the redirect for a valid request that the user denied, or for which `prompt=none` forbids a page."""
     location = _build_location(request.redirect_uri, request.state, base_url, error=error)
     return ErrorRedirect(request.client, request.redirect_uri, location, error.message)
 

@@ -74,7 +74,9 @@ def find_client(
 
 
 def url_problem(client_id: str) -> str:
-    """Return why the URL of a metadata document can't be a client id. Returns "" if it can, and for any other id."""
+    """Return why the URL of a metadata document can't be a client id. Returns "" if the URL can be one, if `client_id`
+    isn't such a URL, or if registration isn't open.
+    """
     if not _is_document(client_id) or not clients.allows_metadata_documents():
         return ""
     try:
@@ -157,8 +159,8 @@ def _store(metadata: Client, *, fresh_ms: int) -> Client:
 def check_url(client_id: str) -> None:
     """Raise BadDocument unless a URL can be a client id.
 
-    By §3 of the draft such a URL has a path. It has no dot segments, even if they are encoded, no fragment and no user
-    information.
+    By §3 of the draft, the URL must have a path. It must not have a fragment, user information or dot segments; encoded
+    dot segments are not allowed either.
     """
     try:
         parts = urlsplit(client_id)
@@ -203,7 +205,8 @@ def _parse_metadata(client_id: str, document: client_metadata.Fields) -> Client:
     clients.check_has_redirect_uri(set(metadata.grant_types), metadata.redirect_uris)
     return Client(
         client_id,
-        # If the document has no usable name, the consent page shows the whole host. Its end identifies the operator.
+        # If the document has no usable name, the consent page shows the whole host name, because the end of a host name
+        # identifies the operator.
         name=metadata.name or urlsplit(client_id).netloc,
         redirect_uris=clients.validate_redirect_uris(metadata.redirect_uris),
         grant_types=set(metadata.grant_types),

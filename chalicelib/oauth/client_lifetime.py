@@ -9,7 +9,7 @@ from chalicelib.oauth.tables import Client
 
 DOCUMENT_KEPT_S = 120 * 86_400
 """How long the client of a metadata document is stored after an approval. This is 30 days longer than a grant is valid,
-so that a further approval within 30 days needn't extend it.
+so that another approval within 30 days needs no write.
 """
 
 

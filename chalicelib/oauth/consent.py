@@ -46,8 +46,8 @@ def is_given_at(account: Account, client: Client, redirect_uri: str) -> bool:
 
 
 def require_remembered(write: models.Transaction, account_id: str, client_id: str, allowed: set[str]) -> None:
-    """Add to a transaction the condition that all of `allowed` is still remembered, so that it fails after a
-    withdrawal.
+    """Add to a transaction the condition that all of `allowed` is still remembered. The transaction fails if the
+    consent has been withdrawn.
     """
     is_still_remembered: Condition = Consent.given_at.exists()
     for entry in sorted(allowed):

@@ -23,7 +23,9 @@ def delete(client_id: str, *, actor: str, reason: str | None = None) -> Client:
 
 
 def is_document_url(client_id: str) -> bool:
-    """Return whether the id can be the URL of a metadata document. Its client may not be stored yet."""
+    """Return whether the id can be the URL of a metadata document. It doesn't matter whether a client with this id is
+    stored.
+    """
     if not clients.is_client_id(client_id) or not client_id.startswith("https://"):
         return False
     try:

@@ -24,7 +24,7 @@ IMMEDIATE_MAX = 3
 scheduled function revokes all other grants.
 """
 _CONSENTS = "consents"
-"""The step of a deletion in which all grants are revoked and the consents are deleted."""
+"""The second step of a deletion. It deletes the consents, after all grants have been revoked."""
 
 
 def delete(client: Client, *, actor: str = "", reason: str | None = None) -> None:
@@ -89,8 +89,8 @@ def delete_unverified(account_id: str) -> None:
 
 
 def finish_deletion(ending: PendingTermination) -> bool:
-    """Revoke a batch of a deleted client's grants; once all are revoked, delete a batch of its consents. Returns
-    whether nothing remains to be deleted.
+    """Revoke a batch of the grants to a deleted client. Once all grants are revoked, delete a batch of the consents to
+    the client. Returns whether nothing remains to be deleted.
     """
     left = SLICE
     if ending.step != _CONSENTS:

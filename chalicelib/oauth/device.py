@@ -100,8 +100,8 @@ def start(client: Client, *, scopes: set[str], resources: set[str], base_url: st
 
 
 def find_pending(typed: str) -> PendingAuthorization:
-    """Return the undecided authorization of the user code `typed`, in upper or lower case; raise NotFound if none
-    exists.
+    """Return the undecided authorization of the user code `typed`; raise NotFound if none exists. The code may be in
+    upper or lower case.
     """
     # Ignore letters that aren't ASCII: the upper case of some of them is one of `_LETTERS`.
     letters = "".join(letter for letter in typed[:TYPED_MAX] if letter.isascii() and letter.upper() in _LETTERS).upper()
@@ -170,7 +170,7 @@ def _decide(pending: PendingAuthorization, decision: str, account_id: str, grant
         OneTimeToken.granted_at.set(now_ms),
     ]
     if grant is not None:
-        # The code's item is kept as long as the grant's, so that a second use of the code is detected at any time.
+        # Keep the code's item as long as the grant's item, so that a second use of the code is always detected.
         actions += [OneTimeToken.grant_id.set(grant.id), OneTimeToken.dies_at.set(grant.dies_at)]
     with models.raise_on_condition_failure(_no_longer_pending()), models.transaction() as write:
         if grant is not None:

@@ -62,7 +62,7 @@ def revoke_by_id(grant_id: str, kind: str = kinds.GRANT_REVOKED) -> bool:
 
 
 def of_client(client_id: str, *, after: str | None = None) -> Iterator[Grant]:
-    """Yield the grants of a client that aren't revoked, oldest first. With `after`, only those after that id."""
+    """Yield the grants of a client that aren't revoked, oldest first. If `after` is given, start after this id."""
     for grant in Grant.by_client.query(client_id, Grant.id > after if after else None):
         if grant.revoked_at is None:
             yield grant

@@ -9,7 +9,7 @@ INTERACTIVE = frozenset({CONSENT, "login", "select_account"})
 
 
 def forbids_page(parameters: Parameters) -> bool:
-    """Return whether a request forbids showing a page. The request may be invalid otherwise."""
+    """Return whether a request forbids showing a page. This also works for a request that is otherwise invalid."""
     return NONE in parameters.get_unchecked("prompt").split(" ")
 
 

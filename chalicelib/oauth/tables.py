@@ -42,7 +42,8 @@ class Client(models.Table):
     pkce_required = BooleanAttribute(null=True)
     """Whether a confidential client must use PKCE. Its account decides this. All other clients must always use PKCE."""
     deleted_at = models.Integer(null=True)
-    # Who deleted the client, if an admin or the operator did, and the reason.
+    # The admin or operator who deleted the client, and the reason. Both are absent if the client was deleted in any
+    # other way.
     ended_by = UnicodeAttribute(null=True)
     ended_because = UnicodeAttribute(null=True)
     # The time since which the client's account is suspended or deleted (see `accounts.owned_clients`).
@@ -70,7 +71,7 @@ class Client(models.Table):
 
     @property
     def is_active(self) -> bool:
-        """Return whether the client may get tokens, and its tokens are accepted."""
+        """Return True if the client may get tokens and its tokens are accepted."""
         return self.deleted_at is None and self.owner_suspended_at is None
 
     @property

@@ -43,7 +43,9 @@ def _bar(at: int, step: float, top: int, title: str, used: int, rejected: int) -
 
 
 def _round_up(number: int) -> int:
-    """Return the smallest round number that is at least `number`. From 10 on, half of it is an integer, too."""
+    """Return the smallest round number that is at least `number`. If the result is 10 or more, it is even, because the
+    chart also labels half of it.
+    """
     power = 1
     while True:
         for tenths in (10, 12, 16, 20, 30, 40, 50, 60, 80):

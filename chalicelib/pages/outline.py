@@ -59,8 +59,8 @@ class Operation:
 
     @property
     def can_be_tried(self) -> bool:
-        """Return whether a page can send the request. It can use an API key or no authentication, but not OAuth or a
-        signature.
+        """Return whether a page can send the request. A page can send requests with an API key or without
+        authentication, but not with OAuth or a signature.
         """
         return self.takes_key or self.needs == NONE
 

@@ -1,9 +1,10 @@
 """Delete the data of a deleted account, in batches of 50 items.
 
 All data is already invalid when this starts, because the account and its clients are marked as deleted. The request
-deletes a first batch of the clients, credentials, grants and consents. The rest is deleted after a minute, so that
-webhooks can deliver the event of the deletion first. The account item remains, with id, tier and times. Its counters
-remain for 31 days, and the event of its deletion as long as any event. Tables without an index by account are scanned.
+deletes a first batch of the clients, credentials, grants and consents. The other data is deleted a minute later, so
+that webhooks can deliver the event of the deletion first. The account item remains, with id, tier and times. The
+account's counters remain for 31 days. The event of the deletion is kept as long as other events are. Tables without an
+index by account are scanned.
 """
 
 from collections.abc import Callable, Iterator

@@ -28,7 +28,9 @@ makes no progress, and is continued by a later run.
 
 
 def run_all_pending(until_ms: int) -> int:
-    """Run batches of all pending terminations, but start none after `until_ms`; return the number of terminations."""
+    """Run batches of all pending terminations, but start no batch after `until_ms`. Returns how many terminations were
+    pending.
+    """
     # Use a random order: in a fixed order, one long termination could delay the others in every run.
     pending_ones = randomness.shuffle(list(pending_terminations.all_pending()))
     for pending in pending_ones:

@@ -31,7 +31,8 @@ def write(minute: int, states: States) -> None:
     """Count the states of a minute (in minutes since the epoch), and those of earlier minutes that could not be
     written.
 
-    A database error is not raised. The result is then kept and counted by a later call, with the database as down.
+    A database error is not raised. Instead, the states are kept with the database marked as down, and a later call
+    counts them.
     """
     _unwritten.append((minute, states))
     while _unwritten:

@@ -36,8 +36,8 @@ class Day:
 
     @property
     def state(self) -> str:
-        """Return the state of the day. It is down after 5 minutes down, and degraded after one minute down or 5
-        degraded minutes.
+        """Return the state of the day. A day is down if the component was down for at least 5 minutes. It is degraded
+        if the component was down for at least one minute, or degraded for at least 5.
         """
         if not self.checked:
             return UNKNOWN

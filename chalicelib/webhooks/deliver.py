@@ -2,8 +2,9 @@
 
 All state is in the database. Before an attempt, a conditional write postpones the delivery by one minute. Only one
 function can make this write; if it crashes, the delivery is due again a minute later. A failed delivery is retried
-later without blocking newer ones. If an endpoint is unreachable, its other deliveries are sent by later sweeps. Until
-this backlog is cleared, the sweeps also send its new events.
+later without blocking newer ones. If an endpoint is unreachable, its other deliveries are left to the sweep, which runs
+every minute. Until the sweep has sent all of them, it also sends the endpoint's new events, which are otherwise sent
+immediately.
 """
 
 from collections.abc import Callable, Collection, Iterator

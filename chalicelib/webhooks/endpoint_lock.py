@@ -17,8 +17,8 @@ from chalicelib.webhooks.states import ENABLED
 from chalicelib.webhooks.tables import Endpoint
 
 MANUAL_LOCK_MS = 15_000
-"""How long the lock of an account for manual sends lasts if its function crashes. This is longer than a manual send can
-take.
+"""How long the lock of an account for manual sends lasts if the function that holds the lock crashes. This is longer
+than a manual send can take.
 """
 LOCK_MS = 60_000
 """How long the lock lasts. This is longer than an attempt can take, so that no other function sends meanwhile."""

@@ -190,7 +190,7 @@ def enable(endpoint: Endpoint) -> None:
 def disable(endpoint: Endpoint, because: str) -> None:
     """Disable an endpoint: nothing more is sent to it. Idempotent; the first reason is kept.
 
-    Unless the account itself disables the endpoint, this has an effect only while the endpoint still has the same URL.
+    If the reason isn't BY_ACCOUNT, the call has no effect once the endpoint's URL differs from that of `endpoint`.
     """
     actions: list[Action] = [Endpoint.status.set(DISABLED), Endpoint.disabled_because.set(because)]
     changed = _event_fields(endpoint) | {"because": because}

@@ -39,7 +39,7 @@ def enqueue(events: Iterable[Event]) -> list[tuple[Endpoint, Delivery]]:
 
 
 def enqueue_missing(now_ms: int, until_ms: int) -> int:
-    """Create deliveries that the stream lost, and return their number. After `until_ms`, no further account is started.
+    """Create deliveries that the stream lost, and return their number. After `until_ms`, no further account is checked.
 
     This compares the events of the last 3 hours with the deliveries to each enabled endpoint; once a day it compares
     those of the last 3 days. The order of the accounts is random, so that a time limit does not always skip the same
@@ -82,7 +82,7 @@ def new_delivery(endpoint: Endpoint, message_id: str, kind: str, body: str, *, d
 
 
 def of_endpoint(endpoint_id: str, limit: int, *, before: str = "") -> Iterator[Delivery]:
-    """Yield the deliveries to an endpoint, newest first. With `before`, only those with an older id."""
+    """Yield the deliveries to an endpoint, newest first. If `before` is given, start with the next older id."""
     is_kept = Delivery.dies_at > clock.now_s()
     older = Delivery.id < (before or record.LAST_ID)
     yield from Delivery.query(endpoint_id, older, is_kept, scan_index_forward=False, limit=limit)

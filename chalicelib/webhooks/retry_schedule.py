@@ -23,7 +23,7 @@ RETRY_DELAYS_S = (
 )
 """The delay after each failed attempt. Their sum is 71.6 hours."""
 SCHEDULE_MS = 3 * clock.DAY_S * 1000
-"""Retry-After can delay a retry at most until this long after the start of the schedule."""
+"""A retry can be delayed by Retry-After until at most this many milliseconds after the start of the schedule."""
 HTTP_DATES = ("%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y")
 """The preferred date format and the two obsolete formats that recipients must accept (RFC 9110 §5.6.7)."""
 DATE_LENGTH_MAX = 40

@@ -186,7 +186,8 @@ def _exact_match(wanted: str) -> Account | None:
 
 
 def _listing(found: list[Account], wanted: str, *, last: Callable[[Account], str]) -> dict[str, object]:
-    """Return the template values for a page of accounts, with the start of the next page.
+    """Return the template values for a page of accounts. The value `next` is the id or email after which the next page
+    starts; None if this is the last page.
 
     If there is a next page, `found` contains one account more than fits on the page.
     """
@@ -203,8 +204,8 @@ def _rows(events: list[Event], its_keys: Iterable[Credential]) -> list[Row]:
 
 
 def _last_day() -> list[tuple[Account, Hour]]:
-    """Return the usage of the 2,000 oldest accounts in the last 24 hours. Each account requires one small Query; 16 run
-    in parallel.
+    """Return the 2,000 oldest accounts, each with its usage in the last 24 hours. Each account requires one small
+    Query; 16 run in parallel.
     """
     since_s = clock.hour_of(clock.now_s()) - clock.DAY_S
     accounts = list(find.accounts_after("", RANKED_MAX))

@@ -105,8 +105,8 @@ def rotate_secret(request: PageRequest, client_id: str) -> Render:
     client = clients.get_of_account(request.user.account.id, client_id)
     if client.is_public:
         raise errors.Conflict("A public application has no secret.")
-    # If the user reloads the page with the new secret, the browser sends the form again. It must not replace the new
-    # secret, so the form names the secret that it may replace.
+    # If the user reloads the page with the new secret, the browser sends the form again. Sending it again must not
+    # replace the new secret, so the form names the secret to replace.
     if request.text("replaces") != client.secret_hint:
         raise errors.Conflict("The secret has already been rotated. Rotate it again only if you lost the new one.")
     secret = clients.rotate_secret(client)
@@ -171,8 +171,8 @@ def _list_connected(request: PageRequest) -> list[Connected]:
         connected.append(
             Connected(
                 client_id,
-                # The client of a metadata document may no longer be stored although the consent is. Its id, the
-                # document's URL, is then shown as its name.
+                # The client of a metadata document may have been removed by the TTL while the consent is still stored.
+                # The client's id, which is the document's URL, is then shown as its name.
                 name=client_id if client is None else client.name,
                 is_verified=client is not None and client.registered_by == "account",
                 is_live=client_id in live,

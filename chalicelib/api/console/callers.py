@@ -13,7 +13,7 @@ def networks_of(request: PageRequest) -> tuple[str, ...]:
 
 
 def caller_of(request: PageRequest) -> Caller:
-    """Return the caller of a request, which rate limits identify by its networks and its device cookie."""
+    """Return the caller of a request. Rate limits identify callers by their networks and their device cookie."""
     return Caller(networks_of(request), request.cookie(DEVICE))
 
 

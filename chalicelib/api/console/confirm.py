@@ -28,5 +28,5 @@ class Question:
 
 
 def ask(question: Question, **more: Any) -> Render:
-    """Return the confirmation page. For a key, pass its `row`, so that the page shows when it was last used."""
+    """Return the confirmation page. For a key, pass its `row`, so that the page shows when the key was last used."""
     return Render("confirm", {"question": question, "row": None, **more})

@@ -6,8 +6,8 @@ from chalicelib.core import http_syntax
 
 SESSION, DEVICE, BROWSER = "latchkey", "latchkey-device", "latchkey-visit"
 EMAIL = "latchkey-email"
-"""A cookie that contains the email address for the log-in form after a one-time link was used. A URL must not contain
-it.
+"""A cookie that contains the email address for the log-in form after a one-time link was used. The address must not be
+in a URL.
 """
 SESSION_S, DEVICE_S = 14 * 86_400, 365 * 86_400
 
@@ -18,7 +18,8 @@ def of_request(exchange: RequestContext) -> dict[str, str]:
 
     This function doesn't use `http.cookies`, which stops at the first malformed cookie: other sites of the domain can
     set such cookies. Cookies are ignored if their name isn't a token (RFC 6265 §4.1.1) or their value isn't ASCII. Only
-    spaces and tabs are stripped before a name, because browsers enforce `__Host-` only at its start.
+    spaces and tabs are stripped before a name, because browsers enforce the rules of `__Host-` only for names that
+    start with exactly this prefix.
     """
     cookies: dict[str, str] = {}
     # HTTP/2 clients may split the header into several fields (RFC 9113 §8.2.3).

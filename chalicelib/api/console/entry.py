@@ -138,8 +138,8 @@ def _forgot_page(email: str, *, sent: bool = False) -> Render:
 def next_path(request: PageRequest, wanted: str) -> str:
     """Return the path to which the browser is redirected after log-in.
 
-    If it is the path of an authorization request, log-in may end at an OAuth client, so this page's forms may redirect
-    there.
+    If this path belongs to an authorization request, the browser may be redirected from there to an OAuth client. The
+    log-in page must then allow its form to be redirected to another site.
     """
     after = local_path(wanted)
     request.forms_may_leave = after.partition("?")[0] == "/oauth/authorize"

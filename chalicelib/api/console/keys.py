@@ -199,7 +199,7 @@ def session_principal(request: PageRequest) -> Principal:
         tier=tiers.BY_NAME[account.tier],
         client_id="",
         ends_at_ms=0,
-        # The account was read during this request, so this principal reflects every revocation up to its
+        # The account was read during this request, so the principal reflects every revocation up to the account's
         # `credentials_since`.
         verified_at_ms=account.credentials_since,
         session_epoch=session.epoch,
@@ -213,7 +213,7 @@ def _find_owned(request: PageRequest, key_id: str) -> tuple[Credential, Row]:
 
 
 def _advice(request: PageRequest, keys: list[Credential]) -> dict[str, Advice]:
-    """Return for each of `keys`, by its id, which of its scopes it has used within 30 days and which not."""
+    """Return by key id which scopes each of `keys` has used within 30 days, and which it hasn't."""
     since_s = clock.now_s() - PERIOD_S
     used = routes_used(request.user.account.id, {counter_of(key.id) for key in keys}, since_s=since_s)
     by_route = scopes_by_route(request.exchange.routes)

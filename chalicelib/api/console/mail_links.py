@@ -49,7 +49,9 @@ def set_password(request: PageRequest) -> Render | Redirect:
 
 
 def show_verify(request: PageRequest) -> Render:
-    """Show a button that verifies the address. If verification requires a new password, show a form for it instead."""
+    """Show a button that verifies the address. If the verification requires a new password, show the form for the
+    password instead.
+    """
     secret = request.text_or_parameter("ticket")
     ticket = email_links.find_link(secret, *_FOR_EMAIL)
     if ticket.purpose == pending_sign_up.PURPOSE:
@@ -127,9 +129,9 @@ def _own_session(request: PageRequest, account: Account) -> "Session | None":
 def _needs_password(request: PageRequest, account: Account) -> bool:
     """Return whether a new password must be set when an address is verified.
 
-    An account that was created without email may use an address that belongs to another user. In a browser with a
-    session of the account, no new password is needed: the link proves access to the address, and the session proves
-    knowledge of the password.
+    If email wasn't configured when an account was created, anyone could sign up with the address of another user. The
+    user who receives the link therefore sets a new password. In a browser with a session of the account, this isn't
+    needed: the link proves access to the address, and the session proves knowledge of the password.
     """
     return not account.is_verified and _own_session(request, account) is None
 

@@ -16,7 +16,7 @@ class Render:
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """A redirect to a path of the console, which shows a notice."""
+    """A redirect to a page of the console. The page shows the notice, if there is one."""
 
     path: str
     notice: str = ""

@@ -34,7 +34,7 @@ HOME = "/settings/keys"
 @dataclass(frozen=True, slots=True)
 class View:
     """A path and its view. `name` is `module.function` below `chalicelib.api.console`; the first request for the path
-    imports it.
+    imports the module.
     """
 
     path: str
@@ -61,8 +61,8 @@ def register_page(blueprint: Blueprint, method: str, view: View, form_page: View
         except _FormRejected as rejected:
             return render_response.respond(request, rejected.page)
         except LogInFirst:
-            # After log-in, a user who sent a form of the settings returns to its page. Other forms, such as consent,
-            # have no return path: the OAuth client has to send its request again.
+            # After log-in, a user who sent a form of the settings returns to its page. Other forms, such as that of the
+            # consent page, have no return path: the OAuth client has to send its request again.
             is_settings = form_page is not None and form_page.path.startswith(("/settings", "/admin"))
             path_of_form = form_page.path.format(**parameters) if form_page is not None and is_settings else ""
             after = _target(exchange) if method == "GET" else path_of_form

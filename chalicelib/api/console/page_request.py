@@ -50,7 +50,7 @@ class PageRequest:
 
     @property
     def query(self) -> dict[str, str]:
-        """Return the query parameters; the last of a repeated parameter counts."""
+        """Return the query parameters; the last value of a repeated parameter counts."""
         return self.exchange.parameters
 
     @property

@@ -18,9 +18,9 @@ def respond(request: PageRequest, result: Render | Redirect | ExternalRedirect) 
     if isinstance(result, ExternalRedirect):
         if result.url.startswith(("https:", "http:")) or not client_address.opens_a_page(request.exchange.request):
             return _redirect_to(request, result.url)
-        # A URL with a private-use scheme opens an app, but the browser stays on its current page. Show a page with a
-        # link to the app, so that this page isn't the submitted form. Clients other than browsers get the redirect of
-        # RFC 6749 §4.1.2.
+        # A URL with a private-use scheme opens an app, but no page. Show a page with a link to the app, because the
+        # browser would otherwise stay on the form that was just submitted. Clients other than browsers get the redirect
+        # of RFC 6749 §4.1.2.
         return _html(request, "app_opened", {"destination": result.url, "client": result.client}, 200, {})
     if isinstance(result, Redirect):
         notice = f"{'&' if '?' in result.path else '?'}done={quote(result.notice)}" if result.notice else ""

@@ -77,8 +77,8 @@ def _by_key(account_id: str, days: list[Hour]) -> list[tuple[str, str, int]]:
 
 
 def _applications(account_id: str) -> dict[str, tuple[str, str]]:
-    """Return the name and id of each application that the account registered or is connected to, by the name of its
-    counter.
+    """Return the applications that the account registered or is connected to. The result maps the name of each
+    application's counter to the application's name and id.
     """
     connected = {grant.client_id for grant in grants.of_account(account_id)}
     own = {client.client_id: client for client in clients.list_of_account(account_id)}

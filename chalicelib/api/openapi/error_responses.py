@@ -44,8 +44,8 @@ LIMITS = tuple(name for name in limit_headers.NAMES if name != "Retry-After")
 
 
 def statuses_of(documented: DocumentedRoute) -> list[int]:
-    """Return the error statuses that a route can respond with. Some are named by its description, the others follow
-    from its scopes, body, query, path parameters and idempotency.
+    """Return the error statuses that a route can respond with. The route's description names some of them. The others
+    follow from the route's scopes, body, query, path parameters and idempotency.
     """
     description, may = documented.description, {429, 500, 503}
     if documented.route.scopes:

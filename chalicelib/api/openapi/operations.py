@@ -96,8 +96,8 @@ def _parameter(field: Kind | None) -> Schema:
 def _request_body(documented: DocumentedRoute, shapes: Components) -> Schema | None:
     body = documented.body
     if body is None:
-        # A route that the operator added may read a body without describing it. Our own routes always describe
-        # theirs.
+        # A route that the operator added may read a body without describing the body. Our own routes describe every
+        # body.
         is_unknown = documented.route.reads_body and not documented.description.responses
         return {"content": {media: {"schema": {}} for media in documented.route.consumes}} if is_unknown else None
     schema = _schema_of(body)
@@ -139,8 +139,8 @@ def _schema_of(body: type[Body] | Form) -> Schema:
 def _example_fields(body: type[Body] | Form) -> list[str]:
     """Return the names of the fields in an example body.
 
-    The example of one of our own bodies has every field. The example of a Form has the required fields, and those
-    optional fields that have an example value.
+    The example of a Body contains every field. The example of a Form contains the required fields, and those optional
+    fields that declare an example value.
     """
     optional = [
         name

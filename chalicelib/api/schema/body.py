@@ -31,7 +31,7 @@ def required(kind: Field) -> Any:
 
 
 def optional(kind: Field) -> Any:
-    """Declare a field that may be absent. Its attribute then contains the default of its kind."""
+    """Declare a field that may be absent. The attribute then contains the default value of `kind`."""
     return _Declared(kind, is_required=False)
 
 

@@ -40,7 +40,9 @@ class Description:
     headers: Mapping[str, Kind] = field(default_factory=dict)
     """Optional request headers that the view reads itself."""
     security: tuple[str, ...] = ()
-    """Security schemes with which the caller of a public route may authenticate; "" if no authentication is needed."""
+    """Security schemes with which the caller of a public route may authenticate; "" means that authentication isn't
+    required.
+    """
     error_shape: Shape = ERROR
 
 
