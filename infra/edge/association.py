@@ -16,7 +16,7 @@ from infra.failed import DeployError
 
 
 def closes(origin: dict[str, Any] | None, api_id: str | None) -> bool:
-    """Return whether the described stack is complete, and has associated its web ACL with the given API."""
+    """Return whether the described stack is complete and its web ACL is associated with the given API."""
     return origin is not None and origin["StackStatus"] in WHOLE and output(origin, "RestApiId") == api_id
 
 

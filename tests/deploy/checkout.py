@@ -106,7 +106,7 @@ class Checkout:
 
 
 def copied(path: Path, *, architecture: str = "arm64", is_light: bool = False, **environment: str) -> Checkout:
-    """Copy the checkout to `path`, to deploy it for the processor architecture `arm64`, as configured, or `x86_64`.
+    """Copy the checkout to `path`, and configure the copy for a processor architecture: `arm64` or `x86_64`.
 
     A light copy has an empty package, for tests that don't read the package: uploading eight megabytes for each
     function would take most of a deployment's time.

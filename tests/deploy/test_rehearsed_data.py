@@ -1,4 +1,7 @@
-"""A dry run lists exactly the changes that a deployment then makes to the data stack, whatever its state."""
+"""A dry run lists exactly the changes that a deployment then makes to the data stack.
+
+The tests start from different states of the stack.
+"""
 
 import re
 from collections.abc import Callable
@@ -113,7 +116,7 @@ def older() -> template.Template:
 
 
 def compare(cloud: Cloud, wanted: template.Template, **chosen: str) -> list[str]:
-    """Assert that a dry run lists the changes of the deployment after it, and return the dry run's lines."""
+    """Assert that a dry run lists the changes that the next deployment makes, and return the dry run's lines."""
     cloud.changes.clear()
     said = DataStack("dev", print).planned(wanted, chosen)
     assert [each for each in cloud.changes if "ChangeSet" not in each] == []

@@ -151,7 +151,7 @@ def test_permissions_of_lambda_itself_are_granted(function: str) -> None:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_only_the_function_on_the_stream_may_read_it(function: str) -> None:
-    """Only the stream function can read the stream of the events table; ListStreams has no narrower resource."""
+    """Only the stream function can read the stream of the events table. ListStreams can't be limited to one stream."""
     found = {action: arn for action, arn in list_granted(function) if action in OF_STREAMS}
     stream = "arn:*:dynamodb:${AWS::Region}:*:table/latchkey-${Stage}-events/stream/*"
     listed = {"dynamodb:ListStreams": "*"}

@@ -91,7 +91,7 @@ def test_time_to_live_equals_the_models(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(RESOURCES))
 def test_table_is_protected_and_recoverable(name: str) -> None:
-    """Every table is retained, protected and on-demand, and has recovery if a restore needs it.
+    """Every table is retained, protected and on-demand. Tables that a restore includes have point-in-time recovery.
 
     No encryption is configured, so the key that AWS owns is used, which is free.
     """
