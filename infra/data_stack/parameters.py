@@ -18,7 +18,7 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 CHOSEN = {"AlarmEmail": "ALARM_EMAIL", "Boundary": "BOUNDARY", "LogDays": "LOG_DAYS"}
 """The parameters that the operator chooses, and the corresponding variables of `make deploy`."""
 NONE = "none"
-"""The value that removes a chosen parameter. An empty value keeps it."""
+"""The value that removes a chosen parameter. An empty value leaves the parameter unchanged."""
 PARAMETERS = (*CHOSEN, "Stage", "Protection")
 NOTED = {"digest": {"S": "chosen"}}
 

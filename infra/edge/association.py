@@ -21,7 +21,7 @@ def closes(origin: dict[str, Any] | None, api_id: str | None) -> bool:
 
 
 def is_open(stage: str, api_id: str | None) -> bool:
-    """Return whether the API Gateway stage has no web ACL, or will have none when it is recreated."""
+    """Return whether the API Gateway stage has no web ACL, or is missing and will be recreated without a web ACL."""
     return not (api_id and _web_acl(stage, api_id))
 
 

@@ -125,7 +125,7 @@ def test_document_has_the_authorizer(deployment: Deployment) -> None:
 
 
 def test_document_has_the_gateway_responses(deployment: Deployment) -> None:
-    """The document has the same gateway responses as the one for the local gateway."""
+    """The document has the same gateway responses as the local gateway."""
     answers = deployment.cloud.documents[0][gateway.EXTENSION]
     assert answers == gateway.as_extension()
     assert answers["UNAUTHORIZED"]["statusCode"] == "401"

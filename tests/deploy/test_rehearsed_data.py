@@ -168,8 +168,8 @@ def test_dry_run_of_a_failed_stack_equals_its_deployment(
 
 @pytest.mark.parametrize("address", ["", "ops@example.com"])
 def test_dry_run_without_a_stack_equals_its_deployment(cloud: Cloud, address: str) -> None:
-    """The dry run lists the exact changes of a first deployment, and of one that imports retained tables and
-    parameters.
+    """The dry run lists the exact changes of a first deployment, and of a deployment that imports retained
+    tables and parameters.
     """
     said = compare(cloud, template.composed(), AlarmEmail=address)
     assert (ASKED in said) == bool(address)

@@ -61,7 +61,7 @@ def test_failed_import_rollback_is_reported(cloud: Cloud, data: DataStack) -> No
 
 
 def test_empty_stack_of_a_failed_import_is_recreated(cloud: Cloud, data: DataStack) -> None:
-    """An empty stack whose import failed is created again, and one with resources is updated."""
+    """After a failed import, an empty stack is created again, and a stack with resources is updated."""
     data.put(template.composed())
     cloud.formation().stacks[NAME].status = "IMPORT_ROLLBACK_COMPLETE"
     data.put(template.composed())

@@ -68,7 +68,7 @@ def test_status_shows_options_and_domain(cloud: Cloud, checkout: Checkout) -> No
 
 
 def test_unconfirmed_alarm_email_is_reported(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`make status` and a deployment report an alarm email that isn't confirmed, a state that moto doesn't have."""
+    """`make status` and a deployment report an alarm email that isn't confirmed. moto doesn't emulate this state."""
     pending = {"Endpoint": "ops@example.com", "SubscriptionArn": "PendingConfirmation"}
     monkeypatch.setattr(
         "moto.sns.models.SNSBackend.list_subscriptions_by_topic",

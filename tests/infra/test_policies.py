@@ -96,8 +96,9 @@ SENDER_IDENTITIES = ("keys@mail.example.com", "mail.example.com", "example.com")
 @pytest.mark.parametrize("sender", SENDER_IDENTITIES)
 @pytest.mark.parametrize("mail_from", [SENDER, f"Acme <{SENDER}>"])
 def test_mail_from_the_sender_is_allowed_to_a_verified_recipient(mail_from: str, sender: str, recipient: str) -> None:
-    """Sending is allowed with the permissions SES checks: for sender, recipient (in the sandbox) and
-    configuration set.
+    """The policy allows an email from the sender, since it has each permission that SES checks.
+
+    SES checks the sender's identity, the recipient's identity (in the sandbox) and the configuration set.
     """
     used = [f"identity/{sender}", f"identity/{recipient}", "configuration-set/default"]
     assert is_mail_allowed(role_of(API, mail_from), SENDER, used)

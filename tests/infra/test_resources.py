@@ -14,7 +14,7 @@ from infra import data
 
 
 def models() -> dict[str, type[Table]]:
-    """Return every model by the name of its table; of two models for one table, the one with more attributes."""
+    """Return every model by the name of its table. If a table has two models, return the model with more attributes."""
     for module in pkgutil.walk_packages(chalicelib.__path__, "chalicelib."):
         if module.name.endswith(".tables") and module.name != "chalicelib.core.dynamodb.models":
             import_module(module.name)
