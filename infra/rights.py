@@ -56,7 +56,7 @@ OF_RULE = (
     *("TagResource", "UntagResource", "ListTagsForResource"),
 )
 OF_ITEMS = ("GetItem", "PutItem", "UpdateItem", "DeleteItem")
-"""The item operations of a deployment, which are allowed only on the table of its lock."""
+"""The item operations of a deployment. They are allowed only on the table with the deployment's lock."""
 ITEMS = ("BatchGetItem", "ConditionCheckItem", "Query")
 """The additional item operations of the commands on accounts and of `make smoke`."""
 LOOKS = {

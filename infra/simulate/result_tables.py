@@ -1,4 +1,4 @@
-"""The tables in docs/scale.md of the simulation's results."""
+"""Format the simulation's results as tables for docs/scale.md."""
 
 from collections.abc import Mapping
 from dataclasses import replace

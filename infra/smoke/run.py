@@ -1,4 +1,4 @@
-"""The context of a smoke run: its target and its results. All checks send their requests through it."""
+"""The context of a smoke run: its target and its results. All checks send their requests through a `Run`."""
 
 import json
 import secrets

@@ -59,7 +59,7 @@ class Watched(list[str]):
         self.cloud, self.refused = cloud, list[str]()
 
     def append(self, call: str) -> None:
-        """Record a call, and whether CloudFront's secret is accepted before it."""
+        """Record a call, and whether the web ACL accepts CloudFront's secret when the call is made."""
         if sent(self.cloud) not in accepted(self.cloud):
             self.refused.append(call)
         super().append(call)

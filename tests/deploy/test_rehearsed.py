@@ -100,7 +100,7 @@ def _make_api(cloud: Cloud) -> str:
 
 
 def test_restore_brings_back_items_and_settings(owner: Owner) -> None:
-    """The documented restore restores a table's items and settings, and deletes its copy."""
+    """The documented restore restores a table's items and settings, and deletes the temporary copy of the table."""
     dynamodb, functions = owner.cloud.client("dynamodb"), owner.cloud.client("lambda")
     item = {"id": {"S": "acc_1"}, "listed": {"S": "listed"}, "email": {"S": "ada@example.com"}}
     dynamodb.put_item(TableName=TABLE, Item=item)

@@ -92,7 +92,7 @@ def test_table_in_deletion_is_awaited_and_recreated(
 
 
 def test_failed_import_names_the_tables_and_the_reason(cloud: Cloud, data: DataStack) -> None:
-    """The error of a failed import has the tables' names and CloudFormation's reason."""
+    """The error of a failed import names the tables and CloudFormation's reason."""
     data.put(template.composed())
     abandon(cloud)
     cloud.formation().unimportable = "Table is being backed up."

@@ -80,7 +80,7 @@ def is_needed_by_lambda(action: str) -> bool:
 
 
 def as_list(value: str | list[str]) -> list[str]:
-    """Return a string as a list with one member, and a list unchanged."""
+    """Return a list unchanged, and a string as a list with one member."""
     return [value] if isinstance(value, str) else value
 
 

@@ -35,7 +35,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def put(path: Path, content: bytes | str | None) -> None:
-    """Create a file with this content at a path, a folder for the content "", or nothing for None."""
+    """Create a file if `content` is bytes, a folder if it is a string, and nothing if it is None."""
     path.unlink(missing_ok=True)
     if isinstance(content, bytes):
         path.write_bytes(content)
