@@ -102,7 +102,7 @@ def test_found_domain_equals_chalices_record(cloud: Cloud, checkout: Checkout, m
 
 
 def test_another_checkout_adopts_the_domain(cloud: Cloud, checkout: Checkout) -> None:
-    """A deployment from another checkout keeps the domain's mapping and updates its certificate."""
+    """A deployment from another checkout keeps the domain's mapping and updates the domain's certificate."""
     forget(checkout)
     configure(checkout, domain_name=DOMAIN, certificate_arn=f"{CERTIFICATE}2")
     before = leads_to(cloud)

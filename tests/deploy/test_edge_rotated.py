@@ -50,7 +50,7 @@ def kept(cloud: Cloud) -> str:
 class Watched(list[str]):
     """The names of all calls that change something.
 
-    `refused` contains those that were made while the web ACL didn't accept CloudFront's secret.
+    `refused` contains the calls that were made while the web ACL didn't accept CloudFront's secret.
     """
 
     def __init__(self, cloud: Cloud) -> None:

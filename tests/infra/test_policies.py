@@ -62,7 +62,7 @@ def test_every_route_was_called(recorder: Recorder) -> None:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_policy_grants_exactly_the_used_permissions(recorder: Recorder, function: str) -> None:
-    """The policy has exactly the used permissions, because an attacker with the function's role has them, too."""
+    """The policy has exactly the used permissions, because an attacker with the role could use all of them."""
     needed = {(action, replace_stage(resource)) for action, resource in needs(recorder, function)}
     allowed = {(action, _end(arn)) for action, arn in list_granted(function) if not is_needed_by_lambda(action)}
     assert (needed - allowed, allowed - needed) == (set(), set())

@@ -97,7 +97,7 @@ def test_table_is_protected_and_recoverable(name: str) -> None:
     """
     resource = RESOURCES[name]
     properties = resource["Properties"]
-    # Tables aren't retained after a failed creation of the stack, because they would prevent the next creation.
+    # If the creation of the stack fails, tables aren't retained, because they would prevent the next creation.
     assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
     assert "SSESpecification" not in properties
     is_needed = properties["TableName"].rpartition("-")[2] not in REBUILT
