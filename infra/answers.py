@@ -35,7 +35,7 @@ def is_gateway(url: str) -> bool:
 
 
 def is_latchkey(url: str) -> bool:
-    """Return whether a healthy Latchkey responds at a URL. It can be any stage's: they all respond alike."""
+    """Return whether a healthy Latchkey responds at a URL. It can belong to any stage, since all respond alike."""
     response = _get_health(url)
     if response is None or response.status != 200:
         return False

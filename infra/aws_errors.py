@@ -35,7 +35,7 @@ MESSAGE_MAX = 300
 def in_words(error: Exception) -> str:
     """Return the explanation of an AWS error on one line, with the remedy if a remedy is known.
 
-    For other exceptions, return their own message.
+    For any other exception, return its own message.
     """
     if isinstance(error, ClientError):
         details = error.response.get("Error", {})

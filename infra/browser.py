@@ -31,7 +31,10 @@ Watch = Callable[[Sent, Response], None]
 def call(
     method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes = b"", *, watch: Watch | None = None
 ) -> Response:
-    """Send one request, pass it and its response to `watch`, and return the response. Redirects aren't followed."""
+    """Send one request, and return the response. Redirects aren't followed.
+
+    `watch` is called with the request and the response.
+    """
     parts = urlsplit(url)
     target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
     connection = connection_to(url)

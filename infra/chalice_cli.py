@@ -140,7 +140,8 @@ def _create_planner(self: CLIFactory, session: Any, config: Config, ui: Any) -> 
 def _show_plan(self: DisplayOnlyExecutor, plan: Any) -> None:
     """Print the plan of a dry run, one line for each message of the deployment.
 
-    Chalice prints each call with the whole API document, which hides a deleted domain among eleven thousand lines.
+    Chalice itself prints each call with the whole API document. In these eleven thousand lines, an operator would
+    overlook the deletion of a domain.
     """
     for each in plan.instructions:
         message = plan.messages.get(id(each), "").strip()

@@ -80,7 +80,7 @@ def create_missing_tables() -> list[str]:
 
 
 def _add_missing_indexes(name: str, table: dict[str, Any], there: dynamodb.Json) -> None:
-    """Add the indexes that a table lacks. Each call adds one, since DynamoDB can't create more at a time."""
+    """Add the indexes that a table lacks, one per API call, since DynamoDB can't create more at a time."""
     has = {index["IndexName"] for index in there.get("GlobalSecondaryIndexes", ())}
     for index in table.get("GlobalSecondaryIndexes", ()):
         if index["IndexName"] not in has:

@@ -52,7 +52,7 @@ def _some_of(words: Collection[str]) -> Takes:
 
 
 def _text(most: int, *, besides: str = "") -> Takes:
-    """Accept printable characters and those in `besides`. The status page's XML feed can't contain other characters."""
+    """Accept printable characters and those in `besides`. The XML feed of the status page can't contain others."""
 
     def hidden(text: str) -> str:
         for each in text:

@@ -25,7 +25,7 @@ from infra.local_gateway.response import Response
 
 NOTHING_RUNS = "No local run was found. Start one with `make run`, then repeat this in another terminal."
 _OF_PAGES = ("location", "set-cookie")
-"""The headers of pages that are printed because they are part of the flow; the others are security headers."""
+"""The headers of pages that are part of the flow and are therefore printed. All other headers concern security."""
 
 
 class DemoError(Exception):

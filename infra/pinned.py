@@ -19,7 +19,7 @@ NPM_PINS = ("package.json", "package-lock.json")
 
 
 def python_programs(name: str, *, announced: str = "") -> Path:
-    """Return the folder with the programs that `infra/requirements/<name>.txt` pins, which include `python`.
+    """Return the folder with the programs that `infra/requirements/<name>.txt` pins, and with `python`.
 
     `announced` is printed before an installation. Raises CalledProcessError if the installation fails.
     """

@@ -57,7 +57,7 @@ OF_RULE = (
     *("TagResource", "UntagResource", "ListTagsForResource"),
 )
 OF_ITEMS = ("GetItem", "PutItem", "UpdateItem", "DeleteItem")
-"""The item operations of a deployment, which are allowed only on the table of its lock."""
+"""The item operations of a deployment. They are allowed only on the table with the deployment's lock."""
 ITEMS = ("BatchGetItem", "ConditionCheckItem", "Query")
 """The additional item operations of the commands on accounts and of `make smoke`."""
 LOOKS = {
@@ -83,7 +83,7 @@ RESOURCES = {
 }
 """The resources that CloudFormation creates for a stage, by AWS service."""
 BESIDE = {"cloudwatch": ("EnableAlarmActions",)}
-"""The calls that a deployment itself makes for these resources, by AWS service."""
+"""The calls for these resources that a deployment makes itself, without CloudFormation, by AWS service."""
 Statement = dict[str, Any]
 
 
@@ -165,7 +165,8 @@ def _stacks(stage: str) -> list[str]:
 def _edge(stage: str, by_type: dict[str, list[str]]) -> Statement:
     """Return the permission to create the resources of `EDGE=1`.
 
-    It allows all distributions, because their ids are random, and the service-linked role that replicates functions.
+    It applies to all distributions, because their ids are random. It also allows creating the service-linked role that
+    replicates functions.
     """
     made = {action for actions in by_type.values() for action in actions} - set(_of("lambda", OF_FUNCTION))
     # Compare in lower case: IAM ignores the case of actions, and AWS's schemas spell them inconsistently.

@@ -36,7 +36,10 @@ def local_file() -> Path:
 
 
 def create(ssm: Any, stage: str) -> bool:
-    """Create a deployed stage's root key, or return False if it exists. It is never replaced: secrets depend on it."""
+    """Create a deployed stage's root key, or return False if it exists.
+
+    A root key is never replaced, because webhook secrets are derived from it.
+    """
     name = root_key.parameter_name(stage)
     try:
         ssm.put_parameter(

@@ -1,4 +1,4 @@
-"""Determine the settings of a stage for the commands on accounts: its tables, and the settings of its functions."""
+"""Find the settings of a stage that the commands on accounts need: for its tables, and for links and secrets."""
 
 import os
 
@@ -21,7 +21,7 @@ def settings_of(stage: str) -> settings.Settings:
         raise Mistake("No local run was found. Start one with `make run`, or choose a deployed stage with STAGE=.")
     os.environ["AWS_ENDPOINT_URL"] = database
     chalice_cli.prepare_environment(url)
-    if endpoint.from_environment(os.environ) is None:  # botocore is needed, and reads more settings
+    if endpoint.from_environment(os.environ) is None:  # botocore will read further AWS settings
         aws_settings.check()
     return settings.from_environment(os.environ)
 

@@ -42,8 +42,9 @@ def _mappings(name: str, mappings: Iterable[dict[str, Any]], sources: Mapping[st
             "kinesis": {"kinesis_arn": source, "stream": last.removeprefix("stream/")},
         }.get(service)
         if details is None:
-            continue  # Chalice must not delete it, because it can't have created it
-        # Chalice would keep a mapping with the plain name although its stream is outdated, but deletes other names.
+            continue  # not recorded, since Chalice must not delete a mapping that it can't have created
+        # Chalice would keep a mapping under the plain name, even with an outdated stream. With a UUID in its name, the
+        # mapping is deleted.
         is_current = service != "dynamodb" or source == sources.get(name)
         yield {
             "name": f"{name}-{service}-event-source" + ("" if is_current else f"-{mapping['UUID']}"),

@@ -73,7 +73,7 @@ def _select_groups(only: list[str]) -> list[Group]:
 
 
 def _scale_down(group: Group, share: float) -> Group:
-    """Return the group with a fraction of its operations. It keeps at least 16, or all if there are fewer."""
+    """Return the group with a fraction of its operations, but with at least 16, or with all if there are fewer."""
     return replace(group, operations=max(min(group.operations, 16), round(group.operations * share)))
 
 

@@ -26,7 +26,7 @@ def machine() -> dict[str, object]:
 
 
 def versions() -> dict[str, dict[str, str]]:
-    """Return the versions of Latchkey, its dependencies and the peers."""
+    """Return the versions of Latchkey, of its dependencies and of the compared libraries."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     ours = {name: metadata.version(name) for name in OURS}
     under = {"python": platform.python_version(), "node": _node(), "dynoxide": engine.DYNOXIDE}

@@ -59,7 +59,7 @@ def page(bench: Bench) -> str:
 
 
 def _outdated_lines(versions: Mapping[str, str]) -> list[str]:
-    """Return a note if the results are from a version that contained Authlib."""
+    """Return a note if the results are from a version of Latchkey that depended on Authlib."""
     if "Authlib" not in versions:
         return []
     return ["", "This measurement includes Authlib, which the product no longer contains."]
@@ -97,7 +97,10 @@ def _group_lines(group: Group, bench: Bench) -> list[str]:
 
 
 def _profile_lines(group: Group, bench: Bench) -> list[str]:
-    """Return the table of a profile: each part's share, and this share of the CPU time measured without profiling."""
+    """Return the table of a profile: how much CPU time each part takes, in percent and in µs.
+
+    The percentages come from the samples. The µs are these percentages of the CPU time measured without profiling.
+    """
     found = _found(bench)
     watched = {
         contender.name: found[group.name][contender.name]

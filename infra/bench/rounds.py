@@ -1,4 +1,4 @@
-"""Run the contenders of a group in alternation (A B C, A B C, …), so that other load affects all equally.
+"""Run the contenders of a group in alternation (A B C, A B C, …), so that other load affects all of them equally.
 
 The first two rounds are warm-ups and aren't counted, because Node.js compiles only code that ran often. If a contender
 can't be started, fails, or rejects an operation, the results contain the reason instead of numbers, and the other

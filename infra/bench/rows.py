@@ -35,7 +35,10 @@ Metric = Literal["cpu_us", "ops_per_s", "calls_per_op", "over_admitted"]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A target for a contender's metric or, if `against` is set, for the metric divided by that of `against`."""
+    """A target for a contender's metric.
+
+    If `against` names another contender, the target is for the quotient of the two contenders' metrics.
+    """
 
     name: str
     says: str
@@ -48,7 +51,7 @@ class Row:
 
 
 PROFILE = "profile"
-"""The group whose rounds sample the stack."""
+"""The group that samples the call stack in every round."""
 
 _ADMISSION = Contender("latchkey admission", "latchkey_admission.py", "quota, burst and staleness judged and counted")
 _REQUEST = Contender("latchkey request", "latchkey_request.py", "`GET /v1/limits` of a verified key, event to response")

@@ -23,7 +23,7 @@ HOUR = Run(seconds=1, write_units=1, read_units=1.5, line_bytes=229)
 IDLE_ACCOUNT_READS, USED_ACCOUNT_READS = 1, 1.5
 """The read units per hour for an unused account, and for an account in use."""
 LOOK_READS, LOOK_WRITES = 90, 1
-"""The read and write units of the daily anomaly detection for an account in use, given items of 1 KB per hour."""
+"""The read and write units of the daily anomaly detection for an account in use. The hourly counter items have 1 KB."""
 
 
 def of_runs(run: Run, times: float) -> float:

@@ -39,7 +39,10 @@ def resources(client: Any, name: str) -> Iterator[dict[str, Any]]:
 
 
 def wait(client: Any, waiter: str, name: str, failed: str, *, often: dict[str, int] | None = None) -> None:
-    """Wait for a stack's state. Raises DeployError, with the text in `failed` and a command that shows the cause."""
+    """Wait until a stack has the state that `waiter` names.
+
+    Raises DeployError, with the text in `failed` and a command that shows the cause, if the stack gets another state.
+    """
     try:
         client.get_waiter(waiter).wait(StackName=name, WaiterConfig=often or WAIT)
     except WaiterError as error:

@@ -98,7 +98,7 @@ class Inspection:
         return {logical: name for logical, name, kind in made if kind in remaking.THERE and name not in there}
 
     def remedy(self, again: str) -> str:
-        """Return instructions, the last of which is `again`, if the stack failed or is being updated; otherwise ""."""
+        """Return instructions, which end with `again`, if the stack failed or is being updated; otherwise ""."""
         if self.status == states.DELETING:
             return f"The stack {self.name} is being deleted, which keeps every table. To recreate it: {again}."
         if self.stack is not None and not self.is_kept:

@@ -18,13 +18,13 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 CHOSEN = {"AlarmEmail": "ALARM_EMAIL", "Boundary": "BOUNDARY", "LogDays": "LOG_DAYS"}
 """The parameters that the operator chooses, and the corresponding variables of `make deploy`."""
 NONE = "none"
-"""The value that removes a chosen parameter. An empty value keeps it."""
+"""The value that removes a chosen parameter. An empty value leaves the parameter unchanged."""
 PARAMETERS = (*CHOSEN, "Stage", "Protection")
 NOTED = {"digest": {"S": "chosen"}}
 
 
 def given(chosen: Mapping[str, str], now: Template | None = None, **more: str) -> list[dict[str, Any]]:
-    """Return all parameters of a template. Those without a new value keep their current value or get the default.
+    """Return all parameters of a template. A parameter without a new value keeps its current value or gets the default.
 
     `now` is the current template. CloudFormation rejects UsePreviousValue for a parameter that isn't in this template.
     """
@@ -46,7 +46,7 @@ def chosen(stack: dict[str, Any] | None) -> dict[str, str]:
 
 
 def kept(before: Mapping[str, str], chosen: Mapping[str, str]) -> dict[str, str]:
-    """Return the parameters for a recreated stack. Those without a new value keep their former value."""
+    """Return the parameters for a recreated stack. A parameter without a new value keeps its former value."""
     together = {**before, **{name: value for name, value in chosen.items() if value}}
     return {name: value for name, value in together.items() if value != NONE}
 

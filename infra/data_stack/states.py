@@ -5,7 +5,9 @@ from infra.failed import DeployError
 
 DELETING = "DELETE_IN_PROGRESS"
 EMPTY = "IMPORT_ROLLBACK_COMPLETE"
-"""The state of a stack after a failed import. A stack that this import was to create is empty; others are unchanged."""
+"""The state of a stack after a failed import. If the import was creating the stack, it is empty; an existing stack is
+unchanged.
+"""
 
 
 def is_recreated(status: str, *, is_empty: bool) -> bool:
@@ -24,7 +26,7 @@ def check(name: str, status: str, region: str = "") -> None:
 
 
 def remedy(name: str, status: str, again: str, region: str = "") -> str:
-    """Return instructions, the last of which is `again`, if a stack can't be updated or deleted; otherwise ""."""
+    """Return instructions, which end with `again`, if a stack can be neither updated nor deleted; otherwise ""."""
     if status in ONLY_DELETABLE:
         return ""
     if status.endswith("_IN_PROGRESS"):

@@ -31,7 +31,7 @@ def kept(wanted: Template, now: Template) -> Template:
 
 
 def steps(wanted: Template, now: Template) -> Iterator[Template]:
-    """Yield the templates of the update's steps, each with at most one new index per table; the last is `wanted`."""
+    """Yield the template of each step, with at most one new index per table. The last template is `wanted`."""
     has = {
         logical: {index["IndexName"] for index in _indexes(table["Properties"])}
         for logical, table in template.tables(now).items()

@@ -20,7 +20,7 @@ OWN_DOMAIN = 'docs/deploying.md, "Your own domain", gives it one'
 
 
 class Reached(NamedTuple):
-    """The URLs at which callers can reach a stage, now or after DNS is set up, and a sentence that describes this."""
+    """The URLs at which callers can reach a stage, now or after DNS is set up, and a sentence for the operator."""
 
     urls: list[str]
     """The preferred URL first; empty if no caller can reach the stage."""
@@ -38,7 +38,10 @@ class Reached(NamedTuple):
 
 
 def of_closed(before_it: Front, gone: str) -> Reached:
-    """Return the URLs of a stage whose API accepts only CloudFront. `gone` is why the stage is unreachable, or ""."""
+    """Return the URLs of a stage whose API accepts only CloudFront.
+
+    `gone` is the reason why the stage is unreachable, or "".
+    """
     if gone:
         return Reached([], gone)
     try:

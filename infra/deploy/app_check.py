@@ -50,7 +50,7 @@ def _loaded(stage: str) -> Config:
 
 def _in_words(error: BaseException) -> str:
     """Return an error in one line, with the innermost line of app.py or chalicelib in its traceback."""
-    if isinstance(error.__context__, SyntaxError):  # Chalice raises a multi-line RuntimeError instead of it
+    if isinstance(error.__context__, SyntaxError):  # Chalice raises a RuntimeError in its place
         error = error.__context__
         place = [(error.filename or "app.py", error.lineno)]
     else:

@@ -31,7 +31,7 @@ def chalice(command: str, stage: str, *more: str) -> None:
     """Run one of Chalice's own commands, and print its output."""
     chalice_cli.install()
     if command == "delete":
-        deployed.note_for_deletion(stage)  # for checkouts without Chalice's records; `deploy` calls it itself
+        deployed.note_for_deletion(stage)  # this checkout may lack Chalice's record of the stage
     try:
         chalices.main([*command.split(), "--stage", stage, *more], prog_name="chalice", standalone_mode=False, obj={})
     except click.Abort as error:  # Chalice's command line raises this for Ctrl-C

@@ -39,7 +39,7 @@ def gateway_stages(apis: Iterable[str]) -> dict[str, list[str]]:
 
 
 def check_gateway_stage(stage: str, deployed_as: Mapping[str, list[str]]) -> None:
-    """Raise DeployError if an API has an API Gateway stage with another name, which would remain public."""
+    """Raise DeployError if an API has an API Gateway stage with another name: that stage would remain public."""
     wanted = configuration.gateway_stage(stage)
     for names in deployed_as.values():
         if names and wanted not in names:

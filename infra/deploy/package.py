@@ -65,8 +65,8 @@ def _writable(out: Path, more: tuple[str, ...]) -> Path:
 def beside_the_service(stage: str) -> template.Template:
     """Return the template that is merged with Chalice's: a stage's data, and settings that Chalice can't express.
 
-    Functions get the names that `chalice deploy` gives them, which logs, alarms and policies refer to. The API gets
-    throttling and access logs; OpenApiVersion 2.0 prevents SAM from creating a second stage.
+    The functions have the same names as with `chalice deploy`, because log groups, alarms and policies contain these
+    names. The API has throttling and access logs; OpenApiVersion 2.0 prevents SAM from creating a second stage.
     """
     whole = template.composed(settings.mail_from(stage))
     whole["Parameters"]["Stage"]["Default"] = stage

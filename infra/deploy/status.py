@@ -47,7 +47,7 @@ def status(stage: str) -> None:
     if apis and (named is None or target):  # skip this while the configured domain doesn't exist
         api = deployed.located(stage, apis[0])
         reached = addresses.of_closed(before_it, edge.gone) if edge.is_closed else addresses.of_open(stage, api)
-        if not edge.gone:  # if it is gone, the line about the edge has already printed this
+        if not edge.gone:  # otherwise the line about the edge says that the stage is unreachable
             _show("reached", reached.sentence)
         _show_remedies([addresses.wrong_links(stage, reached.urls, before_it)])
     _show("mail", mail_status(stage))
@@ -98,7 +98,10 @@ def _show(what: str, text: str) -> None:
 
 
 def _leads(named: dict[str, str], target: str, apis: list[str]) -> str:
-    """Describe a domain's mapping and its DNS target, which is "" if the domain doesn't exist."""
+    """Describe whether a domain is mapped to this stage, and what its DNS must point to.
+
+    `target` is the DNS target, "" if the domain doesn't exist.
+    """
     if not target:
         return "not made; the next deployment does"
     where = "leads here" if any(domains.found(named["domain_name"], apis)) else "leads elsewhere, or nowhere"

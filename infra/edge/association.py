@@ -16,12 +16,12 @@ from infra.failed import DeployError
 
 
 def closes(origin: dict[str, Any] | None, api_id: str | None) -> bool:
-    """Return whether the described stack is complete, and has associated its web ACL with the given API."""
+    """Return whether the described stack is complete and its web ACL is associated with the given API."""
     return origin is not None and origin["StackStatus"] in WHOLE and output(origin, "RestApiId") == api_id
 
 
 def is_open(stage: str, api_id: str | None) -> bool:
-    """Return whether the API Gateway stage has no web ACL, or will have none when it is recreated."""
+    """Return whether the API Gateway stage has no web ACL, or is missing and will be recreated without a web ACL."""
     return not (api_id and _web_acl(stage, api_id))
 
 

@@ -9,7 +9,7 @@ from infra.costs.prices import GB, MILLION, PRICES
 from infra.costs.requests import BUSY
 
 RENAMES_GB, RENAMES_S = 0.125, 0.002
-"""The memory of the Lambda@Edge function, which its template sets, and its assumed duration."""
+"""The memory (GB) of the Lambda@Edge function, as in its template, and the assumed duration (s) of a call."""
 ADDED_BYTES = 230
 """The size of the headers that CloudFront adds to a response: Via, X-Cache, X-Amz-Cf-Pop, X-Amz-Cf-Id, Alt-Svc."""
 STATIC_BYTES = 6_100

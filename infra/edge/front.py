@@ -115,7 +115,7 @@ class Front:
         """Return an error message, with instructions, if the API accepts only CloudFront but no distribution exists.
 
         Return "" otherwise, and if AWS denies access. Commands that recreate the distribution pass `made_again`; the
-        message then contains this text instead of the instructions.
+        message then contains `made_again` instead of the instructions.
         """
         try:
             if not self.is_closed(api_id) or self._has_distribution(look(self.distribution, self._region)):

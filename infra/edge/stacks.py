@@ -64,7 +64,7 @@ class EdgeStack:
         states.check(self.name, self._status(), self.region)
 
     def remedy(self, status: str, again: str) -> str:
-        """Return instructions, the last of which is `again`, if the stack failed or is being updated; otherwise ""."""
+        """Return instructions, which end with `again`, if the stack failed or is being updated; otherwise ""."""
         if status in ONLY_DELETABLE:
             return f"The stack {self.name} is incomplete ({status}). To delete and recreate it: {again}."
         return states.remedy(self.name, status, again, self.region)

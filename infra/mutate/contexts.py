@@ -1,4 +1,4 @@
-"""A pytest plugin that records the lines that each test runs, and its duration, in separate files for each process."""
+"""A pytest plugin that records which lines each test runs and how long it takes. Each process writes separate files."""
 
 import json
 import os

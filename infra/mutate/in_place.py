@@ -16,9 +16,9 @@ PACKAGES = ("app", "chalicelib", "infra", "tests")
 
 
 def replace(module: ModuleType, source: str, mutated: str) -> bool:
-    """Change an imported module from its source to a mutated one; return whether that was possible.
+    """Apply a mutation of a module's source to the imported module; return whether this was possible.
 
-    If it wasn't, the module may be partly changed, and results of tests in this process are meaningless.
+    If it wasn't possible, the module may be partly changed, and results of tests in this process are meaningless.
     """
     return _replace_code(module, source, mutated) or _replace_values(module, source, mutated)
 

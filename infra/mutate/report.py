@@ -28,10 +28,10 @@ class Results:
         return list(self._seen.values())
 
     def knows(self, mutant: Mutant, source: str, budget_s: float) -> bool:
-        """Return whether the result of a mutant is known, so that running tests within the time budget can't change it.
+        """Return whether a mutant needn't be tried, because its result within the time budget is already known.
 
-        This is the case if the mutant was killed and its file hasn't changed, if it is listed as equivalent, or if it
-        was tried with at least this budget.
+        The result is known if the mutant was killed and its file hasn't changed, if the mutant is listed as equivalent,
+        or if it was tried with at least this budget.
         """
         known = self._by_key.get(_id(mutant.key, _digest(source)))
         if mutant.key in equivalent():
@@ -44,7 +44,10 @@ class Results:
         return False
 
     def add(self, mutant: Mutant, source: str, outcome: str, *, tests: int, of: int, budget_s: float) -> None:
-        """Store the result of a mutant. `of` tests cover it, and `tests` is the number of tests that were run."""
+        """Store the result of a mutant.
+
+        `of` is the number of tests that cover the mutant, and `tests` is the number of tests that were run.
+        """
         found: dict[str, Any] = {"key": mutant.key, "file": _digest(source), "state": self._state, "outcome": outcome}
         found |= {"line": mutant.line, "tests": tests, "of": of, "operator": mutant.place.operator}
         found["budget_s"] = budget_s if tests < of else float("inf")

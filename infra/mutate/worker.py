@@ -30,7 +30,9 @@ SURVIVED, KILLED, BROKEN, TIMEOUT, FROM_FILE = 0, 1, 3, 6, 7
 """The exit codes of a mutant's process. FROM_FILE means that the mutant can only be tried by changing its file."""
 OUTCOMES = {SURVIVED: "survived", KILLED: "killed", TIMEOUT: "timeout", FROM_FILE: "from_file"}
 STARTS_WITHIN_S, TEST_STARTS_WITHIN_S, SLOWER = 60, 15, 8
-"""The timeouts (s) of a run and of one test, in addition to SLOWER times their usual duration."""
+"""A mutant's tests are stopped after STARTS_WITHIN_S plus SLOWER times their usual duration, and each single test after
+TEST_STARTS_WITHIN_S plus SLOWER times its usual duration.
+"""
 
 
 def main() -> None:
@@ -68,7 +70,7 @@ class CollectedTests:
     """A process that has collected all tests, and that forks another process for each mutant."""
 
     def __init__(self) -> None:
-        """Start the process, which ends when this process does."""
+        """Start the process. It ends when the process that started it ends."""
         requests, self._requests = (os.fdopen(end, mode) for end, mode in zip(os.pipe(), "rw", strict=True))
         self._results, results = (os.fdopen(end, mode) for end, mode in zip(os.pipe(), "rw", strict=True))
         if os.fork() == 0:
@@ -120,7 +122,7 @@ class CollectedTests:
             for number, (test, following) in enumerate(zip(tests, [*list(tests)[1:], None], strict=True)):
                 self._run_last[:] = number.to_bytes(4, "big")
                 signal.alarm(TEST_STARTS_WITHIN_S + int(SLOWER * tests[test]))
-                # Passing a next test prevents the teardown of session fixtures; the process ends anyway.
+                # With `nextitem=None`, pytest would tear down session fixtures for nothing, since this process ends.
                 test.config.hook.pytest_runtest_protocol(item=test, nextitem=following or test)
                 if self._failed:
                     return KILLED

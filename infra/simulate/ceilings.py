@@ -11,7 +11,7 @@ from infra.deploy.gateway_stage import BURST_LIMIT, RATE_LIMIT
 STAGE_REQUESTS_S, STAGE_BURST = RATE_LIMIT, BURST_LIMIT
 """The rate limit of the API Gateway stage, which `make deploy` sets."""
 GATEWAY_REQUESTS_S, GATEWAY_BURST = 10_000, 5_000
-"""API Gateway's limit for all APIs of an account in a region. In some newer regions it is a quarter of this."""
+"""API Gateway's limit for all APIs of an account in a region. In some newer regions it is only a quarter."""
 GATEWAY_TIMEOUT_S = 29
 LAMBDA_CONCURRENCY = 1_000
 """Lambda's concurrency limit for all functions of an account in a region."""

@@ -1,4 +1,4 @@
-"""The tables in docs/scale.md of the simulation's inputs: AWS's default limits and the assumptions."""
+"""Format the simulation's inputs as tables for docs/scale.md: AWS's default limits, and the assumptions."""
 
 from infra.simulate import assumptions as assumed
 from infra.simulate import ceilings

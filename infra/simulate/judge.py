@@ -30,11 +30,17 @@ class Judge:
     over_burst: int = 0
     over_quota: int = 0
     missed_changes: int = 0
-    """The requests that DynamoDB admitted after the response to a change, with a verification older than the change."""
+    """The number of requests that DynamoDB admitted after a change was complete, although their credential was verified
+    before the change.
+    """
     late_changes: int = 0
-    """The requests that a lease admitted after the response to a change, with a verification older than the change."""
+    """The number of requests that a lease admitted after a change was complete, although their credential was verified
+    before the change.
+    """
     latest_change_us: int = 0
-    """The longest time from the response to a change until a lease admitted a request with an older verification."""
+    """The longest time from the completion of a change until a lease admitted a request with a credential that was
+    verified before the change.
+    """
     given_up: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     compliant: int = 0
@@ -45,7 +51,7 @@ class Judge:
     _bursts: dict[str, int] = field(default_factory=dict)
 
     def expect(self, account: Account) -> None:
-        """Record an account and the part of its quota that it has used before."""
+        """Record an account, and how much of its quota it has used before the scenario starts."""
         self._in_hour[account.partition, self.first_hour] = account.used_before
         self._bursts[account.partition] = account.tier.burst
 
@@ -97,7 +103,9 @@ class Judge:
 
 
 def _find_missed_changes(account: Account, arrived_us: int, principal: Principal) -> Iterator[int]:
-    """Yield the response times of changes that completed before the request, but began after its verification."""
+    """Yield the completion time of each change that began after the credential was verified and completed before the
+    request arrived.
+    """
     return (done_us for made_us, done_us in account.changes if done_us <= arrived_us and principal.truly_us < made_us)
 
 

@@ -111,7 +111,7 @@ def _service(scenario: Scenario, accounts: list[Account], processes: Processes, 
 
 
 def _expect(service: Service, account: Account) -> None:
-    """Schedule an account's requests, and store the part of its quota that it has used before."""
+    """Schedule an account's requests, and store how much of its quota it has used before the scenario starts."""
     service.judge.expect(account)
     if account.used_before:
         service.database.table.update(
@@ -126,9 +126,9 @@ def _expect(service: Service, account: Account) -> None:
 
 
 def _change_some(service: Service, accounts: list[Account]) -> None:
-    """Schedule changes of random accounts halfway through their requests at the latest.
+    """Schedule changes of random accounts, each in the first half of the account's requests.
 
-    So each changed account sends later requests, which need re-verification.
+    So each changed account sends further requests after the change, and these need re-verification.
     """
     changes, dice = service.scenario.changes, service.scenario.dice("changes")
     for number in range(1, changes + 1):

@@ -1,4 +1,4 @@
-"""The tables in docs/scale.md of the simulation's results."""
+"""Format the simulation's results as tables for docs/scale.md."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -181,7 +181,10 @@ def rough(outcomes: Outcomes) -> str:
 
 
 def _shape(outcome: Outcome) -> requests.Shape:
-    """Return what one request consumes on average, including its share of the authorizer's run every 300 s per key."""
+    """Return what one request consumes on average, including a share of the authorizer's invocations.
+
+    The authorizer runs once every 300 s for each key.
+    """
     asked_s = outcome.judge.compliant / outcome.scenario.seconds
     authorizers = outcome.accounts / assumptions.CACHED_S / asked_s
     busy, many = requests.SHAPES["busy"], requests.SHAPES["many"]

@@ -78,7 +78,7 @@ class Service:
         self.fleet.serve(lambda function: self._work(function, lambda: self._decide(account, arrived_us, tries)))
 
     def change(self, account: Account) -> None:
-        """Simulate a change of an account, which sets its stale mark."""
+        """Simulate a change of an account, which sets the account's invalidation mark."""
         made_us = self.timeline.now_us
         self.fleet.serve(lambda function: self._work(function, lambda: self._mark(account, made_us)))
 

@@ -47,7 +47,7 @@ def is_ours(name: str) -> bool:
 
 
 def _own_name(name: str, got: Mapping[str, str]) -> str:
-    """Return a header's lower-case name in the response. Behind CloudFront, it lacks the prefix of API Gateway."""
+    """Return a header's lower-case name in the response. Behind CloudFront, the name lacks API Gateway's prefix."""
     lower = name.lower()
     own = lower.removeprefix(_RENAMED)
     return own if own in got and _CLOUDFRONTS in got else lower

@@ -66,7 +66,7 @@ def _compare(run: Run, gateway: Gateway, request: Request) -> Response | None:
 
 
 def record_error_type(run: Run, check: str, response: Response) -> None:
-    """Record API Gateway's error type for a method that the path lacks, which AWS documents only in part."""
+    """Record API Gateway's error type for a method that the path lacks. AWS documents these types only in part."""
     if run.target.is_deployed:
         kind = response.header("x-amzn-ErrorType")
         found = f"x-amzn-ErrorType {kind}" if kind else "no error type"

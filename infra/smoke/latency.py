@@ -95,7 +95,7 @@ def restore_environment(function: str) -> Iterator[Any]:
 
 
 def _restore(put: Callable[[], None]) -> None:
-    """Restore the environment. Raises Failed if that fails, but AWS's error if a permission is missing."""
+    """Restore the environment. Raises AWS's error if a permission is missing, and Failed for any other AWS error."""
     try:
         put()
     except (ClientError, BotoCoreError) as error:

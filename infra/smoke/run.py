@@ -1,4 +1,4 @@
-"""The context of a smoke run: its target and its results. All checks send their requests through it."""
+"""The context of a smoke run: its target and its results. All checks send their requests through a `Run`."""
 
 import json
 import secrets
@@ -23,7 +23,7 @@ JSON = {"Content-Type": "application/json"}
 UNREACHABLE = (OSError, HTTPException)
 """The exceptions of a request that gets no response."""
 UNANSWERED_MAX = 3
-"""The number of consecutive requests without a response after which no more requests are sent."""
+"""The maximum number of consecutive unanswered requests. After these, the run sends no more requests."""
 
 
 @dataclass

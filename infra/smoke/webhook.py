@@ -28,7 +28,7 @@ def check(run: Run, account: Account) -> None:
 
 
 def _await_delivery(run: Run, account: Account, path: str) -> dict[str, Any]:
-    """Return the delivery of the key.created event after its first attempt, or its state after a timeout."""
+    """Wait for the first attempt to deliver the key.created event, at most until a timeout. Return the delivery."""
     give_up_s = time.monotonic() + WITHIN_S
     found: dict[str, Any] = {"state": "not started", "attempts": []}
     while time.monotonic() < give_up_s:

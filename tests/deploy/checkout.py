@@ -27,7 +27,7 @@ from tests.support.checkout_copies import copy_part
 ROOT = Path(__file__).parents[2]
 PARTS = ("app.py", "requirements.txt", "pyproject.toml", "chalicelib", "infra")
 KEPT = ROOT / ".local" / "deploy-test"
-"""The folder of built packages, by processor, which are built again only after a change of requirements.txt."""
+"""The folder of the built packages for each processor. They are rebuilt only after a change of requirements.txt."""
 _load_file = JSONFileLoader.load_file
 LAMBDA_OF = {"x86_64": "x86_64", "aarch64": "arm64"}
 """Lambda's name for each processor architecture, by Linux's name."""
@@ -106,7 +106,7 @@ class Checkout:
 
 
 def copied(path: Path, *, architecture: str = "arm64", is_light: bool = False, **environment: str) -> Checkout:
-    """Copy the checkout to `path`, to deploy it for the processor architecture `arm64`, as configured, or `x86_64`.
+    """Copy the checkout to `path`, and configure the copy for a processor architecture: `arm64` or `x86_64`.
 
     A light copy has an empty package, for tests that don't read the package: uploading eight megabytes for each
     function would take most of a deployment's time.
@@ -128,7 +128,7 @@ def copied(path: Path, *, architecture: str = "arm64", is_light: bool = False, *
 
 
 def _make_light(checkout: Checkout) -> None:
-    # The installed dependencies are part of the package's content, from which its name is computed.
+    # The installed dependencies are part of the package's content, from which the package's name is computed.
     packaging.install()
     files = OSUtils()
     pip = DependencyBuilder(files, PipRunner(SubprocessPip(files), files))

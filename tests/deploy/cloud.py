@@ -3,12 +3,12 @@
 - CloudFormation is our own (`stacks.py`), and so are parts of domains (`domains.py`) and of AWS WAF (`firewall.py`).
 - moto reads OpenAPI 3 only: Chalice's Swagger 2 document is kept for the tests and converted for moto.
 - moto imports no authorizers and no gateway responses: the tests read those in the document.
-- moto lets a stage log without the account's log role.
+- moto accepts access logs for a stage even if the account has no log role.
 - moto subscribes a function to a stream any number of times; Lambda rejects a second subscription, even while it
   deletes the first one (`lingers`).
 - moto lists all resources of an API; API Gateway lists 25 by default, in no order.
-- moto lets a recreated role decrypt what its predecessor could; KMS doesn't (`undecryptable`).
-- moto's Lambda accepts a new role immediately; AWS's does so some seconds later.
+- In moto, a recreated role can decrypt the same environments as the deleted role; in KMS it can't (`undecryptable`).
+- moto's Lambda accepts a new role immediately; AWS Lambda accepts it some seconds later.
 
 Any call that changes something can be made to fail, before or after it takes effect.
 """
@@ -84,17 +84,19 @@ class Cloud:
     closed: dict[str, tuple[str, str]] = field(default_factory=dict)
     """The error (code, message) of every call in each region that denies access."""
     deleting: dict[str, int] = field(default_factory=dict)
-    """For each table in deletion, in how many further responses it is described as DELETING."""
+    """For each table that is being deleted, the number of further responses that describe it as DELETING."""
     changes: list[str] = field(default_factory=list)
     """The names of all calls that change something, including those that failed."""
     fails: Failure | None = None
     clients: dict[tuple[str, str], Any] = field(default_factory=dict)
     lingers: int = 0
-    """In how many list responses a deleted subscription still appears as `Deleting`."""
+    """The number of list responses in which a deleted subscription still appears as `Deleting`."""
     grants: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """By function: its role, and the id of that role when Lambda gave it access to the function's environment."""
+    """For each function, the ARN of its role, and the id that the role had when Lambda allowed the role to decrypt
+    the function's environment.
+    """
     leaving: list[tuple[dict[str, Any], int]] = field(default_factory=list)
-    """Subscriptions in deletion, each with the number of list responses in which it still appears."""
+    """Subscriptions that are being deleted, each with the number of further list responses that contain it."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -155,7 +157,7 @@ class Cloud:
                 self.grants[name] = (asked["Role"], self._role_id(asked["Role"]))
 
     def replace_stream(self, table: str) -> str:
-        """Disable and enable a table's stream, which moto's API rejects, and return the ARN of the new stream."""
+        """Replace a table's stream, which moto's API doesn't allow, and return the ARN of the new stream."""
         there = dynamodb_backends[ACCOUNT][REGION].tables[table]
         there.set_stream_specification({"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"})
         return f"{there.table_arn}/stream/{there.latest_stream_label}"
@@ -280,7 +282,7 @@ class Cloud:
         return listed | {"EventSourceMappings": [*listed["EventSourceMappings"], *seen]}
 
     def _deleting(self, name: str, region: str, start_response: StartResponse) -> list[bytes]:
-        """Describe a table in deletion; the last of these calls deletes the table."""
+        """Describe a table that is being deleted. After the number of calls in `deleting`, delete the table."""
         tables = self.client("dynamodb", region)
         described = {"TableName": name, "TableStatus": "DELETING"}
         self.deleting[name] -= 1
@@ -311,7 +313,7 @@ class _Turns:
 def serving() -> Iterator[Cloud]:
     """Serve an empty account during a `with` block. Blocks can't be nested, because moto has one state.
 
-    All accounts of a process have the same URL, so that its clients can be reused.
+    All accounts of a process have the same URL, so that AWS clients can be reused.
     """
     moto, turns, behind, url = _served_once()
     cloud = turns.cloud = Cloud(url, behind, moto)
@@ -323,7 +325,7 @@ def serving() -> Iterator[Cloud]:
 
 @cache
 def _served_once() -> tuple[Any, _Turns, str, str]:
-    """Return moto, the WSGI application in front of it, and the URLs of both, for the lifetime of the process."""
+    """Start moto and the WSGI application in front of it, once per process; return both and their URLs."""
     moto_cache.install()
     moto, turns = DomainDispatcherApplication(create_backend_app), _Turns()
     return moto, turns, _serve(moto), _serve(turns)

@@ -53,7 +53,7 @@ def page_of_resources(listed: dict[str, Any], asked: dict[str, str]) -> dict[str
 
 
 def rate_of(body: bytes) -> int:
-    """Return the throttling rate in requests a second that a change sets for a stage, or 0."""
+    """Return the throttling rate (requests per second) that a request sets for a stage, or 0 if it sets none."""
     found = re.search(rb'"path": ?"/\*/\*/throttling/rateLimit", ?"value": ?"(\d+)"', body)
     return int(found[1]) if found else 0
 

@@ -51,7 +51,7 @@ def nothing_answers() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """An empty account with a checkout that has the edge's settings; its domain points to CloudFront."""
+    """An empty account with a checkout that has the edge's settings. The stage's domain points to CloudFront."""
     with serving() as cloud, pytest.MonkeyPatch.context() as patch:
         checkout = copied(tmp_path_factory.mktemp("checkout"), is_light=True, **cloud.environment)
         made = World(cloud, checkout, headers(X_Amz_Cf_Id="1"))

@@ -1,9 +1,10 @@
 """Custom domains of API Gateway, where moto lacks calls that Chalice makes or accepts calls that AWS rejects.
 
-- moto separates the domains of its two API versions; Chalice reads by version 2 what version 1 created.
-- moto can't change a domain or its tags, and can't list the base paths of a domain without any.
+- moto separates the domains of its two API versions. Chalice creates domains with version 1 and reads them with
+  version 2.
+- moto can't change a domain or its tags, and can't list the base paths of a domain that has none.
 - moto maps a base path to a second API, and deletes an API that a domain is mapped to.
-- moto creates no nested base path; version 2 creates those, and version 1 then rejects the domain.
+- moto creates no nested base path. API Gateway's version 2 creates such paths, and version 1 then rejects the domain.
 """
 
 import json

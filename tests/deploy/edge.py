@@ -20,7 +20,7 @@ DISTRIBUTION, ORIGIN = "latchkey-dev-edge-us-east-1", "latchkey-dev-origin"
 
 @dataclass
 class World:
-    """An account, a checkout with the edge's settings, and the response that the stage's domain gives."""
+    """An account, a checkout with the edge's settings, and the response of the stage's domain."""
 
     cloud: Cloud
     checkout: Checkout
@@ -44,14 +44,17 @@ class World:
         file.write_text(json.dumps(whole))
 
     def believes(self) -> str | None:
-        """Return the name of the header from which the deployed API takes the client address, or ""."""
+        """Return the name of the header from which the deployed API reads the client address.
+
+        None or "" means that the API reads no header.
+        """
         variables = self.cloud.functions()["latchkey-dev"]["Environment"]["Variables"]
         believed: str | None = variables.get("LATCHKEY_CLIENT_IP_HEADER")
         return believed
 
 
 def headers(**named: str) -> Message:
-    """Return headers as HTTP responses have them."""
+    """Return headers in the type that `urllib` uses; `_` in a name means `-`."""
     message = Message()
     for name, value in named.items():
         message[name.replace("_", "-")] = value

@@ -20,7 +20,7 @@ from chalicelib.core import settings
 from infra import engine, gateway, pinned
 
 ACCOUNT = "123456789012"
-"""The account id, which is also the access key id, because ministack uses that as the account."""
+"""The account id, which is also the access key id, because ministack reads the account id from the access key id."""
 REGION = "us-east-1"
 STAGE = "dev"
 STARTS_WITHIN_S = 60

@@ -27,7 +27,7 @@ REGION = "us-east-1"
 
 @dataclass
 class Function:
-    """A running function, which `invoke` calls with an event, as Lambda does."""
+    """A running function. `invoke` sends it an event, as Lambda does."""
 
     process: subprocess.Popen[bytes]
     events: "queue.Queue[Any]"

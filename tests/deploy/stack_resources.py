@@ -156,7 +156,7 @@ class StackResources:
         return dynamodb_backends[self.account][self.region].get_table(name)
 
     def _keep(self, properties: Json, before: Json) -> None:
-        """Apply changed settings to a table. As in DynamoDB, enabling time to live again is an error."""
+        """Apply changed settings to a table. As in DynamoDB, it is an error to enable time to live twice."""
         moto, name = dynamodb_backends[self.account][self.region], properties["TableName"]
         lifetime, backups = "TimeToLiveSpecification", "PointInTimeRecoverySpecification"
         if properties.get(lifetime) != before.get(lifetime):

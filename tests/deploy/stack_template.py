@@ -30,7 +30,10 @@ class Failed(Exception):
 
 
 class Attributes(dict[str, str]):
-    """The attributes of a resource whose type isn't emulated: the value of each is derived from its name."""
+    """The attributes of a resource whose type isn't emulated.
+
+    The value of an attribute is derived from the attribute's name.
+    """
 
     def __missing__(self, name: str) -> str:
         """Return a value that contains the attribute's name."""

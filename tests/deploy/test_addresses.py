@@ -57,7 +57,7 @@ def internet() -> Iterator[Internet]:
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Cloud]:
-    """An account that all tests of this module use, in their order."""
+    """An account that all tests of this module share. Later tests depend on the changes of earlier ones."""
     with serving() as made:
         yield made
 
@@ -89,7 +89,10 @@ def set_public_url(checkout: Checkout, url: str, *stages: str) -> None:
 def test_public_url_without_a_latchkey_is_reported(
     cloud: Cloud, checkout: Checkout, internet: Internet, there: Any
 ) -> None:
-    """A deployment, a dry run and `make status` report a public URL without a Latchkey, and print the right value."""
+    """A deployment, a dry run and `make status` report a public URL at which no Latchkey responds.
+
+    A deployment and a dry run also print the right URL.
+    """
     set_public_url(checkout, ELSEWHERE)
     internet.hosts = {} if there is None else {"elsewhere.example.com": there}
     for more in ((), ("--dry-run",)):
@@ -164,7 +167,7 @@ def test_public_url_without_the_base_path_is_reported(checkout: Checkout) -> Non
 
 
 def test_domain_mapped_to_another_api_is_reported_with_the_fix(cloud: Cloud, checkout: Checkout) -> None:
-    """If the domain is mapped to another API, a deployment prints the command that maps it to this one."""
+    """If the domain is mapped to another API, a deployment prints the command that maps it to the stage's API."""
     gateways = cloud.client("apigateway")
     twin = _twin(cloud)
     gateways.delete_base_path_mapping(domainName=DOMAIN, basePath="(none)")

@@ -28,7 +28,9 @@ def noted(checkout: Path) -> list[dict[str, str]]:
 
 
 def test_found_resources_equal_chalices_record(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The resources found in AWS are written exactly as Chalice records them, because Chalice reads the found ones."""
+    """The resources found in AWS are written exactly as Chalice records them, because Chalice reads them instead of its
+    own record.
+    """
     monkeypatch.chdir(deployment.checkout.path)
     for name, value in deployment.cloud.environment.items():
         monkeypatch.setenv(name, value)

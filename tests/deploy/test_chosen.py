@@ -63,7 +63,7 @@ def _begin_to_delete(cloud: Cloud) -> None:
 
 
 def test_recreated_edge_stack_keeps_its_rate(cloud: Cloud) -> None:
-    """An edge stack that is created again after a failure keeps the rate limit that was set before."""
+    """An edge stack that is created again after a failure keeps the rate limit that an operator has set."""
     wanted = front.distribution()
     names = {name for name, each in wanted["Parameters"].items() if "Default" not in each}
     stack = EdgeStack(EDGE, "us-east-1", print)
@@ -75,7 +75,7 @@ def test_recreated_edge_stack_keeps_its_rate(cloud: Cloud) -> None:
 
 
 def test_none_removes_a_chosen_parameter(cloud: Cloud) -> None:
-    """ALARM_EMAIL=none and BOUNDARY=none remove what was chosen, also from a stack that is created again."""
+    """ALARM_EMAIL=none and BOUNDARY=none remove the chosen values, even if the stack is created again."""
     DataStack("dev", print).put(template.composed(), CHOSEN)
     DataStack("dev", print).put(template.composed(), {"AlarmEmail": parameters.NONE})
     formation = cloud.formation()

@@ -125,7 +125,7 @@ def test_document_has_the_authorizer(deployment: Deployment) -> None:
 
 
 def test_document_has_the_gateway_responses(deployment: Deployment) -> None:
-    """The document has the same gateway responses as the one for the local gateway."""
+    """The document has the same gateway responses as the local gateway."""
     answers = deployment.cloud.documents[0][gateway.EXTENSION]
     assert answers == gateway.as_extension()
     assert answers["UNAUTHORIZED"]["statusCode"] == "401"
@@ -158,7 +158,7 @@ def account(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Cloud:
 def test_stage_is_throttled_when_the_account_cannot_log(
     account: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without a log role in the account the stage is still throttled, and a warning has the fix."""
+    """If the account has no log role, the stage is still throttled, and a warning says that access logs are missing."""
     (api,) = account.apis()
     account.client("apigateway").update_stage(
         restApiId=api,
@@ -187,7 +187,7 @@ def test_stage_is_deployed_when_the_account_limit_is_lower(
 
 
 def test_second_deployment_keeps_data_and_url(deployment: Deployment) -> None:
-    """A second deployment doesn't change the data stack, and keeps the names of API and functions, and so the URL."""
+    """A second deployment doesn't change the data stack. It keeps the API, and therefore the URL, and the functions."""
     cloud = deployment.cloud
     before = cloud.apis(), set(cloud.functions()), cloud.tables()
     said = deployment.checkout.succeeds("deploy", "dev")
@@ -206,7 +206,7 @@ def test_chosen_options_are_kept(deployment: Deployment) -> None:
 
 
 def test_status_shows_service_data_tables_and_alarms(deployment: Deployment) -> None:
-    """`make status` has lines for the service and the data stack, and one line for each table and alarm."""
+    """`make status` prints lines about the service and the data stack, and one line for each table and alarm."""
     (api,) = deployment.cloud.apis()
     said = deployment.checkout.succeeds("status", "dev").splitlines()
     assert said[0] == "stage     dev, in account 123456789012, region us-east-1"

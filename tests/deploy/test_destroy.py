@@ -1,4 +1,4 @@
-"""`make destroy` with moto's server: it deletes the service, or after a confirmation the data, too."""
+"""`make destroy` deletes the service and, after a confirmation, also the data. The tests use moto's server."""
 
 import pytest
 

@@ -20,7 +20,7 @@ MAPPED = f"POST /domainnames/{DOMAIN}/basepathmappings"
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Cloud]:
-    """An account that all tests of this module use, in their order."""
+    """An account that all tests of this module share. Later tests depend on the changes of earlier ones."""
     with serving() as made:
         yield made
 
@@ -44,7 +44,7 @@ def configure(checkout: Checkout, **domain: str) -> None:
 
 
 def forget(checkout: Checkout) -> None:
-    """Delete Chalice's record, so that the checkout is like another one with the same configuration."""
+    """Delete Chalice's record, so that this checkout behaves like a new checkout with the same configuration."""
     shutil.rmtree(checkout.path / ".chalice" / "deployed", ignore_errors=True)
 
 
@@ -89,7 +89,9 @@ def test_domain_with_a_lost_response_is_adopted(cloud: Cloud, checkout: Checkout
 
 
 def test_found_domain_equals_chalices_record(cloud: Cloud, checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A domain found in AWS is written exactly as Chalice records it, because Chalice reads the found one."""
+    """A domain found in AWS is written exactly as Chalice records it, because Chalice reads the found domain instead of
+    its own record.
+    """
     noted = json.loads((checkout.path / ".chalice" / "deployed" / "dev.json").read_text())["resources"]
     forget(checkout)
     monkeypatch.chdir(checkout.path)
@@ -100,7 +102,7 @@ def test_found_domain_equals_chalices_record(cloud: Cloud, checkout: Checkout, m
 
 
 def test_another_checkout_adopts_the_domain(cloud: Cloud, checkout: Checkout) -> None:
-    """A deployment from another checkout keeps the domain's mapping and updates its certificate."""
+    """A deployment from another checkout keeps the domain's mapping and updates the domain's certificate."""
     forget(checkout)
     configure(checkout, domain_name=DOMAIN, certificate_arn=f"{CERTIFICATE}2")
     before = leads_to(cloud)
@@ -141,7 +143,10 @@ def test_domain_of_another_api_is_rejected_before_any_change(cloud: Cloud, check
 
 
 def test_shared_domain_is_kept_when_unconfigured(cloud: Cloud, checkout: Checkout) -> None:
-    """A domain with other mappings, which Chalice would delete, is kept when it is removed from the configuration."""
+    """A domain that has other mappings is kept when it is removed from the configuration.
+
+    Chalice itself would delete the domain.
+    """
     before = leads_to(cloud)
     configure(checkout)
     checkout.succeeds("deploy", "dev")

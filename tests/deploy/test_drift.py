@@ -124,7 +124,7 @@ def drifted(deployment: Deployment) -> list[str]:
 
 @pytest.fixture
 def keeps_state(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make EventBridge keep a rule's state in an update without a state. AWS doesn't document whether it does."""
+    """Make an update that sets no state keep the rule's state. AWS doesn't document whether EventBridge keeps it."""
     from moto.events.models import EventsBackend
 
     put = EventsBackend.put_rule

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.xdist_group("edge")
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """An account and a checkout that all tests of this module use, in their order."""
+    """An account and a checkout that all tests of this module share. Later tests depend on earlier ones."""
     with serving() as cloud, pytest.MonkeyPatch.context() as patch:
         checkout = copied(tmp_path_factory.mktemp("checkout"), is_light=True, **cloud.environment)
         made = World(cloud, checkout)

@@ -70,7 +70,9 @@ def test_deployment_reports_dns_that_points_nowhere(world: World, monkeypatch: p
 
 
 def test_removing_the_header_reopens_the_api(world: World) -> None:
-    """The documented alternative, no trusted header and no stack that closes the API, makes the API open again."""
+    """The API is open again after the documented alternative: trust no header, and delete the stack that closes the
+    API.
+    """
     world.cloud.client("cloudformation").delete_stack(StackName=DISTRIBUTION)
     world.configure(LATCHKEY_CLIENT_IP_HEADER="", LATCHKEY_PUBLIC_URL="")
     said = world.checkout.succeeds("deploy", "dev")

@@ -30,7 +30,7 @@ def commands(page: str) -> list[list[str]]:
 
 
 def test_packaged_edge_templates_equal_deployed_ones(tmp_path: Path) -> None:
-    """The edge templates are those that `make deploy` uses."""
+    """The packaged edge templates equal the templates that `make deploy` uses."""
     folder = package.write("prod", tmp_path, domain=DOMAIN, certificate=CERTIFICATE).parent
     assert {file.name for file in folder.iterdir()} == {"distribution.yaml", "origin.yaml", "README.md"}
     assert template.read(folder / "distribution.yaml") == front.distribution()

@@ -19,7 +19,9 @@ from tests.deploy.edge import CERTIFICATE, DOMAIN, headers
 pytestmark = pytest.mark.xdist_group("edge")
 API = {"rest_api_id": "abc123", "rest_api_url": "https://abc123.execute-api.us-east-1.amazonaws.com/api/"}
 CALLS = 4
-"""One more than the number of calls of `put`: the secret, CloudFront's stack and the stack that closes the API."""
+"""`put` makes three calls that change something: for the secret, CloudFront's stack and the stack that closes the API.
+The fourth doesn't exist, so it can't fail.
+"""
 EU = "eu-central-1"
 
 
@@ -69,7 +71,7 @@ def test_edge_that_failed_at_any_call_is_completed_by_a_rerun(
 
 
 def test_edge_of_another_region_is_left_alone(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Deleting the edge of one region doesn't change that of another region."""
+    """Deleting the edge of one region doesn't change the edge of another region."""
     put(EU, monkeypatch)
     front = put(REGION, monkeypatch)
     assert front.delete() == ""

@@ -50,7 +50,7 @@ def kept(cloud: Cloud) -> str:
 class Watched(list[str]):
     """The names of all calls that change something.
 
-    `refused` contains those that were made while the web ACL didn't accept CloudFront's secret.
+    `refused` contains the calls that were made while the web ACL didn't accept CloudFront's secret.
     """
 
     def __init__(self, cloud: Cloud) -> None:
@@ -59,7 +59,7 @@ class Watched(list[str]):
         self.cloud, self.refused = cloud, list[str]()
 
     def append(self, call: str) -> None:
-        """Record a call, and whether CloudFront's secret is accepted before it."""
+        """Record a call, and whether the web ACL accepts CloudFront's secret when the call is made."""
         if sent(self.cloud) not in accepted(self.cloud):
             self.refused.append(call)
         super().append(call)

@@ -11,7 +11,7 @@ dependencies) and DynamoDB run for real. The emulator (ministack) has these limi
 - It gives a request no `domainName`, so the public URL is set; tests/api/test_client_address.py covers it.
 - It doesn't rename `WWW-Authenticate` in responses of functions: tests/api/test_middleware.py.
 - It speaks plain HTTP on loopback: tests/api/console checks `Secure` cookies and HSTS.
-- It checks no IAM policy: tests/infra/test_policies.py compares those with the calls that are made.
+- It checks no IAM policy: tests/infra/test_policies.py compares the policies with the recorded calls.
 """
 
 import json

@@ -85,8 +85,8 @@ class Smoked:
 def smoked(emulated_stage: EmulatedStage, tmp_path_factory: pytest.TempPathFactory) -> Smoked:
     """A smoke run with every option that works in an emulator on loopback.
 
-    It sends batches over four connections instead of 64, because each would start a process in the emulator. They are
-    short, because the emulator is too slow to exceed a burst limit.
+    The run sends batches over four connections instead of 64, because each connection would start a process in the
+    emulator. The batches are short, because the emulator is too slow to exceed a burst limit.
     """
     report = tmp_path_factory.mktemp("smoke") / "report.md"
     chosen = target.select({"STAGE": "dev", "COLD": "1"})
@@ -114,7 +114,7 @@ def test_skipped_checks_name_a_reason(smoked: Smoked) -> None:
 def test_all_other_checks_pass(smoked: Smoked) -> None:
     """All other checks pass.
 
-    A batch of requests that is too slow for the burst limit is left out, and never differs.
+    A batch of requests that is too slow for the burst limit is reported as left out, not as a difference.
     """
     holding = Counter(each.check for each in smoked.run.outcomes.of(outcomes.OK))
     assert {

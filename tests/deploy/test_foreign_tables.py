@@ -1,4 +1,4 @@
-"""A table of another owner whose name looks like the stage's: a deployment ignores it, and destroy keeps it."""
+"""A deployment ignores, and `make destroy` keeps, another owner's table whose name begins like the stage's tables."""
 
 from typing import Any
 

@@ -38,7 +38,7 @@ def tables(cloud: Cloud) -> Any:
 
 
 def test_second_deployment_is_rejected_while_the_first_runs(tables: Any) -> None:
-    """A second deployment fails and names the operator of the first; after the first has finished, it can run."""
+    """A second deployment fails and names the operator of the first. It can run after the first has finished."""
     with lock.on("dev") as take:
         take()
         told = r" on .+, since \d\d:\d\d UTC, is deploying or destroying"

@@ -178,7 +178,7 @@ def test_recreated_role_is_assigned_again(account: Account) -> None:
 
 
 def test_throttled_api_deletion_is_retried(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`make destroy` retries the deletion of an API, because API Gateway allows only one in 30 seconds."""
+    """`make destroy` retries the deletion of an API, because API Gateway allows only one deletion in 30 seconds."""
     account.checkout.succeeds("deploy", "dev")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     account.cloud.refuses["DELETE /restapis"] = [("TooManyRequestsException", "Too Many Requests")] * 8

@@ -35,7 +35,7 @@ def test_busy_edge_stack_stops_before_the_first_change(
     assert (done.status, done.error.count("\n")) == (1, 1)
     assert name in done.error
     assert said in done.error
-    # The only changing calls are those of the lock.
+    # Only the calls for the lock change anything.
     assert [each for each in world.cloud.changes if "Item" not in each] == []
     assert world.believes() == "x-viewer-address"
 
@@ -63,7 +63,7 @@ def test_dry_run_says_which_edge_stack_would_be_recreated(world: World, monkeypa
 
 @pytest.mark.parametrize("command", [("deploy",), ("deploy", "--dry-run")])
 def test_lost_root_key_is_not_replaced(world: World, command: tuple[str, ...]) -> None:
-    """A deployment fails if the root key is lost, because a new one would change every webhook secret."""
+    """A deployment fails if the root key is lost, because a new root key would change every webhook secret."""
     ssm = world.cloud.client("ssm")
     kept = ssm.get_parameter(Name="/latchkey/dev/key", WithDecryption=True)["Parameter"]["Value"]
     ssm.delete_parameters(Names=["/latchkey/dev/key"])

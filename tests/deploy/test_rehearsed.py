@@ -100,7 +100,7 @@ def _make_api(cloud: Cloud) -> str:
 
 
 def test_restore_brings_back_items_and_settings(owner: Owner) -> None:
-    """The documented restore restores a table's items and settings, and deletes its copy."""
+    """The documented restore restores a table's items and settings, and deletes the temporary copy of the table."""
     dynamodb, functions = owner.cloud.client("dynamodb"), owner.cloud.client("lambda")
     item = {"id": {"S": "acc_1"}, "listed": {"S": "listed"}, "email": {"S": "ada@example.com"}}
     dynamodb.put_item(TableName=TABLE, Item=item)
@@ -152,7 +152,7 @@ def test_guide_names_tables_without_recovery() -> None:
 
 
 def test_restore_from_a_deleted_table_fails(owner: Owner) -> None:
-    """A deleted table can't be restored from directly, so the guide restores through a copy and a backup of it."""
+    """A deleted table can't be the source of a restore, so the guide restores through a copy and the copy's backup."""
     dynamodb = owner.cloud.client("dynamodb")
     with pytest.raises(dynamodb.exceptions.ClientError, match="Source table not found"):
         dynamodb.restore_table_to_point_in_time(
@@ -187,7 +187,7 @@ def test_production_checklist_works(owner: Owner) -> None:
     ],
 )
 def test_other_runbooks_work(owner: Owner, page: str, heading: str, does: str) -> None:
-    """All commands of the runbooks without a separate test are accepted in their order."""
+    """All commands of the other runbooks, for which there is no separate test, are accepted in their order."""
     if heading == "Through your own pipeline":
         owner.cloud.client("ssm").delete_parameter(Name="/latchkey/prod/key")
     owner.called.clear()

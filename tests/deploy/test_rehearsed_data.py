@@ -1,4 +1,7 @@
-"""A dry run lists exactly the changes that a deployment then makes to the data stack, whatever its state."""
+"""A dry run lists exactly the changes that a deployment then makes to the data stack.
+
+The tests start from different states of the stack.
+"""
 
 import re
 from collections.abc import Callable
@@ -113,7 +116,7 @@ def older() -> template.Template:
 
 
 def compare(cloud: Cloud, wanted: template.Template, **chosen: str) -> list[str]:
-    """Assert that a dry run lists the changes of the deployment after it, and return the dry run's lines."""
+    """Assert that a dry run lists the changes that the next deployment makes, and return the dry run's lines."""
     cloud.changes.clear()
     said = DataStack("dev", print).planned(wanted, chosen)
     assert [each for each in cloud.changes if "ChangeSet" not in each] == []
@@ -165,8 +168,8 @@ def test_dry_run_of_a_failed_stack_equals_its_deployment(
 
 @pytest.mark.parametrize("address", ["", "ops@example.com"])
 def test_dry_run_without_a_stack_equals_its_deployment(cloud: Cloud, address: str) -> None:
-    """The dry run lists the exact changes of a first deployment, and of one that imports retained tables and
-    parameters.
+    """The dry run lists the exact changes of a first deployment, and of a deployment that imports retained
+    tables and parameters.
     """
     said = compare(cloud, template.composed(), AlarmEmail=address)
     assert (ASKED in said) == bool(address)

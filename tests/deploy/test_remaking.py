@@ -65,7 +65,7 @@ def test_new_stack_is_not_checked_for_disabled_settings(cloud: Cloud) -> None:
 
 
 def test_template_without_a_resource_has_no_reference_to_it() -> None:
-    """A template from which a resource is removed has no reference to it, and has all tables and roles."""
+    """A template from which a resource is removed contains no reference to this resource, but all tables and roles."""
     whole = template.composed()
     for logical, each in whole["Resources"].items():
         if each["Type"] in remaking.THERE:

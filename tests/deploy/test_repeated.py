@@ -1,7 +1,7 @@
 """A first deployment that fails at any call is completed by a second deployment from another checkout.
 
-Each call fails once before it takes effect, and once after it, with only its response lost. Only the first and the last
-call of each kind fail, because those between do the same for other functions.
+Each call fails once before it takes effect, and once afterwards, so that only its response is lost. Only the first and
+the last call of each kind fail, because the calls between them do the same for other functions.
 """
 
 import re
@@ -32,7 +32,7 @@ class Rig:
     calls: tuple[int, ...] = ()
     """The numbers of the calls that fail, one in each deployment."""
     ahead_s: int = 0
-    """How far the clock is ahead in seconds; it grows with each deployment."""
+    """The number of seconds by which the clock is ahead. It increases with each deployment."""
 
     def forget(self) -> None:
         """Delete Chalice's record, which another checkout wouldn't have."""

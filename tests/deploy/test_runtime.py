@@ -28,7 +28,7 @@ pytestmark = [
     pytest.mark.skipif(architecture_here() is None, reason="functions for Lambda run on Linux, x86-64 or arm64"),
 ]
 MEMORY_MB = {"Authorizer": 256}
-"""The memory in MB of functions in dev that don't have 512."""
+"""The memory (MB) of those functions of dev whose memory isn't 512 MB."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A deployment takes its settings only from .chalice/config.json."""
+"""A deployment reads its settings only from .chalice/config.json."""
 
 import os
 from pathlib import Path

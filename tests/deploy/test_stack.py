@@ -1,4 +1,4 @@
-"""The data stack in every state: a deployment loses and duplicates nothing, and an error has the fix."""
+"""In every state of the data stack, a deployment loses and duplicates nothing, and an error names the fix."""
 
 import json
 from copy import deepcopy
@@ -157,7 +157,7 @@ def test_older_version_deletes_no_table_or_index(cloud: Cloud, formation: CloudF
     ],
 )
 def test_busy_or_stuck_stack_is_reported(cloud: Cloud, formation: CloudFormation, status: str, said: str) -> None:
-    """A deployment doesn't change a stack that is busy or stuck, and its error has the fix."""
+    """A deployment doesn't change a stack that is busy or stuck, and the error names the fix."""
     put()
     formation.stacks[NAME].status = status
     with pytest.raises(DeployError, match=said):

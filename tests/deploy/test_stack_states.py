@@ -61,7 +61,7 @@ def test_failed_import_rollback_is_reported(cloud: Cloud, data: DataStack) -> No
 
 
 def test_empty_stack_of_a_failed_import_is_recreated(cloud: Cloud, data: DataStack) -> None:
-    """An empty stack whose import failed is created again, and one with resources is updated."""
+    """After a failed import, an empty stack is created again, and a stack with resources is updated."""
     data.put(template.composed())
     cloud.formation().stacks[NAME].status = "IMPORT_ROLLBACK_COMPLETE"
     data.put(template.composed())
@@ -92,7 +92,7 @@ def test_table_in_deletion_is_awaited_and_recreated(
 
 
 def test_failed_import_names_the_tables_and_the_reason(cloud: Cloud, data: DataStack) -> None:
-    """The error of a failed import has the tables' names and CloudFormation's reason."""
+    """The error of a failed import names the tables and CloudFormation's reason."""
     data.put(template.composed())
     abandon(cloud)
     cloud.formation().unimportable = "Table is being backed up."

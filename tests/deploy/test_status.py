@@ -19,7 +19,7 @@ ALARMS = "arn:aws:sns:us-east-1:123456789012:latchkey-dev-alarms"
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Cloud]:
-    """An account that all tests of this module use, in their order."""
+    """An account that all tests of this module share. Later tests depend on the changes of earlier ones."""
     with serving() as made:
         yield made
 
@@ -68,7 +68,7 @@ def test_status_shows_options_and_domain(cloud: Cloud, checkout: Checkout) -> No
 
 
 def test_unconfirmed_alarm_email_is_reported(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`make status` and a deployment report an alarm email that isn't confirmed, a state that moto doesn't have."""
+    """`make status` and a deployment report an alarm email that isn't confirmed. moto doesn't emulate this state."""
     pending = {"Endpoint": "ops@example.com", "SubscriptionArn": "PendingConfirmation"}
     monkeypatch.setattr(
         "moto.sns.models.SNSBackend.list_subscriptions_by_topic",
@@ -145,7 +145,7 @@ def test_dry_run_shows_one_line_a_change(cloud: Cloud, checkout: Checkout) -> No
 
 
 def test_dry_run_names_a_concurrent_deployment(cloud: Cloud, checkout: Checkout) -> None:
-    """A dry run names the operator of a running deployment, because its own result may then be incomplete."""
+    """A dry run names the operator of a running deployment, because the dry run may then be incomplete."""
     item = {"held_by": {"S": "1"}, "who": {"S": "ada on laptop, since 10:00 UTC,"}, "dies_at": {"N": "0"}}
     for dies_at, is_held in ((time.time() + 60, True), (time.time() - 60, False)):
         held = lock.KEY | item | {"dies_at": {"N": str(int(dies_at))}}

@@ -68,8 +68,8 @@ def test_status_shows_only_the_stages_alarms(deployment: Deployment) -> None:
 
 
 def test_renamed_gateway_stage_is_reported(deployment: Deployment) -> None:
-    """`make status` reports an API that is deployed under another stage name, as a deployment does, and not as
-    deleted.
+    """If an API is deployed under another stage name, `make status` prints the same error as a deployment, and doesn't
+    report the API as deleted.
     """
     gateways, (api,) = deployment.cloud.client("apigateway"), deployment.cloud.apis()
     (own,) = gateways.get_stages(restApiId=api)["item"]

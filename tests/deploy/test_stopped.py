@@ -30,7 +30,7 @@ def functions(cloud: Cloud) -> list[str]:
 
 @pytest.mark.parametrize("which", range(5))
 def test_stopped_stage_is_not_deployed(cloud: Cloud, functions: list[str], which: int) -> None:
-    """A deployment is rejected while any function is stopped; the error has the command that starts it."""
+    """A deployment is rejected while any function is stopped; the error names the command that starts the function."""
     name = functions[which]
     cloud.client("lambda").put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
     with pytest.raises(DeployError, match=f"dev is stopped.*delete-function-concurrency --function-name {name}$"):

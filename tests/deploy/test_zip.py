@@ -29,7 +29,7 @@ DEPENDENCIES = {
     "jinja2", "jmespath", "markupsafe", "pycparser", "pynamodb", "six.py", "typing_extensions.py", "urllib3",
     "zxcvbn",
 }  # fmt: skip
-"""The dependencies that requirements.txt may add to the package. Review another one before adding it here."""
+"""The dependencies that requirements.txt may add to the package. Review a further dependency before adding it here."""
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_package_has_only_code_and_known_dependencies(package: zipfile.ZipFile) 
 
 
 def test_compiled_files_are_for_arm64(package: zipfile.ZipFile) -> None:
-    """Compiled files are for arm64, whatever machine creates the package."""
+    """Compiled files are for arm64, even if the package is created on a machine with another processor."""
     for name in package.namelist():
         if name.endswith(".so"):
             head = package.read(name)[:20]

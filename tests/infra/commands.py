@@ -31,7 +31,10 @@ class Mistaken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The API call of an `aws` command; `waiter` names a condition until which the CLI repeats the call."""
+    """The API call of an `aws` command.
+
+    If `waiter` is set, the CLI repeats the call until the condition of this name is met.
+    """
 
     service: str
     operation: str
@@ -63,7 +66,7 @@ def section(page: str, heading: str) -> str:
 
 
 def inline(text: str) -> Iterator[list[str]]:
-    """Yield the words of each `aws` command within a sentence."""
+    """Yield the words of each `aws` command that a page quotes within its sentences."""
     outside = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     for command in re.findall(r"`(aws\s[^`]+)`", outside):
         yield from split(command.replace("…", "x"))

@@ -34,7 +34,7 @@ OF_LAMBDA = {
     "xray:PutTraceSegments": "the daemon beside the function sends what is traced; X-Ray has no resources to name",
     "xray:PutTelemetryRecords": "as above",
 }
-"""For each action that the code itself doesn't call: why it is granted, and why for all resources."""
+"""The reason for each granted action that the code itself doesn't call, and for each grant on all resources."""
 OF_STREAMS = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams")
 """Actions with which Lambda reads the stream, using the function's role."""
 ORDER = (
@@ -87,7 +87,7 @@ def is_needed_by_lambda(action: str) -> bool:
 
 
 def as_list(value: str | list[str]) -> list[str]:
-    """Return a string as a list with one member, and a list unchanged."""
+    """Return a list unchanged, and a string as a list with one member."""
     return [value] if isinstance(value, str) else value
 
 
@@ -114,7 +114,7 @@ def _statement(resource: str, actions: list[str]) -> dict[str, Any]:
 
 
 def replace_stage(resource: str) -> str:
-    """Return the end of an ARN in which a placeholder replaces the stage."""
+    """Return the given end of an ARN with a placeholder in place of the stage."""
     return resource.replace("latchkey-test-", "latchkey-${Stage}-").replace("/test/", "/${Stage}/")
 
 

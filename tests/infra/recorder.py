@@ -103,8 +103,10 @@ def record_calls() -> Iterator[tuple[Recorder, RecordedGateway]]:
 
 
 def _judged(operation: str, request: dict[str, Any]) -> Iterator[Need]:
-    """Return the permissions for a call: one for each write of a transaction, for each table of a batch, or for the
-    index.
+    """Yield the permissions for a call.
+
+    A transaction needs one for each item, and a batch one for each table. Any other call needs one, for the index or
+    another resource.
     """
     if operation in ("TransactWriteItems", "TransactGetItems"):
         for item in request["TransactItems"]:

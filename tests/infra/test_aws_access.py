@@ -239,8 +239,8 @@ def test_rejected_credentials_are_reported_with_the_fix(ran: Ran, refusing: Refu
 
 @pytest.mark.parametrize("name", ASKING)
 def test_clock_skew_is_distinguished_from_a_wrong_secret(ran: Ran, refusing: Refusing, name: str) -> None:
-    """Clock skew is recognised by its message, because most services use one error code for it and for a wrong
-    secret.
+    """Clock skew is recognised by AWS's message, because most services use the same error code for clock skew and for a
+    wrong secret.
     """
     refusing.code, refusing.message = "InvalidSignatureException", "Signature expired: 20260101T000000Z is now earlier"
     status, error = ran(name)

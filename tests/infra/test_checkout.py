@@ -35,7 +35,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def put(path: Path, content: bytes | str | None) -> None:
-    """Create a file with this content at a path, a folder for the content "", or nothing for None."""
+    """Create a file if `content` is bytes, a folder if it is a string, and nothing if it is None."""
     path.unlink(missing_ok=True)
     if isinstance(content, bytes):
         path.write_bytes(content)
@@ -126,7 +126,7 @@ def test_file_in_place_of_the_local_folder_is_reported(
 
 @pytest.mark.parametrize("noted", ["", "{", "[]", "{}", "null", '{"database": "http://[", "url": ""}'])
 def test_invalid_record_of_a_local_run_is_ignored(kept: Path, noted: str) -> None:
-    """A truncated record of a local run, or one of another program, is ignored."""
+    """A record of a local run is ignored if it is truncated or not in the expected format."""
     kept.mkdir()
     engine.RUNNING.write_text(noted)
     assert engine.running() is None

@@ -31,7 +31,7 @@ def test_every_aws_command_in_the_docs_is_valid(command: str) -> None:
 
 @pytest.mark.parametrize("command", IN_SENTENCES)
 def test_every_aws_command_in_a_sentence_exists(command: str) -> None:
-    """The service, operation and options of every `aws` command within a sentence exist."""
+    """The service, operation and options exist for every `aws` command that a page quotes within a sentence."""
     check_names(IN_SENTENCES[command])
 
 

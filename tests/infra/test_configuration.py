@@ -153,7 +153,7 @@ def test_every_chalice_key_is_known() -> None:
 def test_unreadable_configuration_is_reported_with_the_fix(
     file: Path, capsys: pytest.CaptureFixture[str], text: str | bytes | None, command: str
 ) -> None:
-    """If the configuration is missing or malformed, the error has the command that restores it."""
+    """If the configuration is missing or malformed, the error names the command that restores it."""
     if text is None:
         file.unlink()
     else:

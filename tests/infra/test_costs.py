@@ -38,7 +38,7 @@ def test_costs_use_the_stages_throttle() -> None:
 
 
 def test_costs_use_the_memory_of_prod() -> None:
-    """The functions' memory, for which Lambda charges, is that of prod."""
+    """The costs use the memory of prod's functions, for which Lambda charges."""
     functions = json.loads((ROOT / ".chalice" / "config.json").read_text())["stages"]["prod"]["lambda_functions"]
     memory = {name: each["lambda_memory_size"] / 1024 for name, each in functions.items()}
     assert (memory["api_handler"], memory["authorizer"]) == (requests.API_GB, requests.AUTHORIZER_GB)

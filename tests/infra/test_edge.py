@@ -99,7 +99,10 @@ def test_edge_code_fits_the_template_and_names_its_version() -> None:
 @pytest.mark.skipif(shutil.which("node") is None, reason="runs the viewer's function, in JavaScript")
 @pytest.mark.parametrize("address", ["203.0.113.7", "2001:db8:0:0:0:0:0:1", "2001:db8::8000"])
 def test_viewer_address_replaces_the_clients_header(address: str) -> None:
-    """The edge function replaces every address from the client by the viewer's, by which the API counts requests."""
+    """The edge function replaces every client address that the request claims by the viewer's real address.
+
+    The API counts requests by this address.
+    """
     event = {
         "version": "1.0",
         "context": {"eventType": "viewer-request"},

@@ -176,7 +176,10 @@ def test_public_post_does_not_allow_an_idempotency_key(path: str) -> None:
 
 
 def test_deployed_document_has_head_wherever_it_has_get() -> None:
-    """HEAD has the authorizer of GET. Paths with POST only have no HEAD, so the gateway responds with its own 404."""
+    """Each path with GET also has HEAD, with the same authorizer.
+
+    For HEAD on a path without GET, API Gateway responds with a 404.
+    """
     paths = document()["paths"]
     for path, entries in of_latchkey().items():
         methods = paths[path] if "GET" in entries else paths[path].keys() - {"get"}

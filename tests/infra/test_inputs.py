@@ -77,7 +77,7 @@ def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 
 def assert_rejected(name: str, value: str, done: tuple[int, str]) -> None:
-    """Assert that one line names the rejected variable and shortens its value."""
+    """Assert that one line names the rejected variable and quotes at most the beginning of the value."""
     status, error = done
     assert (status, error.count("\n")) == (1, 1)
     assert error.startswith((f"{name} takes ", f"{name} has an unprintable character: U+"))

@@ -195,14 +195,19 @@ def test_unknown_variable_of_a_target_is_rejected(make: Make, target: str, name:
 
 
 def test_dry_run_from_the_environment_reaches_the_program(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """DRY_RUN from the environment reaches every command on a stage; commands without a dry run reject it."""
+    """DRY_RUN from the environment is passed to every command on a stage, so that a command without a dry run can
+    reject it.
+    """
     monkeypatch.setenv("DRY_RUN", "1")
     for target in DEPLOYED:
         assert "--dry-run" in make(target, STAGE="dev").arguments
 
 
 def test_variable_of_the_shell_changes_no_account(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A shell's own EMAIL, NAME or STATE is ignored: variables of a command follow it, and few count from the shell."""
+    """EMAIL, NAME or STATE in the shell's environment is ignored.
+
+    Apart from a few such as PORT, variables must follow the command.
+    """
     for name in ("EMAIL", "NAME", "STATE", "URL", "DATA", "CLIENT_ID"):
         monkeypatch.setenv(name, "shell")
     assert make.run("suspend").stderr.startswith("EMAIL is missing: ")

@@ -266,7 +266,7 @@ def test_missing_variable_is_named(latchkey: TestApp, command: Command, words: l
 
 
 def test_every_command_lists_its_required_variables() -> None:
-    """The list of required variables has every command, so each is tested here."""
+    """The list of required variables contains every command, so the tests of this list cover every command."""
     assert sorted(manage.NEEDED) == sorted(NAMES)
 
 

@@ -69,7 +69,7 @@ def run(words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 def test_command_that_fails_midway_is_reported_in_one_line(
     stage: list[list[str]], code: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A command that fails at any call prints one line, which says if nothing was changed."""
+    """A command that fails at any call prints one line. If nothing was changed, the line says so."""
     for words in stage:
         for after in range(1, 4):
             with failing(code, after=after) as done:

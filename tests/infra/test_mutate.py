@@ -49,7 +49,7 @@ def test_import_time_line_selects_all_tests_of_its_file() -> None:
 
 
 def test_declarative_file_selects_all_tests() -> None:
-    """For a file of declarations all tests are selected, those of its feature first."""
+    """For a file of declarations all tests are selected. The tests of the same feature come first."""
     quick = "tests/limits/a.py::quickest"
     tests = Coverage({}, TOOK_S | {quick: 0.01}).tests_of(place(1, function=""))
     assert tests == [quick, "tests/limits/a.py::quick", "tests/limits/a.py::slow", "tests/api/b.py::quickest"]

@@ -117,8 +117,9 @@ def test_import_time_change_is_not_made_in_place(shapes: ModuleType, before: str
 
 
 def test_constant_changes_in_importing_modules(shapes: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A constant is changed in every module that imported it; if a module computes a value from it, it isn't mutated in
-    place.
+    """A constant is changed in every module that imported it.
+
+    A constant from which another module computes a value isn't mutated in place.
     """
     other = ModuleType("tests.other")
     vars(other)["SHAPE_LIMIT"] = shapes.SHAPE_LIMIT

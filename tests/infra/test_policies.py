@@ -67,7 +67,7 @@ def test_every_route_was_called(recorder: Recorder) -> None:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_policy_grants_exactly_the_used_permissions(recorder: Recorder, function: str) -> None:
-    """The policy has exactly the used permissions, because an attacker with the function's role has them, too."""
+    """The policy has exactly the used permissions, because an attacker with the role could use all of them."""
     needed = {(action, replace_stage(resource)) for action, resource in needs(recorder, function)}
     allowed = {(action, _end(arn)) for action, arn in list_granted(function) if not is_needed_by_lambda(action)}
     assert (needed - allowed, allowed - needed) == (set(), set())
@@ -109,8 +109,9 @@ SENDER_IDENTITIES = ("keys@mail.example.com", "mail.example.com", "example.com")
 @pytest.mark.parametrize("sender", SENDER_IDENTITIES)
 @pytest.mark.parametrize("mail_from", [SENDER, f"Acme <{SENDER}>"])
 def test_mail_from_the_sender_is_allowed_to_a_verified_recipient(mail_from: str, sender: str, recipient: str) -> None:
-    """Sending is allowed with the permissions SES checks: for sender, recipient (in the sandbox) and
-    configuration set.
+    """The policy allows an email from the sender, since it has each permission that SES checks.
+
+    SES checks the sender's identity, the recipient's identity (in the sandbox) and the configuration set.
     """
     used = [f"identity/{sender}", f"identity/{recipient}", "configuration-set/default"]
     assert is_mail_allowed(role_of(API, mail_from), SENDER, used)
@@ -164,7 +165,7 @@ def test_permissions_of_lambda_itself_are_granted(function: str) -> None:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_only_the_function_on_the_stream_may_read_it(function: str) -> None:
-    """Only the stream function can read the stream of the events table; ListStreams has no narrower resource."""
+    """Only the stream function can read the stream of the events table. ListStreams can't be limited to one stream."""
     found = {action: arn for action, arn in list_granted(function) if action in OF_STREAMS}
     stream = "arn:*:dynamodb:${AWS::Region}:*:table/latchkey-${Stage}-events/stream/*"
     listed = {"dynamodb:ListStreams": "*"}

@@ -14,7 +14,7 @@ from infra import data
 
 
 def models() -> dict[str, type[Table]]:
-    """Return every model by the name of its table; of two models for one table, the one with more attributes."""
+    """Return every model by the name of its table. If a table has two models, return the model with more attributes."""
     for module in pkgutil.walk_packages(chalicelib.__path__, "chalicelib."):
         if module.name.endswith(".tables") and module.name != "chalicelib.core.dynamodb.models":
             import_module(module.name)
@@ -91,13 +91,13 @@ def test_time_to_live_equals_the_models(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(RESOURCES))
 def test_table_is_protected_and_recoverable(name: str) -> None:
-    """Every table is retained, protected and on-demand, and has recovery if a restore needs it.
+    """Every table is retained, protected and on-demand. Tables that a restore includes have point-in-time recovery.
 
     No encryption is configured, so the key that AWS owns is used, which is free.
     """
     resource = RESOURCES[name]
     properties = resource["Properties"]
-    # Tables aren't retained after a failed creation of the stack, because they would prevent the next creation.
+    # If the creation of the stack fails, tables aren't retained, because they would prevent the next creation.
     assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
     assert "SSESpecification" not in properties
     is_needed = properties["TableName"].rpartition("-")[2] not in REBUILT

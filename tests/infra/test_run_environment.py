@@ -48,7 +48,7 @@ def test_modules_are_found() -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_command_imports_what_its_environment_has(module: str) -> None:
-    """A command imports no package that only tests install, because a first installation doesn't include it."""
+    """A command imports no package that only tests install, because a first installation excludes these."""
     package = f"{module}.__main__" if (ROOT / module.replace(".", "/")).is_dir() else module
     command = [sys.executable, "-c", PROGRAM, package, " ".join(OTHERS)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -52,7 +52,7 @@ def test_unknown_method_reaches_the_gateway(server: Server) -> None:
 @pytest.mark.parametrize("whole", [True, False], ids=["whole", "chunked"])
 @pytest.mark.parametrize("length", [BODY_MAX_BYTES + 1, 11 * 1024 * 1024, 3 * BODY_MAX_BYTES])
 def test_oversized_body_is_the_documented_413(server: Server, length: int, whole: bool) -> None:
-    """A client that sends its whole body first gets a JSON response, and the connection is closed."""
+    """An oversized body gets the documented 413 in JSON, even if the client sends all of it before it reads."""
     pieces = [PIECE] * (length // len(PIECE)) + [b" " * (length % len(PIECE))]
     response, body = send(server, "PATCH", b"".join(pieces) if whole else (piece for piece in pieces if piece))
     assert (response.status, body) == (413, {"error": "invalid_request", "message": "Request Too Long"})
@@ -70,7 +70,7 @@ def test_longest_body_is_read(server: Server, whole: bool) -> None:
 
 @pytest.mark.parametrize("length", ["-1", "many", "1_0", "+1", "\xb2", "1, 2", "9" * 30])
 def test_body_with_an_invalid_length_is_a_400(server: Server, length: str) -> None:
-    """An invalid Content-Length gets a JSON error."""
+    """A request with an invalid Content-Length gets a 400 in JSON."""
     response, body = send(server, "PATCH", content_length=length)
     assert (response.status, body["error"]) == (400, "invalid_request")
 

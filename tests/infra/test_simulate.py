@@ -105,7 +105,7 @@ def test_crowd_is_admitted_exactly_with_clock_skew() -> None:
 
 
 def test_hot_account_is_admitted_exactly_from_leases() -> None:
-    """An admission from a lease is counted in the second in which it is used, so no limit is exceeded."""
+    """A request that a lease admits counts in the second in which it is admitted, so no limit is exceeded."""
     judge = play(replace(HOT, pick=functions.latest_idle)).judge
     assert judge.leased > 100
     assert (judge.over_admitted, judge.missed_changes) == (0, 0)
@@ -341,6 +341,6 @@ def test_page_has_every_rate_without_over_admissions() -> None:
 
 
 def test_page_without_a_marker_for_a_table_is_rejected() -> None:
-    """A page without a marker for one of the tables raises an error, because the table would be missing in it."""
+    """A page without a marker for one of the tables raises an error, because the table would be missing on the page."""
     with pytest.raises(ValueError, match="exactness"):
         page.replace_blocks("# Scale", {"exactness": ""})

@@ -60,8 +60,9 @@ def find_states(run: Run, check: str) -> list[str]:
 
 
 def test_topic_with_the_key_of_sns_is_reported(cloud: None, quiet_run: Made) -> None:
-    """A topic encrypted with alias/aws/sns is reported, because CloudWatch can't use this key, and so is a missing
-    subscription.
+    """A topic encrypted with alias/aws/sns is reported, because CloudWatch can't use this key.
+
+    A missing subscription is also reported.
     """
     create_alarm({"KmsMasterKeyId": "alias/aws/sns"})
     run = quiet_run()

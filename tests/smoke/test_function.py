@@ -50,7 +50,7 @@ def test_run_uses_the_settings_of_the_deployed_function(functions: Any) -> None:
 
 
 def test_missing_stage_is_reported_with_the_fix(functions: Any) -> None:
-    """If the stage isn't deployed, the error has the command that deploys it."""
+    """If the stage isn't deployed, the error names the command that deploys it."""
     with pytest.raises(target.NoTarget, match=r"Nothing is deployed as prod .* make deploy STAGE=prod"):
         target.select({"STAGE": "prod"})
 

@@ -166,7 +166,7 @@ def test_revoked_key_that_is_accepted_once_is_reported(served: Served, account: 
 
 
 def test_exceeded_burst_is_reported(served: Served, account: throwaway.Account) -> None:
-    """A server that admits all requests is reported; one that admits the burst in each second isn't."""
+    """A server that admits all requests is reported. A server that admits the burst in each second isn't reported."""
     with wrong.before(served.url, wrong.remembers(429, times=None)) as url, settings.override(served.settings):
         run = served.run(url=url)
         burst.check(run, dataclasses.replace(account, run=run))

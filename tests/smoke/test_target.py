@@ -45,8 +45,9 @@ def test_unreachable_url_is_reported(monkeypatch: pytest.MonkeyPatch, capsys: py
 
 @pytest.mark.parametrize(("status", "said"), [(404, "This isn't a Latchkey"), (503, "")])
 def test_url_of_another_service_is_rejected(status: int, said: str) -> None:
-    """A URL whose /health is not found is rejected, as it may lack the gateway's stage; a service that is down is
-    accepted.
+    """A URL is rejected if /health returns 404, for example because the path lacks the API Gateway stage.
+
+    A service that returns 503 is accepted.
     """
     with run_receiver() as other:
         other.statuses = [status]

@@ -1,7 +1,7 @@
 """Measure boto3's `update_item` with a conditional counting expression, as the baseline for an admission.
 
-The client is created once and used as its documentation shows. The request and the returned item are as large as in an
-admission. For this purpose, the item has as many burst counters as a counter item, each for one second in turn.
+The client is created once and called as boto3's documentation shows. The request and the returned item are as large as
+in an admission. So the item contains as many burst counters as a counter item, and each second increments the next one.
 """
 
 import os

@@ -22,7 +22,7 @@ from infra.bench.contender import Measurement, serve_runs
 
 FUNCTIONS = 8
 COUNTER = counter_of("key_benchmark")
-"""The usage counter of the one key that all functions serve."""
+"""The usage counter of the one key that all requests use."""
 READS = frozenset({"GetItem", "BatchGetItem", "Query"})
 BEGINS_IN_S = 0.3
 """The delay before the first requests. It is long enough for every process to receive the command."""

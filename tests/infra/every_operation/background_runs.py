@@ -25,7 +25,7 @@ class BackgroundRuns(Scenario):
     """The part of the scenario that runs the background functions."""
 
     def background(self, receiver: Receiver) -> None:
-        """Deliver webhooks: successfully, with retries, and after a crash; and give deliveries up."""
+        """Deliver webhooks: successfully, with retries, and after a crash. Also abandon deliveries."""
         incidents.update(incidents.open_incident("Slow", "Looking into it.", ["api"]).at, "Mended.", states.RESOLVED)
         for function, act in ((STREAM, self._streams), (MINUTE, _minute), (HOUR, _hour)):
             ada = new_account()

@@ -152,7 +152,7 @@ class ConsolePages(Scenario):
         )
         self.latchkey.clock.forward(1)
         ada.delete_account()
-        # The request marks one batch of the clients' users, and the function of the minute marks the rest.
+        # There is one user more than a batch, so the minute function must invalidate the tokens of the last user.
         app = register_client(self.latchkey)
         for _ in range(SLICE + 1):
             grants.new(ada.account.id, app.id, scopes={"read"}, resources=set()).save()

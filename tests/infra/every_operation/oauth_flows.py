@@ -42,7 +42,7 @@ class OAuthFlows(Scenario):
         token, _ = ada.grant(spa)
         ok(self.latchkey.call("GET", "/v1/limits", token), ada.submit("/settings/connected", client_id=spa.id))
         assert self.latchkey.call("GET", "/v1/limits", token).status == 401
-        # An unverified user gives a consent while email is disabled; after the verification, another one is needed.
+        # An unverified user gives a consent while email is disabled; after the verification, another consent is needed.
         eve = new_user(self.latchkey, "Eve", verified=False)
         with settings.override(replace(settings.current(), mail_from="")):
             eve.grant(app)
