@@ -43,6 +43,9 @@ WITH_DATA = "PACKAGED_WITH_LATCHKEY_DATA"
 WITHOUT_CLIENT_IP_HEADER = "DEPLOYED_WITHOUT_CLIENT_IP_HEADER"
 """An environment variable that is set while the client address header isn't trusted, since callers could forge it."""
 
+WITH_DISABLED_ENDPOINT = "DEPLOYED_WITH_DISABLED_ENDPOINT"
+"""Set if the API's execute-api endpoint is disabled: importing a document that doesn't say so could enable it."""
+
 DELETES_MAX, BETWEEN_DELETES_S = 10, 31
 
 NOT_YET = r"(?i)cannot access stream|role.*can ?not be assumed"
@@ -236,4 +239,6 @@ def _delete_api(self: TypedAWSClient, rest_api_id: str) -> None:
 def _generate_with_gateway(self: SwaggerGenerator, app: Any, rest_api: Any = None) -> dict[str, Any]:
     document: dict[str, Any] = _generate(self, app, rest_api)
     gateway.add_to(document)
+    if WITH_DISABLED_ENDPOINT in os.environ:
+        document["x-amazon-apigateway-endpoint-configuration"] = {"disableExecuteApiEndpoint": True}
     return document

@@ -55,7 +55,7 @@ def of_closed(before_it: Front, gone: str) -> Reached:
 
 def of_open(stage: str, api: dict[str, str]) -> Reached:
     """Return the URLs of a stage at API Gateway: the API's default endpoint and its custom domain."""
-    own = [] if _is_disabled(api) else [api["rest_api_url"]]
+    own = [] if is_disabled(api["rest_api_id"]) else [api["rest_api_url"]]
     named = configuration.domain(stage)
     if named is not None:
         return _of_domain(stage, named, api, own)
@@ -132,7 +132,7 @@ def _url(stage: str, named: dict[str, str]) -> str:
     return url
 
 
-def _is_disabled(api: dict[str, str]) -> bool:
+def is_disabled(api_id: str) -> bool:
     """Return whether API Gateway's default endpoint of an API is disabled."""
-    found = boto3.client("apigateway").get_rest_api(restApiId=api["rest_api_id"])
+    found = boto3.client("apigateway").get_rest_api(restApiId=api_id)
     return bool(found.get("disableExecuteApiEndpoint"))

@@ -35,14 +35,17 @@ def deploy(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, 
         if stage_key.create(boto3.client("ssm"), stage):
             say("Created the stage's key, from which webhook secrets are derived (SSM, SecureString).")
         say("Deploying the service (chalice deploy) …")
-        with environment(**({} if is_trusted else {chalice_cli.WITHOUT_CLIENT_IP_HEADER: "1"})):
+        kept = {chalice_cli.WITH_DISABLED_ENDPOINT: "1"} if any(map(addresses.is_disabled, apis)) else {}
+        distrusted = {} if is_trusted else {chalice_cli.WITHOUT_CLIENT_IP_HEADER: "1"}
+        with environment(**kept, **distrusted):
             chalice("deploy", stage)
         api = deployed.live_api(stage)
         gateway_stage.guard_stage(stage, api)
         is_closed = before_it.put(*edge, api, look.boundary) if edge else before_it.is_closed(api["rest_api_id"])
         if is_closed and not is_trusted:
             say(f"Deploying the service again, which now believes {viewer_address.HEADER} …")
-            chalice("deploy", stage)
+            with environment(**kept):
+                chalice("deploy", stage)
             gateway_stage.guard_stage(stage, api)
     gone = before_it.gone(api["rest_api_id"]) if is_closed else ""
     reached = addresses.of_closed(before_it, gone) if is_closed else addresses.of_open(stage, api)

@@ -127,12 +127,15 @@ def _alarms_reach(topics: list[str], chosen: str) -> str:
 
 def mail_status(stage: str) -> str:
     """Describe whether a stage's emails can be delivered."""
-    if not settings.mail_from(stage):
-        return "none is sent: LATCHKEY_MAIL_FROM is not set"
     try:
         can_reach_all = boto3.client("sesv2").get_account()["ProductionAccessEnabled"]
     except (ClientError, BotoCoreError) as error:  # raised if access is denied, or in a region without SES
-        return f"SES doesn't say whether it reaches anybody: {error}"
+        if settings.mail_from(stage):
+            return f"SES doesn't say whether it reaches anybody: {error}"
+        return "none is sent: LATCHKEY_MAIL_FROM is not set"
+    if not settings.mail_from(stage):
+        sandbox = "" if can_reach_all else ", and SES is in its sandbox"
+        return f"none is sent: LATCHKEY_MAIL_FROM is not set{sandbox}"
     if can_reach_all:
         return f"from {settings.mail_from(stage)}, to anybody"
     return (

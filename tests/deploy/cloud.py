@@ -6,6 +6,7 @@
 - moto accepts access logs for a stage even if the account has no log role.
 - moto subscribes a function to a stream any number of times; Lambda rejects a second subscription, even while it
   deletes the first one (`lingers`).
+- moto keeps the execute-api endpoint disabled when a document that doesn't say so is imported; AWS may not.
 - moto lists all resources of an API; API Gateway lists 25 by default, in no order.
 - In moto, a recreated role can decrypt the same environments as the deleted role; in KMS it can't (`undecryptable`).
 - moto's Lambda accepts a new role immediately; AWS Lambda accepts it some seconds later.
@@ -223,10 +224,20 @@ class Cloud:
             return error_body(start_response, *refusal, service, status)
         if environ["PATH_INFO"].startswith("/restapis") and "mode=" in environ["QUERY_STRING"]:
             self.documents.append(json.loads(body))
+            self._set_endpoint(environ, json.loads(body), region)
             body = json.dumps(to_openapi_3(json.loads(body))).encode()
         environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
         change = self._change(environ, called, region)
         return self._passed(environ, start_response, change) if change else self.moto(environ, start_response)
+
+    def _set_endpoint(self, environ: Environ, document: dict[str, Any], region: str) -> None:
+        """Disable the execute-api endpoint if an imported document says so; enable it otherwise, which moto doesn't."""
+        if environ["REQUEST_METHOD"] == "PUT":
+            endpoint = document.get("x-amazon-apigateway-endpoint-configuration", {})
+            value = "true" if endpoint.get("disableExecuteApiEndpoint") else ""  # moto takes any text for true
+            patch = [{"op": "replace", "path": "/disableExecuteApiEndpoint", "value": value}]
+            api = environ["PATH_INFO"].split("/")[2]
+            self.client("apigateway", region).update_rest_api(restApiId=api, patchOperations=patch)
 
     def _refusal(self, environ: Environ, body: bytes, called: str, region: str) -> tuple[str, str] | None:
         """Return the error with which AWS rejects a call that moto would accept."""

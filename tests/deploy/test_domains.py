@@ -219,7 +219,7 @@ def test_deployment_clears_the_removal_mark_of_a_domain(cloud: Cloud, checkout: 
 
 
 def test_certificate_of_another_region_is_rejected_before_any_change(cloud: Cloud, checkout: Checkout) -> None:
-    """A certificate must be in the API's region, or in us-east-1 if the endpoint is EDGE: the error names the region."""
+    """A certificate must be in the API's region, or in us-east-1 for an EDGE endpoint: the error names the region."""
     certificate = CERTIFICATE.replace("us-east-1", "eu-west-1")
     configure(checkout, domain_name=DOMAIN, certificate_arn=certificate)
     cloud.changes.clear()
