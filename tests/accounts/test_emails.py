@@ -58,7 +58,7 @@ def test_name_is_only_in_emails_to_a_verified_address(verified: bool, greeting: 
 
 @pytest.mark.parametrize(("verified", "new"), [(True, "new@example.com"), (False, "another address")])
 def test_old_address_gets_the_new_one_only_if_it_was_verified(verified: bool, new: str) -> None:
-    """The notice to a former address shows the new address only if the former was verified."""
+    """The notice to a former address shows the new address only if the former address was verified."""
     text = emails.email_changed(account(verified=verified), "new@example.com").text
     assert f"The email address of your Latchkey account was changed to {new}. If this wasn't you" in text
     assert LINK not in text

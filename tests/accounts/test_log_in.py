@@ -191,7 +191,9 @@ def test_address_of_an_attempt_is_not_stored(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("with_device", [False, True], ids=["no_device", "device"])
 def test_failed_log_ins_make_the_same_database_calls(latchkey: TestApp, with_device: bool) -> None:
-    """Failed log-ins make the same database calls with and without an account, so that timing reveals nothing."""
+    """A failed log-in makes the same database calls whether or not the address has an account, so that timing reveals
+    nothing.
+    """
     account = new_account(email="ada@example.com")
     device = sessions.remember_device(new_account(name="Eve")) if with_device else ""
     made = []

@@ -39,7 +39,9 @@ def test_hash_of_no_account_has_the_same_parameters() -> None:
     ("chosen", "typed"), [(COMPOSED, DECOMPOSED), (DECOMPOSED, COMPOSED), (DECOMPOSED, DECOMPOSED)]
 )
 def test_password_matches_in_any_unicode_composition(chosen: str, typed: str) -> None:
-    """A password matches in any Unicode composition: keyboards differ (NIST SP 800-63B §3.1.1.2, RFC 8265 §4.2.2)."""
+    """A password matches in any Unicode composition, because keyboards differ (NIST SP 800-63B §3.1.1.2, RFC 8265
+    §4.2.2).
+    """
     assert passwords.matches(typed, passwords.hash_password(chosen))
     assert not passwords.matches(typed.replace("\u0301", "").replace("é", "e"), passwords.hash_password(chosen))
 

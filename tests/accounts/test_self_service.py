@@ -126,7 +126,9 @@ def test_repeated_deletion_is_a_conflict(latchkey: TestApp) -> None:
 
 
 def test_invalid_new_password_is_about_its_own_field(latchkey: TestApp) -> None:
-    """An invalid new password is an error of the field `new_password`; a wrong current one, of `password`."""
+    """An invalid new password is reported as an error of the field `new_password`, and a wrong current password as an
+    error of `password`.
+    """
     someone = log_in(new_account())
 
     def refused(password: str, new_password: str) -> str:

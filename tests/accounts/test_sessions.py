@@ -72,7 +72,7 @@ def test_idle_time_counts_from_the_last_write(latchkey: TestApp) -> None:
 
 
 def test_password_change_ends_every_other_session(latchkey: TestApp) -> None:
-    """A password change ends every session except that of the change."""
+    """A password change ends every session except the one in which the password was changed."""
     account = new_account()
     kept, ended = sessions.open_session(account), sessions.open_session(account)
     self_service.change_password(
@@ -227,7 +227,9 @@ def test_remembered_device_is_known_for_its_account_and_epoch_only(latchkey: Tes
 
 
 def test_active_sessions_are_listed_newest_first_in_pages(latchkey: TestApp) -> None:
-    """Active sessions are listed newest first, in pages with the id after which the next page begins, if any."""
+    """Active sessions are listed newest first, in pages. Every page but the last states the id after which the next
+    page begins.
+    """
     account = new_account()
     made = []
     for number in range(5):

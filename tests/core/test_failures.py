@@ -203,7 +203,7 @@ def test_pauses_double_from_40_to_640_milliseconds() -> None:
 
 
 def test_pauses_grow_with_every_try() -> None:
-    """Every try except the first follows a longer pause."""
+    """There is a pause before every try except the first, and its maximum doubles with each try."""
     pauses: list[float] = []
 
     def send(_operation: str, _body: dynamodb.Json) -> dynamodb.Json:

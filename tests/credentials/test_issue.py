@@ -177,7 +177,9 @@ def test_key_for_a_suspended_account_is_rejected(latchkey: TestApp) -> None:
 
 
 def test_key_by_a_creator_that_was_rotated_since_its_verification_is_rejected(latchkey: TestApp) -> None:
-    """A creator that was rotated after its verification can't issue a key, because the key would outlive it."""
+    """A creator that was rotated after its verification can't issue a key, because the new key would outlive its
+    creator.
+    """
     account = latchkey.account()
     creator = latchkey.key(account)
     unaware = verify(creator.secret)

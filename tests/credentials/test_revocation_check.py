@@ -128,7 +128,7 @@ def test_change_by_a_slow_clock_is_found(latchkey: TestApp) -> None:
 
 
 def test_key_expires_after_a_grace_period_shorter_than_the_cache(latchkey: TestApp) -> None:
-    """A rotated key stops when its grace period ends, even if API Gateway still caches its principal."""
+    """A rotated key stops working when its grace period ends, even if API Gateway still caches its principal."""
     caller = Caller(latchkey)
     rotate(verify(caller.issued.secret), caller.issued.key.id, 10)
     assert caller.call()
@@ -138,7 +138,7 @@ def test_key_expires_after_a_grace_period_shorter_than_the_cache(latchkey: TestA
 
 
 def test_cached_key_expires_without_a_read(latchkey: TestApp) -> None:
-    """A cached key is rejected at its expiry without a read, because the principal has the expiry."""
+    """A cached key is rejected at its expiry without a read, because the cached principal contains the expiry."""
     account = latchkey.account()
     issued = latchkey.key(account, expires_in_s=60)
     cached = verify(issued.secret)

@@ -172,7 +172,9 @@ def test_key_that_rotates_itself_again_in_its_grace_period_passes_on_its_end(lat
 
 
 def test_successor_of_a_key_in_its_grace_period_expires_with_it(latchkey: TestApp) -> None:
-    """The successor of a key in its grace period expires with it, even if a key without an expiry rotates it."""
+    """The successor of a key in its grace period expires at the end of that period, even if the key that rotates it
+    again has no expiry.
+    """
     account = latchkey.account()
     old, unlimited = latchkey.key(account), latchkey.key(account)
     revoke.revoke(account.id, rotate_key(latchkey, unlimited, old, grace_s=600).key.id)
@@ -245,7 +247,9 @@ def test_successor_has_only_the_remaining_scopes(latchkey: TestApp) -> None:
 
 
 def test_rotation_counts_against_the_limit_of_active_keys(latchkey: TestApp) -> None:
-    """Both keys count during a grace period, so an account at its limit can rotate only with a grace period of 0."""
+    """Both keys count against the limit during a grace period, so an account at its limit can rotate only with a grace
+    period of 0.
+    """
     account = latchkey.account()
     keys = [latchkey.key(account) for _ in range(LIVE_MAX)]
     with pytest.raises(errors.Conflict, match="at most 20 active keys"):

@@ -52,7 +52,7 @@ def test_other_authorization_is_a_missing_key(authorization: str) -> None:
 
 
 def test_text_after_the_token_belongs_to_it() -> None:
-    """A token isn't cut at a space, so text after it makes it invalid."""
+    """A token isn't cut at a space, so a token with text after it is invalid."""
     assert bearer("Bearer abc def") == "abc def"
 
 

@@ -115,7 +115,9 @@ def test_interrupted_run_is_continued(latchkey: TestApp, monkeypatch: pytest.Mon
 
 
 def test_run_checks_hours_missed_by_earlier_runs(latchkey: TestApp, key: Issued) -> None:
-    """A run also checks the hours that earlier runs missed; each finding has its own hour and is recorded once."""
+    """A run also checks the hours that earlier runs missed. Each finding is recorded once, with the hour in which it
+    occurred.
+    """
     background.every_hour()
     latchkey.clock.forward(HOUR_S)
     set_current_hour(key, "nBBBBBBBB", requests=900)

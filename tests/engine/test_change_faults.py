@@ -1,4 +1,6 @@
-"""Changes during DynamoDB faults: each is made once or not at all, and gets a 503 until it takes effect."""
+"""Changes during DynamoDB faults. Each change is made once or not at all, and the response is a 503 until the change
+takes effect.
+"""
 
 from collections.abc import Callable
 from typing import Any

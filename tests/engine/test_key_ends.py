@@ -77,7 +77,7 @@ def test_rotation_decided_before_the_grace_creates_no_key_that_outlives_it(
 
 
 def test_concurrent_creations_and_rotation_leave_no_key_without_expiry(latchkey: TestApp) -> None:
-    """In any order, a key created after the rotation expires with the grace period, or isn't created."""
+    """After concurrent creations and a rotation, every key that the rotated key creates has an expiry."""
     account = latchkey.account(tiers.PRO)
     owner, leaving = latchkey.key(account), latchkey.key(account)
     room = LIVE_MAX - 4

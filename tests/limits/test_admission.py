@@ -117,9 +117,9 @@ def test_admission_is_one_write_and_no_read(latchkey: TestApp) -> None:
 
 
 def test_verification_before_a_change_is_stale(latchkey: TestApp) -> None:
-    """A caller that was verified before the invalidation mark is rejected and not counted.
+    """A caller that was verified before the time of the invalidation mark is rejected and not counted.
 
-    A caller that was verified at the mark's time is admitted.
+    A caller that was verified at exactly that time is admitted.
     """
     latchkey.set_counters("acc_1", FREE, stale_at=START_MS)
     with pytest.raises(Stale) as stale:
@@ -130,7 +130,9 @@ def test_verification_before_a_change_is_stale(latchkey: TestApp) -> None:
 
 
 def test_staleness_is_reported_before_an_exhausted_limit(latchkey: TestApp) -> None:
-    """A request over a limit that was verified before a change is stale, because the tier may have changed."""
+    """A request over a limit raises Stale if its caller was verified before a change, because the tier may have
+    changed.
+    """
     latchkey.set_counters("acc_1", SMALL, used=5, burst=3, stale_at=START_MS)
     with pytest.raises(Stale):
         admit("acc_1", SMALL, verified_at_ms=START_MS - 1)

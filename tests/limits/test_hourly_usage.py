@@ -43,7 +43,7 @@ def test_unnamed_counters_are_counted_as_other(latchkey: TestApp) -> None:
 
 
 def test_only_the_requested_hours_are_read(latchkey: TestApp) -> None:
-    """Earlier hours aren't read, and a month costs one Query call for each tier."""
+    """Hours before the requested time aren't read, and the usage of a month costs one Query call for each tier."""
     admit("acc_1", FREE)
     latchkey.clock.forward(7_200)
     admit("acc_1", FREE)

@@ -128,7 +128,7 @@ def test_recall_rejects_cached_limits_without_a_call(latchkey: TestApp, tier: Ti
 
 @pytest.mark.parametrize("now_ms", [0, 1, 9_999, 10_000, 19_999, START_MS])
 def test_empty_cache_has_nothing_exhausted(now_ms: int) -> None:
-    """An empty cache entry has no exhausted limit at any time."""
+    """With an empty cache entry, the quota never counts as exhausted."""
     assert not local_cache.CachedItem().quota_is_exhausted(now_ms)
 
 

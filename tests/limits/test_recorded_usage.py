@@ -70,7 +70,7 @@ def test_attribute_names_have_their_documented_form(latchkey: TestApp) -> None:
 
 
 def test_steady_state_adds_nothing_to_the_write(latchkey: TestApp) -> None:
-    """Once the item is cached, the expression is as short as without a network and route."""
+    """Once the cached item contains the network and the route, the write equals a write without them."""
     admit_one()
     with sent() as requests:
         admit_one()
@@ -186,7 +186,9 @@ def test_anonymous_request_records_no_usage(latchkey: TestApp) -> None:
 
 
 def test_fullest_item_is_one_write_unit(latchkey: TestApp) -> None:
-    """An item with as many names as fit, the largest numbers and a mark is smaller than 1 KB, one write unit."""
+    """An item with as many names as fit, the largest numbers and an invalidation mark is smaller than 1 KB, the size of
+    one write unit.
+    """
     subject = ids.new("acc")
     keys = [f"{'k' if number < 20 else 'c'}{number:07}" for number in range(counter_items.COUNTERS_MAX + 5)]
     for number in range(500):

@@ -138,7 +138,9 @@ def test_eight_networks_are_named() -> None:
 def test_number_is_named_below_eight_and_with_room(
     kind: str, counted: str, room: int, already: int, is_named: bool
 ) -> None:
-    """If a ninth name or one without room is counted, a failure is added to `f_other`, a rejection to the total."""
+    """If eight names are already recorded, or a name doesn't fit, failures are added to `f_other` and rejections only
+    to the total.
+    """
     name = f"{kind}Ada0000"
     found = delta_of(recorded={"room_bytes": room, counted: already}, denials={name: 5})
     if is_named:
@@ -189,7 +191,7 @@ def test_one_write_names_at_most_eight_of_a_kind(kind: str) -> None:
 
 
 def test_recorded_usage_adds_nothing() -> None:
-    """Nothing is added without a counter, or if the item already has the usage."""
+    """Nothing is added if the request has no counter, or if the item already contains the usage."""
     usage = RequestUsage("nAAAAAAAA", "rAAA")
     has_all = {"names": frozenset(["nAAAAAAAA", "rAAA" + ADA]), "networks": 1}
     assert delta_of(counter=None, usage=usage) is NO_DELTA
@@ -201,7 +203,7 @@ def test_recorded_usage_adds_nothing() -> None:
 
 
 def test_without_a_counter_only_denials_are_added() -> None:
-    """Without a counter, denied requests are added but no network or route."""
+    """If the request has no counter, denied requests are added, but neither a network nor a route."""
     found = delta_of(counter=None, usage=RequestUsage("nAAAAAAAA", "rAAA"), denials={"fAda0000": 1})
     assert (found.sets, found.adds) == ("", ", #no0 :no0")
 

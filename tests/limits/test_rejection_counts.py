@@ -54,7 +54,9 @@ def test_rejections_are_written_with_the_next_admission(latchkey: TestApp) -> No
 
 
 def test_rejections_cost_no_call_for_ten_seconds(latchkey: TestApp) -> None:
-    """The database makes the first rejection; later ones come from the cache and are added up for ten seconds."""
+    """The first rejection costs a database call. For ten seconds, later rejections come from the cache and are added up
+    in memory.
+    """
     spend(latchkey, QUOTA)
     assert reject(QUOTA) == 1
     for _ in range(9):

@@ -172,7 +172,7 @@ def test_routes_of_all_hours_and_tiers_are_merged(latchkey: TestApp) -> None:
     ],
 )
 def test_record_is_complete_if_every_hour_is(latchkey: TestApp, item: dict[str, Any], complete: bool) -> None:
-    """The record is incomplete if any hour in it is."""
+    """A record of several hours is incomplete if one of these hours is incomplete."""
     store_item(PRO, HOUR, **item)
     assert routes_used("acc_1", {"kAAAAAAA"}, since_s=HOUR)["kAAAAAAA"].complete is complete
     for hour in (HOUR - 3_600, HOUR + 3_600):

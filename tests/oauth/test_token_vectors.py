@@ -36,7 +36,9 @@ def _files_are_a_resource(latchkey: TestApp) -> Iterable[None]:
 
 
 def test_missing_or_unknown_grant_type_is_rejected(latchkey: TestApp, app: App) -> None:
-    """RFC 6749 §5.2: a missing grant type gets invalid_request, an unknown one unsupported_grant_type."""
+    """RFC 6749 §5.2: a missing grant type gets invalid_request, and an unknown grant type gets
+    unsupported_grant_type.
+    """
 
     def ask(grant_type: Value, **more: Value) -> Response:
         latchkey.clock.forward(1)

@@ -65,7 +65,9 @@ def test_queue_groups_deliveries_by_endpoint(latchkey: TestApp) -> None:
 
 
 def test_due_deliveries_of_all_lanes_are_read_oldest_first(latchkey: TestApp) -> None:
-    """The due deliveries of each lane are read oldest first; one that is due a millisecond later isn't read."""
+    """The due deliveries of each lane (a partition of the index) are read oldest first. A delivery that is due a
+    millisecond later isn't read.
+    """
     now_ms = clock.now_ms()
     expected = []
     for lane in "0123":

@@ -79,7 +79,7 @@ def test_back_off_grows_by_a_minute_each_time(failures: int, minutes: int) -> No
     [(10, DAY_MS, True), (9, DAY_MS, False), (10, DAY_MS - 1, False), (11, DAY_MS + 1, True), (9, 9 * DAY_MS, False)],
 )
 def test_endpoint_is_disabled_after_ten_failures_and_a_day(failures: int, for_ms: int, is_given_up: bool) -> None:
-    """An endpoint is disabled only after ten failures and a day."""
+    """An endpoint is disabled only after ten failures in a row over at least a day."""
     assert "Ten failures in a row, for a day or more" in GUIDE
     assert retry_schedule.should_disable(failures, NOW_MS - for_ms, NOW_MS) is is_given_up
 

@@ -186,8 +186,8 @@ def test_change_of_an_unknown_account_is_a_404_without_an_event(latchkey: TestAp
 
 
 def test_accounts_are_ranked_by_rejected_and_by_admitted_requests(latchkey: TestApp) -> None:
-    """Each ranking shows the ten accounts with most such requests in the last 24 hours. Accounts with
-    none are omitted.
+    """One ranking counts the admitted requests of the last 24 hours, the other the rejected requests. Each shows the
+    ten accounts with the most requests, and omits accounts without any.
     """
     latchkey.set_counters(new_account(email="old@example.com").id, tiers.FREE, used=9_000, refused=9_000)
     latchkey.clock.forward(25 * 3_600)
