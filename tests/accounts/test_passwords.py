@@ -47,7 +47,9 @@ def test_password_matches_in_any_unicode_composition(chosen: str, typed: str) ->
 
 
 def test_password_hashed_before_normalisation_matches() -> None:
-    """A hash that an earlier version made of the password as typed still matches."""
+    """A hash that an earlier version of Latchkey computed from the password as typed, without normalisation, still
+    matches.
+    """
     assert passwords.matches(DECOMPOSED, passwords._HASHER.hash(DECOMPOSED))
 
 

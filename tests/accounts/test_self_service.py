@@ -228,7 +228,9 @@ def test_link_for_an_email_change_is_invalid_after_the_sessions_were_ended(latch
 
 
 def test_deletion_invalidates_the_account_and_stores_a_termination(latchkey: TestApp) -> None:
-    """A deletion invalidates the account and stores a termination, by which its data is deleted later."""
+    """A deletion removes the account's personal data, ends its sessions and keys, and stores a pending termination that
+    deletes all other data later.
+    """
     account = new_account(email="Ada@example.com")
     Account(account.id).update(actions=[Account.live_keys.set({"key_1": 0})])
     someone = log_in(account)

@@ -162,7 +162,9 @@ ENDS: dict[str, Callable[[Account], object]] = {
 @pytest.mark.parametrize("what", ENDS)
 @pytest.mark.parametrize("verified", [True, False], ids=["verified", "first_proof"])
 def test_device_is_forgotten_when_the_sessions_are_ended(latchkey: TestApp, what: str, verified: bool) -> None:
-    """Ending the sessions forgets remembered devices, so an intruder can't use the log-in attempts of such a device."""
+    """When sessions are ended, remembered devices are forgotten, so an intruder can't use the log-in attempts of a
+    remembered device.
+    """
     account = new_account(verified=verified)
     device = sessions.remember_device(account)
     ENDS[what](account)

@@ -136,7 +136,7 @@ def test_second_rotation_within_the_overlap_is_a_conflict(latchkey: TestApp) -> 
 
 
 def test_test_message_returns_its_delivery(local: TestApp, receiver: Receiver) -> None:
-    """A test message is sent before the response, which has the result of the delivery."""
+    """A test message is sent before the response, and the response contains the result of the delivery."""
     secret = local.key(local.account(), "webhooks").secret
     made = create_webhook(local, secret, url=receiver.url)
     receiver.statuses, receiver.response_body = [200], b"thank you"

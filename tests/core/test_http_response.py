@@ -62,7 +62,7 @@ def test_response_has_status_headers_body_and_keep_alive() -> None:
     ],
 )
 def test_response_must_end_exactly(response: bytes, reason: str) -> None:
-    """A response is rejected if its end isn't stated, exceeds the limit, or isn't the last byte received."""
+    """A response is rejected if it states no length, is too long, is truncated, or is followed by more bytes."""
     with pytest.raises(http_framing.Malformed, match=rf"^{reason}$"):
         read(response)
 

@@ -1,4 +1,4 @@
-"""A POST to a URL that a user chose: every status is a response, and little of the body is kept."""
+"""A POST to a URL that a user chose: every status is a response, and only the beginning of the body is kept."""
 
 import socket
 import ssl

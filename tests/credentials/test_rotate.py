@@ -147,7 +147,7 @@ def test_successor_doesnt_outlive_its_creator(latchkey: TestApp) -> None:
 
 
 def test_key_in_its_grace_period_passes_on_its_expiry(latchkey: TestApp) -> None:
-    """A key that is rotated by a key in its grace period gets a successor that expires with that period."""
+    """A key that is rotated by a key in its grace period gets a successor that expires at the end of that period."""
     account = latchkey.account()
     leaving, other = latchkey.key(account), latchkey.key(account)
     rotate_key(latchkey, leaving, leaving, grace_s=60)
@@ -163,7 +163,7 @@ def test_key_that_rotates_itself_passes_on_its_own_expiry(latchkey: TestApp) -> 
 
 
 def test_key_that_rotates_itself_again_in_its_grace_period_passes_on_its_end(latchkey: TestApp) -> None:
-    """A key that rotates itself again in its grace period gets a successor that expires with that period."""
+    """A key that rotates itself again in its grace period gets a successor that expires at the end of that period."""
     account = latchkey.account()
     old = latchkey.key(account)
     successor = rotate_key(latchkey, old, old, grace_s=600)

@@ -98,7 +98,7 @@ def test_key_counter_is_updated_by_the_same_write(latchkey: TestApp) -> None:
 
 
 def test_counters_beyond_thirty_are_counted_as_other(latchkey: TestApp) -> None:
-    """An item names at most 30 counters and adds up all others, so its size is bounded."""
+    """A DynamoDB counter item names at most 30 counters and adds up all others, so the size of the item is bounded."""
     for number in range(counter_items.COUNTERS_MAX + 2):
         admit("acc_1", ENTERPRISE, counter=f"k{number:07}")
     admit("acc_1", ENTERPRISE, counter="k0000000")
@@ -139,7 +139,7 @@ def test_staleness_is_reported_before_an_exhausted_limit(latchkey: TestApp) -> N
 
 
 def test_old_burst_windows_are_removed_by_later_writes(latchkey: TestApp) -> None:
-    """The item keeps the burst windows of the last seconds only, so it doesn't grow all hour."""
+    """The DynamoDB counter item contains only the burst windows of the last seconds, so it doesn't grow all hour."""
     for _ in range(30):
         admit("acc_1", FREE)
         latchkey.clock.forward(1)

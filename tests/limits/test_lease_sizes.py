@@ -67,7 +67,7 @@ def test_lease_is_a_tenth_of_the_last_second_and_of_the_rest_of_this_one(
 
 @pytest.mark.parametrize(("burst_used", "size"), [(0, 10), (790, 10), (791, 1), (1_000, 1)])
 def test_no_lease_exceeds_four_fifths_of_the_burst(latchkey: TestApp, burst_used: int, size: int) -> None:
-    """The burst usage including a lease is at most exactly four fifths of the burst."""
+    """A lease is reserved only if the burst usage, including the lease, is then at most four fifths of the burst."""
     admit_requests(100)
     assert reserved_size(burst_used=burst_used) == size
 
@@ -81,7 +81,9 @@ def test_counter_must_have_room_for_the_whole_lease(latchkey: TestApp, size: int
 
 
 def test_rate_of_a_second_before_the_last_is_ignored(latchkey: TestApp) -> None:
-    """Only the rate of the previous second counts, not an older one, nor a later one after the clock was set back."""
+    """The size of a lease depends on the rate of the previous second only, not on an older rate, nor on a later one
+    after the clock was set back.
+    """
     admit_requests(100, at_ms=-1_001)
     assert reserved_size() == 1
     admit_requests(100, at_ms=1_000)

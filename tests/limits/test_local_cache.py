@@ -87,7 +87,7 @@ def test_clock_set_back_does_not_prolong_an_exhausted_quota(latchkey: TestApp, b
 
 
 def test_clock_set_back_does_not_prolong_an_exhausted_burst(latchkey: TestApp) -> None:
-    """A burst is cached as exhausted for its own second only."""
+    """An exhausted burst is cached only for the second in which it was exhausted."""
     latchkey.clock.forward(100)
     spend(BURST)
     latchkey.clock.forward(-1)

@@ -61,7 +61,7 @@ def test_mark_increases_with_the_clock(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("behind_s", [0, 0.001, 5, 60])
 def test_mark_increases_though_the_clock_is_behind(latchkey: TestApp, behind_s: float) -> None:
-    """A change marked by a slow clock increases the mark, which is never lowered."""
+    """A change by a function with a slow clock increases the mark by a millisecond. A mark is never lowered."""
     stale_marks.mark("acc_1")
     latchkey.clock.forward(-behind_s)
     stale_marks.mark("acc_1")

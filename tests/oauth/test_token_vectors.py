@@ -30,7 +30,7 @@ from tests.support.harness import TestApp
 
 @pytest.fixture(autouse=True)
 def _files_are_a_resource(latchkey: TestApp) -> Iterable[None]:
-    """Configure another API as a resource, for which nobody has consented."""
+    """Configure another API as a resource to which nobody has consented."""
     with settings.override(replace(settings.current(), resources=vectors.FILES)):
         yield
 

@@ -50,7 +50,9 @@ def test_key_is_never_part_of_a_url(latchkey: TestApp) -> None:
 
 
 def test_only_requests_with_an_api_key_can_be_tried(latchkey: TestApp) -> None:
-    """Only operations that accept an API key can be tried. Operations with signed requests or OAuth clients can't."""
+    """Only operations that accept an API key can be tried. Operations that require a signature or an OAuth client can't
+    be tried.
+    """
     page = ConsoleClient(latchkey).open("/docs")
     tried = [form.action for form in page.content.forms]
     assert 'data-path="/v1/keys"' in page.html
