@@ -144,7 +144,7 @@ def test_filter_by_type_makes_few_calls(latchkey: TestApp) -> None:
 
 @pytest.mark.made_up_events
 def test_filtered_page_may_be_empty_and_have_a_cursor(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A filtered page may be empty and still have a cursor; following the cursors returns every event once."""
+    """A filtered page may be empty and still contain a cursor; following the cursors returns every event once."""
     monkeypatch.setattr(record, "PAGE", 4)
     account = latchkey.account()
     secret = create_reader(latchkey, account)

@@ -52,7 +52,7 @@ def test_repeated_request_is_replayed(latchkey: TestApp) -> None:
 
 
 def test_every_creating_route_replays_its_response(local: TestApp, receiver: Receiver) -> None:
-    """Every route that accepts Idempotency-Key replays its response and has its effect once."""
+    """Every route that accepts Idempotency-Key replays its response and takes effect once."""
     root = local.account(admin=True)
     secret = local.key(root, "read", "keys", "webhooks", "admin").secret
     rotated = local.key(root, "read").key.id

@@ -157,7 +157,7 @@ def test_quota_of_each_tier_is_exact(latchkey: TestApp, tier: tiers.Tier, quota:
 
 
 def test_exception_in_a_view_is_a_500_without_details(latchkey: TestApp) -> None:
-    """The response to an exception has a request id and limit headers, and no detail of the exception."""
+    """The response to an exception contains a request id and limit headers, and no detail of the exception."""
     secret = latchkey.key(latchkey.account()).secret
     latchkey.gateway = gateway_with_fault()
     response = latchkey.call("GET", "/v1/fault", secret)

@@ -198,7 +198,7 @@ def test_unused_account_is_shown_how_to_start(users: BrowserUsers, console: Cons
 
 
 def test_chart_shows_the_values_of_the_bar_under_the_pointer(users: BrowserUsers, cast: Cast) -> None:
-    """The values of the bar under the pointer are shown below the chart, and the table has all values."""
+    """The values of the bar under the pointer are shown below the chart, and the table contains all values."""
     assert cast.keys
     page = users.logged_in(cast.ada)
     page.goto("/settings/usage")

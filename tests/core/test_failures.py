@@ -54,7 +54,7 @@ def response(code: str, status: int = 400, **more: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("code", "kind"), MEANINGS.items())
 def test_code_determines_the_error_class(code: str, kind: type[DynamoDBError]) -> None:
-    """DynamoDB's error code determines the class; the error has DynamoDB's message and full response."""
+    """DynamoDB's error code determines the class; the error contains DynamoDB's message and full response."""
     answer = response(code)
     error = classify_error(answer)
     assert type(error) is kind
@@ -105,7 +105,7 @@ def test_transaction_is_retried_only_without_a_failed_condition(
 
 
 def test_missing_details_are_empty() -> None:
-    """An error without details has no item and no reasons."""
+    """An error without details contains no item and no reasons."""
     assert ConditionFailed("c", "m", {}).item == {}
     assert ConditionFailed("c", "m", {"Item": None}).item == {}
     assert ConditionFailed("c", "m", {"Item": {"a": {"S": "b"}}}).item == {"a": {"S": "b"}}

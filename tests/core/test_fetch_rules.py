@@ -195,7 +195,9 @@ def test_header_injection_is_not_sent(header: dict[str, str]) -> None:
     ],
 )
 def test_request_has_target_and_host_of_the_url(url: str, target: str, host: str) -> None:
-    """A request has the path of the URL, and its host with the port unless that is the scheme's default."""
+    """A request contains the URL's path, and a Host header with the URL's host. The port is omitted if it is the
+    scheme's default.
+    """
     request = ssrf_safe_fetch._request("GET", ssrf_safe_fetch._parse_url(url), {"Accept": "*/*"})
     assert request.decode().split("\r\n") == [
         f"GET {target} HTTP/1.1",

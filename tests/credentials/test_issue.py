@@ -26,7 +26,7 @@ def issue(latchkey: TestApp, creator: Issued, *scopes: str, expires_in_s: int | 
 
 
 def test_issued_key_works_and_is_stored_by_its_digest_only(latchkey: TestApp) -> None:
-    """The response has the secret; the table has only its SHA-256 and its preview."""
+    """The response contains the secret. The table contains only the secret's SHA-256 and preview."""
     issued = issue(latchkey, latchkey.key(latchkey.account()), "read", "write")
     assert verify(issued.secret).scopes == {"read", "write"}
     stored = Credential.get(secrets.digest(issued.secret))

@@ -53,7 +53,7 @@ def test_revoked_key_is_rejected_at_the_next_request(latchkey: TestApp) -> None:
 
 
 def test_removed_scope_is_missing_at_the_next_request(latchkey: TestApp) -> None:
-    """After a scope was removed, the principal of the next request has only the remaining scopes."""
+    """After a scope was removed, the principal of the next request contains only the remaining scopes."""
     caller = Caller(latchkey)
     key_change.change_key(caller.account.id, caller.issued.key.id, name=None, wanted=["read"])
     assert caller.call().scopes == {"read"}

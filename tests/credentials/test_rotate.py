@@ -281,7 +281,7 @@ def test_rotated_key_is_deleted_thirty_days_after_its_expiry(latchkey: TestApp) 
 
 @pytest.mark.parametrize("grace_s", [0, 60])
 def test_rotation_event_has_both_keys_and_the_end_of_the_grace_period(latchkey: TestApp, grace_s: int) -> None:
-    """The event of a rotation has both keys and the time by which clients must use the new one."""
+    """The event of a rotation contains both keys and the time by which clients must use the new one."""
     account = latchkey.account()
     old = latchkey.key(account)
     latchkey.clock.forward(1)

@@ -179,7 +179,7 @@ def test_rejections_are_counted_by_credential(latchkey: TestApp) -> None:
 
 
 def test_anonymous_request_records_no_usage(latchkey: TestApp) -> None:
-    """An anonymous caller's item has no networks and no routes."""
+    """The counter item of an anonymous caller contains no networks and no routes."""
     admit("ip_203.0.113.7", PRO, shown=recorded_usage.RequestUsage("nAAAAAAAA", "rAAA"))
     item = read_item("ip_203.0.113.7")
     assert (recorded_usage.networks_of(item), recorded_usage.routes_of(item)) == ({}, {})

@@ -204,7 +204,9 @@ def test_counts_create_the_item_if_needed(latchkey: TestApp) -> None:
 
 
 def test_counts_without_names_send_no_names(latchkey: TestApp) -> None:
-    """The request has no attribute names if no count is named, because DynamoDB rejects an empty set of names."""
+    """The request to DynamoDB contains no attribute names if no count is named, because DynamoDB rejects an empty set
+    of names.
+    """
     bodies: list[dynamodb.Json] = []
 
     def send(operation: str, body: dynamodb.Json) -> dynamodb.Json:

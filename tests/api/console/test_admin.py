@@ -104,7 +104,7 @@ def test_account_is_shown_without_its_secrets(latchkey: TestApp) -> None:
 
 
 def test_tier_is_set_with_a_reason(latchkey: TestApp) -> None:
-    """A new tier applies from the next request, and its event has the administrator and the reason."""
+    """A new tier applies from the next request, and its event contains the administrator and the reason."""
     account, admin = new_account(), new_account(name="Root", admin=True)
     key = latchkey.key(account)
     latchkey.call("GET", "/v1/limits", key.secret)
@@ -216,7 +216,7 @@ def test_empty_rankings_say_so(latchkey: TestApp) -> None:
 
 
 def test_accounts_are_listed_newest_first_in_pages(latchkey: TestApp) -> None:
-    """The list has 25 accounts a page, newest first, and contains each account once."""
+    """The list shows 25 accounts a page, newest first, and contains each account once."""
     created = [new_account(email=f"n{number:02}@example.com") for number in range(60)]
     console = log_in_as(latchkey, new_account(name="Root", email="root@example.com", admin=True))
     seen: list[str] = []

@@ -222,7 +222,7 @@ def test_next_of_the_form_never_redirects_to_another_site(latchkey: TestApp) -> 
 
 
 def test_landing_page_shows_the_base_url(latchkey: TestApp) -> None:
-    """The landing page has a quick start with the base URL; logged-in users get a link to their keys."""
+    """The landing page shows a quick start with the base URL; logged-in users get a link to their keys."""
     page = ConsoleClient(latchkey).open("/")
     assert "https://api.example.com/v1/users/me" in page.text
     assert {"/signup", "/login"} <= set(page.urls)

@@ -72,7 +72,7 @@ def test_form_sent_again_makes_no_second_key(latchkey: TestApp) -> None:
 
 
 def test_form_token_is_bound_to_its_account(latchkey: TestApp) -> None:
-    """A form token that another account has used is still valid for its own account."""
+    """A form token that another account has used is still valid for the account that it was issued to."""
     one, other = log_in_as(latchkey, new_account()), log_in_as(latchkey, new_account(name="Eve"))
     ticket = one.open(NEW).value(NEW, "ticket")
     assert other.submit(NEW, name="Theirs", ticket=ticket).status == 200
