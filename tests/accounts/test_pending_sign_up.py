@@ -83,7 +83,7 @@ def test_concurrent_use_is_reported_as_a_used_link(latchkey: TestApp) -> None:
 
 
 def test_token_expires_after_one_hour(latchkey: TestApp) -> None:
-    """A token expires after one hour, to the millisecond; the expiry is checked when it is used."""
+    """A token expires after one hour, to the millisecond, even if the database hasn't deleted it yet."""
     in_time, late = pending(), pending()
     latchkey.clock.forward(3_600)
     with pytest.raises(email_links.SpentLink):

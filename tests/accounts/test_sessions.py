@@ -21,7 +21,7 @@ OTHER = "harmonica wolverine custard"
 
 
 def logged_in(secret: str) -> LoggedIn:
-    """Return the account and session of a secret; fail if it isn't valid."""
+    """Return the account and session of a session secret; fail if the secret isn't valid."""
     found = sessions.session_of(secret)
     assert found is not None
     return found

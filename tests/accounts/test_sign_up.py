@@ -101,7 +101,7 @@ def test_first_of_two_tokens_for_one_address_creates_the_account(latchkey: TestA
 
 
 def test_token_works_once_and_for_an_hour(latchkey: TestApp, box: Mailbox) -> None:
-    """A token can be used once, within an hour; its expiry is checked when it is used."""
+    """The token of a sign-up can be used once, and expires after an hour even if the database hasn't deleted it yet."""
     submit_sign_up()
     submit_sign_up("eve@example.com")
     once, late = (email_links.find_link(message.token, pending_sign_up.PURPOSE) for message in box.take())

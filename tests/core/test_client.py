@@ -128,7 +128,7 @@ def test_second_try_uses_current_credentials(latchkey: TestApp, monkeypatch: pyt
 
 
 def read_request(connection: socket.socket) -> str:
-    """Return the head of one request after reading its body; "" if there is no request."""
+    """Read one request including its body, and return the request as text; "" if the connection ends before."""
     text = ""
     while "\r\n\r\n" not in text or not text.endswith("}"):
         piece = connection.recv(65_536).decode()

@@ -49,8 +49,8 @@ def sent() -> Iterator[list[dict[str, Any]]]:
 
 
 def test_network_and_route_are_recorded_by_the_admissions_write(latchkey: TestApp) -> None:
-    """The admission's write records network and route; the network's attribute is a hash with the counter as
-    its value.
+    """The admission's write records network and route. The name of the network's attribute is a hash, and its value is
+    the counter.
     """
     with telemetry.record_calls() as calls:
         admit_one()

@@ -172,8 +172,8 @@ def test_first_error_of_a_device_code_is_returned(latchkey: TestApp, ada: User, 
 
 
 def test_expired_device_code_is_expired_token_unless_consumed(latchkey: TestApp, ada: User, app: App) -> None:
-    """RFC 8628 §3.5: an expired device code, approved, denied or undecided, gets expired_token; a consumed one is
-    reuse.
+    """RFC 8628 §3.5: an expired device code gets expired_token if it was approved, denied or undecided. If it was
+    already consumed, the request counts as reuse.
     """
     codes = [start_device(app) for _ in range(4)]
     for (_, user_code), decision in zip(codes[1:], ("deny", "allow", "allow"), strict=True):

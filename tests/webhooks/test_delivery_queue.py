@@ -42,7 +42,7 @@ def find_id_in_lane(lane: str, skip: int = 0) -> str:
 def test_endpoint_is_up_to_date_if_healthy_without_backlog(
     fields: dict[str, Any], well: bool, up_to_date: bool
 ) -> None:
-    """A healthy endpoint without a backlog is up to date; a deleted endpoint isn't."""
+    """An endpoint is up to date if it is healthy and has no backlog. A deleted endpoint isn't healthy."""
     assert (
         delivery_queue.is_healthy(build_endpoint(**fields)),
         delivery_queue.is_up_to_date(build_endpoint(**fields)),

@@ -62,7 +62,7 @@ def test_retry_after_only_postpones_attempt() -> None:
     ],
 )
 def test_retry_after_is_parsed_relative_to_now(retry_after: str, after_ms: int | None) -> None:
-    """Retry-After in seconds or as a future date is parsed; any other value gives 0."""
+    """Retry-After may state seconds or a future date. Any other value is parsed as 0, which means no delay."""
     asked_ms = retry_schedule.parse_retry_after_ms(retry_after, NOW_MS)
     assert asked_ms == (0 if after_ms is None else NOW_MS + after_ms)
 

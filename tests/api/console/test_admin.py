@@ -1,4 +1,6 @@
-"""Only administrators have access to the admin pages; each change has a reason and is recorded in its transaction."""
+"""Only administrators have access to the admin pages. Each change requires a reason, and is recorded in its
+transaction.
+"""
 
 import pytest
 

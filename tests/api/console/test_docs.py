@@ -31,7 +31,9 @@ def test_every_link_within_the_page_has_a_target(latchkey: TestApp) -> None:
 
 
 def test_scripts_can_only_send_requests_to_this_api(latchkey: TestApp) -> None:
-    """The policy of this page lets its script send requests to this API only; other pages allow none."""
+    """The Content-Security-Policy of /docs allows its script to send requests to this API only. Other pages allow no
+    requests.
+    """
     page = ConsoleClient(latchkey).open("/docs")
     policy = page.answer.header("Content-Security-Policy") or ""
     assert "connect-src 'self'" in policy
