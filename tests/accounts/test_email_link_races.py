@@ -50,7 +50,7 @@ def is_open(session: Session) -> bool:
 
 @EACH
 def test_link_doesnt_recreate_an_account_deleted_since_it_was_read(latchkey: TestApp, purpose: str) -> None:
-    """A link to an account that is deleted after the link was read doesn't recreate the account."""
+    """Using a link doesn't recreate its account if the account was deleted after the link was read."""
     for verified in (True, False):
         account = new_account(verified=verified)
         token = token_of_new_link(account, purpose)

@@ -138,7 +138,7 @@ def test_remembered_device_has_its_own_attempts(latchkey: TestApp) -> None:
 
 
 def test_remembered_device_has_20_attempts_an_hour(latchkey: TestApp) -> None:
-    """After 20 attempts in an hour a remembered device is rejected, so a stolen device cookie gives few guesses."""
+    """After 20 attempts in an hour a remembered device is rejected, so a stolen device cookie allows few guesses."""
     account = new_account(email="ada@example.com")
     device = sessions.remember_device(account)
     set_attempts(latchkey, "device", account.id, 20)

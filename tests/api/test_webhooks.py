@@ -29,7 +29,7 @@ def create_webhook(latchkey: TestApp, secret: str, **fields: Any) -> dict[str, A
 
 
 def test_every_change_of_a_webhook_is_an_event(latchkey: TestApp) -> None:
-    """Each change of a webhook is an event without the secret or the URL's query."""
+    """Each change of a webhook is recorded as an event that omits the secret and the query of the URL."""
     ada = latchkey.account()
     secret = latchkey.key(ada, "webhooks").secret
     made = create_webhook(latchkey, secret)

@@ -40,7 +40,7 @@ def test_number_is_parsed() -> None:
     ],
 )
 def test_credentials_are_scheme_and_rest(authorization: str, parts: tuple[str, str]) -> None:
-    """Credentials are split into scheme, in any case, and value (RFC 9110 §11.4)."""
+    """Credentials are split into a scheme, which may be in any case, and a value (RFC 9110 §11.4)."""
     assert http_syntax.credentials(authorization) == parts
 
 

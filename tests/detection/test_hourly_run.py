@@ -146,7 +146,7 @@ def test_run_after_long_pause_checks_a_few_hours(latchkey: TestApp, key: Issued)
 def test_hour_seen_early_by_interrupted_run_is_checked_again(
     latchkey: TestApp, monkeypatch: pytest.MonkeyPatch, pages: int
 ) -> None:
-    """An hour that an interrupted run checked before it was over is checked again."""
+    """If an interrupted run checked an hour before the hour was over, the hour is checked again."""
     monkeypatch.setattr(hourly_run, "PAGE", 1)
     first = used_for_days(latchkey, latchkey.account())
     others = [latchkey.account(name=f"Zoe{number}") for number in range(2)]

@@ -91,8 +91,8 @@ def test_rate_of_a_second_before_the_last_is_ignored(latchkey: TestApp) -> None:
 
 
 def test_one_thread_at_a_time_acquires_a_lease(latchkey: TestApp) -> None:
-    """While one thread acquires a lease, others admit requests individually, until the lease arrives or a second
-    passes.
+    """While one thread acquires a lease, other threads admit requests individually, until the lease is recorded or a
+    second has passed.
     """
     with settings.override(replace(settings.current(), burst_window_s=10)):
         admit_requests(100, at_ms=-10_000)

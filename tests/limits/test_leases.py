@@ -1,4 +1,4 @@
-"""Leases: fewer writes for a busy account without a quota, with limits as exact as without leases."""
+"""Leases: a busy account without a quota needs fewer writes, and its limits are as exact as without leases."""
 
 from itertools import pairwise
 

@@ -143,13 +143,13 @@ def test_exhausted_quota_is_cached_for_ten_seconds(after_ms: int, is_spent: bool
     [("k0000000", 30, True), ("kNew0000", 29, True), ("kNew0000", 30, False), ("kNew0000", 31, False)],
 )
 def test_item_names_thirty_counters_at_most(counter: str, named: int, has_room: bool) -> None:
-    """An item has room for a counter that is already named, even if thirty counters are named."""
+    """A named counter can be counted even if thirty counters are named. A new counter is named only if fewer are."""
     cached = local_cache.CachedItem(counters=frozenset(f"k{number:07}" for number in range(named)))
     assert cached.has_room_for(counter) is has_room
 
 
 def test_item_is_cached_as_it_was_returned(latchkey: TestApp) -> None:
-    """The cache holds hour, burst window, past windows, counters and recorded usage of the returned item."""
+    """A cache entry contains hour, burst window, past windows, counters and recorded usage of the returned item."""
     latchkey.clock.forward(60)
     window = counter_items.window_at("acc_1", FREE, latchkey.clock.now_ms)
     assert local_cache.lookup(window) == local_cache.CachedItem()

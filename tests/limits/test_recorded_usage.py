@@ -79,8 +79,8 @@ def test_steady_state_adds_nothing_to_the_write(latchkey: TestApp) -> None:
 
 
 def test_keys_of_one_network_and_route_are_recorded_separately(latchkey: TestApp) -> None:
-    """If two keys have the same network and route, the network is recorded once for each key, and the route once with
-    both.
+    """If two keys have the same network and route, the network is recorded once for each key, and the route is recorded
+    once with the counters of both keys.
     """
     admit_one(ADA)
     admit_one(BOB)
@@ -113,7 +113,9 @@ def test_route_without_room_marks_the_hour(latchkey: TestApp) -> None:
 
 
 def test_overflow_by_cold_processes_is_removed_by_the_next_write(latchkey: TestApp) -> None:
-    """The first process that reads an item with too many names removes the additional ones and sets the markers."""
+    """The first process that reads an item with too many names removes those beyond the limit, and sets the markers for
+    removed names.
+    """
     for number in range(30):
         admit_one(network=f"10.0.{number}.0/24", route=f"GET /v1/own/{number}")
         process_cache.forget()

@@ -109,7 +109,7 @@ def test_routes_without_room_overflow(item: dict[str, Any], overflow: tuple[str,
     ],
 )
 def test_route_is_named_if_its_bytes_fit(room: int, names: tuple[str, ...], expected: bool) -> None:
-    """A new counter needs room in its route's set; a route without room marks the hour as incomplete."""
+    """A new counter is added to the set of its route if it fits. Otherwise the hour is marked as incomplete."""
     found = delta_of(recorded={"room_bytes": room, "names": frozenset(names)}, usage=RequestUsage(route="rAAA"))
     if expected:
         assert (found.sets, found.adds) == ("", ", #route :route")
@@ -209,8 +209,8 @@ def test_without_a_counter_only_denials_are_added() -> None:
 
 
 def test_overflow_is_removed_and_marked_by_the_next_write() -> None:
-    """A write removes additional networks and counts them, removes additional routes and marks the hour, and adds its
-    own usage.
+    """A write removes and counts the networks beyond the limit, removes the routes beyond the limit and marks the hour
+    as incomplete, and adds its own usage.
     """
     overflow = ("n00000008", "n00000009", "rCCC")
     full = {"names": frozenset(NETWORKS), "networks": 10, "room_bytes": -1, "overflow": overflow}
@@ -229,7 +229,7 @@ def test_overflow_is_removed_and_marked_by_the_next_write() -> None:
 
 
 def test_network_overflow_does_not_mark_routes_incomplete() -> None:
-    """Additional networks don't mark the hour's routes as incomplete."""
+    """Networks beyond the limit don't mark the hour's routes as incomplete."""
     found = delta_of(recorded={"networks": 9, "overflow": ("n00000008",)}, usage=RequestUsage(route="rAAA"))
     assert (found.sets, found.removes) == ("", ("#x0",))
     assert found.adds == ", #route :route, n_other :n_other"

@@ -181,7 +181,7 @@ def test_rejections_are_counted_in_total_and_by_credential(latchkey: TestApp) ->
 
 
 def test_counts_are_added_by_name() -> None:
-    """Adding two counts leaves both unchanged."""
+    """Two counts are added by name, and both stay unchanged."""
     one, other = rejection_counts.Counts(1, {"qA": 1, "fA": 2}), rejection_counts.Counts(2, {"fA": 3, "qB": 4})
     assert one + other == rejection_counts.Counts(3, {"qA": 1, "fA": 5, "qB": 4})
     assert (one, other) == (

@@ -66,7 +66,9 @@ def test_incomplete_hour_does_not_affect_a_key_unused_in_it(latchkey: TestApp) -
 
 
 def test_hour_with_other_counters_makes_every_key_incomplete(latchkey: TestApp) -> None:
-    """An hour with unnamed counters makes every key's record incomplete, because an unnamed one may be the key's."""
+    """An hour with unnamed counters makes every key's record incomplete, because an unnamed counter may belong to the
+    key.
+    """
     record_use("kAAAAAAA", "GET /v1/mine")
     latchkey.clock.forward(3_600)
     for number in range(COUNTERS_MAX + 1):
