@@ -228,7 +228,7 @@ def test_link_for_an_email_change_is_invalid_after_the_sessions_were_ended(latch
 
 
 def test_deletion_invalidates_the_account_and_stores_a_termination(latchkey: TestApp) -> None:
-    """A deletion removes the account's personal data, ends its sessions and keys, and stores a pending termination that
+    """A deletion removes name, email address and password, ends sessions and keys, and stores a pending termination that
     deletes all other data later.
     """
     account = new_account(email="Ada@example.com")
