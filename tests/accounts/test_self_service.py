@@ -228,8 +228,8 @@ def test_link_for_an_email_change_is_invalid_after_the_sessions_were_ended(latch
 
 
 def test_deletion_invalidates_the_account_and_stores_a_termination(latchkey: TestApp) -> None:
-    """A deletion removes name, email address and password, ends sessions and keys, and stores a pending termination that
-    deletes all other data later.
+    """A deletion removes name, email address and password, ends sessions and keys, and stores a pending termination
+    that deletes all other data later.
     """
     account = new_account(email="Ada@example.com")
     Account(account.id).update(actions=[Account.live_keys.set({"key_1": 0})])
