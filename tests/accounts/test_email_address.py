@@ -118,7 +118,7 @@ def test_longest_address_is_accepted() -> None:
     ],
 )
 def test_different_mailboxes_have_different_claims(one: str, other: str) -> None:
-    """Different mailboxes have different claims, so that no user can take over the account of another."""
+    """Different mailboxes have different claims, so that no user can take over another user's account."""
     assert claim_of(one) != claim_of(other)
 
 

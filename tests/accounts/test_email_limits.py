@@ -75,7 +75,9 @@ def test_email_changes_of_an_account_dont_limit_others(latchkey: TestApp, box: M
 
 
 def test_email_changes_of_many_accounts_dont_limit_the_first_of_another(latchkey: TestApp, box: Mailbox) -> None:
-    """An address gets at most 20 emails an hour for address changes, plus one for each account's first change."""
+    """When 20 emails for address changes were sent to an address in an hour, an account's first request still sends an
+    email, and its second request is rejected.
+    """
     rightful = new_account()
     latchkey.set_counters(f"mail_{hash_claim(NEW)}", tiers.EMAIL_CHANGE_EMAILS.address, used=20)
     request_change(rightful)

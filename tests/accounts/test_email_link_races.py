@@ -50,7 +50,7 @@ def is_open(session: Session) -> bool:
 
 @EACH
 def test_link_doesnt_recreate_an_account_deleted_since_it_was_read(latchkey: TestApp, purpose: str) -> None:
-    """A link to an account that is deleted after the link was read doesn't recreate the account."""
+    """Using a link doesn't recreate its account if the account was deleted after the link was read."""
     for verified in (True, False):
         account = new_account(verified=verified)
         token = token_of_new_link(account, purpose)
@@ -152,7 +152,7 @@ def test_first_verification_sets_the_mark(latchkey: TestApp, purpose: str) -> No
 
 
 def test_reset_returns_the_termination_of_the_selected_items(latchkey: TestApp) -> None:
-    """A reset stores a pending termination of the selected items, or of all if the address was unverified."""
+    """A reset stores a pending termination of the selected items, or of all items if the address was unverified."""
     for verified, kind in ((True, "reset"), (False, "proof")):
         account = new_account(verified=verified)
         chosen = pending_terminations.new_choice(pending_terminations.OF_RESET, account.id, {"key_1"}, by="x")
@@ -175,7 +175,9 @@ def test_password_is_kept_only_by_a_first_verification_with_a_session(latchkey: 
 
 @pytest.mark.parametrize("purpose", [VERIFY, MOVE])
 def test_session_that_was_ended_since_it_was_read_is_not_recreated(latchkey: TestApp, purpose: str) -> None:
-    """A session that ended after it was read isn't recreated; the link stays valid and can be used after a log-in."""
+    """Using a link fails if the session ended after it was read. The session isn't recreated, and the link
+    stays valid.
+    """
     account = new_account(verified=False)
     session, token = session_of(account), token_of_new_link(account, purpose)
     Session(session.digest).delete()

@@ -193,7 +193,7 @@ def test_change_to_an_address_that_another_account_took_is_a_conflict(latchkey: 
 
 
 def test_link_to_a_former_address_is_invalid(latchkey: TestApp) -> None:
-    """A link sent to a former address of the account neither verifies it nor resets its password."""
+    """A link sent to a former address of the account neither verifies the account's address nor resets the password."""
     account = new_account(verified=False)
     old = {purpose: link(account, purpose) for purpose in (email_links.VERIFY_EMAIL, email_links.SET_PASSWORD)}
     use(link(account, email_links.CHANGE_EMAIL), email_links.CHANGE_EMAIL)
@@ -205,7 +205,9 @@ def test_link_to_a_former_address_is_invalid(latchkey: TestApp) -> None:
 @pytest.mark.parametrize("purpose", [email_links.SET_PASSWORD, email_links.CHANGE_EMAIL])
 @pytest.mark.parametrize("what", ["password_change", "reset", "suspension"])
 def test_link_is_invalid_after_the_sessions_were_ended(latchkey: TestApp, purpose: str, what: str) -> None:
-    """A link is invalid after the sessions ended, because an attacker may have requested it with a stolen password."""
+    """A link that was requested before the account's sessions ended is invalid, because an attacker with a stolen
+    password may have requested it.
+    """
     account = new_account()
     session = sessions.session_of(sessions.open_session(account))
     secret = link(account, purpose)

@@ -31,7 +31,7 @@ class Sent:
     """The emails sent by SES."""
 
     def take(self) -> list[tuple[str, str, str, str]]:
-        """Return sender, recipient, subject and text of each email since the last call."""
+        """Return sender, recipient, subject and text of each email that was sent since the last call."""
         backend: Any = ses_backends[DEFAULT_ACCOUNT_ID]["us-east-1"]
         taken = [
             (message.source, *message.destinations["ToAddresses"], message.subject, message.body)
@@ -118,7 +118,7 @@ def test_repr_of_an_email_has_no_text() -> None:
 
 
 def test_emails_in_the_folder_are_readable_by_their_owner_only(latchkey: TestApp, box: Mailbox) -> None:
-    """Each email's file has mode 0600 and the folder 0700, whatever the umask and even if the folder existed."""
+    """Each email's file has mode 0600 and the folder mode 0700, even if the folder existed with mode 0755."""
     box.folder.mkdir(mode=0o755)
     box.folder.chmod(0o755)
     email_sender.send(MESSAGE)

@@ -31,7 +31,9 @@ def account(*, verified: bool) -> Account:
     ids=["sign_up", "new_address", "reset_without_account"],
 )
 def test_email_to_an_address_without_an_account_has_no_name(message: EmailMessage) -> None:
-    """An email to an address without an account has a link and instructions for recipients who didn't request it."""
+    """An email to an address without an account contains a link and instructions for recipients who didn't
+    request it.
+    """
     assert message.to == "new@example.com"
     assert message.text.startswith("Hello,\n\n")
     assert message.text.endswith(f"(the link expires in 1 hour):\n\n{LINK}{UNREQUESTED}")
@@ -58,7 +60,7 @@ def test_name_is_only_in_emails_to_a_verified_address(verified: bool, greeting: 
 
 @pytest.mark.parametrize(("verified", "new"), [(True, "new@example.com"), (False, "another address")])
 def test_old_address_gets_the_new_one_only_if_it_was_verified(verified: bool, new: str) -> None:
-    """The notice to a former address shows the new address only if the former was verified."""
+    """The notice to a former address shows the new address only if the former address was verified."""
     text = emails.email_changed(account(verified=verified), "new@example.com").text
     assert f"The email address of your Latchkey account was changed to {new}. If this wasn't you" in text
     assert LINK not in text
@@ -82,7 +84,7 @@ def test_key_is_named_by_its_preview_in_emails_to_an_unverified_address(verified
 
 
 def test_email_to_a_known_address_has_links_to_log_in_and_to_reset_the_password() -> None:
-    """The email for a sign-up with a known address has links to log in and to reset the password."""
+    """The email for a sign-up with a known address contains links to log in and to reset the password."""
     text = emails.address_has_account(account(verified=True), LINK, f"{LINK}/reset").text
     assert f"{LINK}/reset\n\n" in text
     assert text.endswith(f"To log in:\n\n{LINK}{UNREQUESTED}")

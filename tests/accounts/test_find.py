@@ -79,7 +79,9 @@ def test_accounts_are_listed_by_the_beginning_of_their_address(latchkey: TestApp
     [("", ""), ("a", "b"), ("a" * 1_024, ""), ("a", "a" * 1_024), ("a", "z" * 1_024), ("\ud800", "")],
 )
 def test_impossible_range_of_addresses_is_not_queried(latchkey: TestApp, prefix: str, after: str) -> None:
-    """An invalid range of addresses gives an empty page. No query is sent, because DynamoDB would reject it."""
+    """For an invalid range of addresses an empty page is returned. No query is sent, because DynamoDB would
+    reject it.
+    """
     with telemetry.record_calls() as calls:
         assert list(find.accounts_by_email(prefix, 10, after=after)) == []
     assert calls.made == []

@@ -138,7 +138,7 @@ def test_remembered_device_has_its_own_attempts(latchkey: TestApp) -> None:
 
 
 def test_remembered_device_has_20_attempts_an_hour(latchkey: TestApp) -> None:
-    """After 20 attempts in an hour a remembered device is rejected, so a stolen device cookie gives few guesses."""
+    """After 20 attempts in an hour a remembered device is rejected, so a stolen device cookie allows few guesses."""
     account = new_account(email="ada@example.com")
     device = sessions.remember_device(account)
     set_attempts(latchkey, "device", account.id, 20)
@@ -191,7 +191,9 @@ def test_address_of_an_attempt_is_not_stored(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("with_device", [False, True], ids=["no_device", "device"])
 def test_failed_log_ins_make_the_same_database_calls(latchkey: TestApp, with_device: bool) -> None:
-    """Failed log-ins make the same database calls with and without an account, so that timing reveals nothing."""
+    """A failed log-in makes the same database calls whether or not the address has an account, so that timing reveals
+    nothing.
+    """
     account = new_account(email="ada@example.com")
     device = sessions.remember_device(new_account(name="Eve")) if with_device else ""
     made = []

@@ -58,8 +58,8 @@ def are_marked(create_grants: list[Grant]) -> list[bool]:
 
 
 def test_clients_have_the_status_of_their_account(latchkey: TestApp) -> None:
-    """A suspension deactivates the account's clients and stores the time on each; other accounts' clients are
-    unaffected.
+    """A suspension deactivates the account's clients, and stores the time of the suspension in each client. Clients of
+    other accounts are unaffected.
     """
     owner, ids = owner_with(latchkey, 2)
     _, others = owner_with(latchkey)

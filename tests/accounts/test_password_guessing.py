@@ -141,7 +141,7 @@ TWO_IDEAS = (
 
 @pytest.mark.parametrize("password", [*ONE_IDEA.split(), *TWO_IDEAS.split()])
 def test_guesses_for_one_or_two_parts_agree_with_zxcvbn(password: str) -> None:
-    """The number of guesses equals zxcvbn's, which is higher by one if the password is a single part."""
+    """The number of guesses equals zxcvbn's, except that zxcvbn adds one if the password is a single part."""
     own: dict[str, int] = {}
     for rank, word in enumerate(OWN, 1):
         own.setdefault(word.lower(), rank)
@@ -156,7 +156,7 @@ def test_guesses_for_one_or_two_parts_agree_with_zxcvbn(password: str) -> None:
     [("zebrazebra", 2 * 4_103), ("zebrazebrazebra", 3 * 4_103), ("xyxyxy", 3 * 52), ("1212", 16), ("aaaa", 40)],
 )
 def test_guesses_for_a_repetition_are_those_of_its_base_times_its_count(password: str, guesses: int) -> None:
-    """A repetition takes the guesses of the repeated text, multiplied by the number of repetitions."""
+    """Guessing a repetition takes as many guesses as the repeated text, multiplied by the number of repetitions."""
     assert password_guessing._guesses(password, {}) == guesses
 
 

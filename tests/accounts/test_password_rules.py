@@ -88,7 +88,7 @@ def test_error_says_what_to_do_without_the_password() -> None:
 
 @given(st.text(min_size=0, max_size=90), st.text(max_size=20), st.text(max_size=20))
 def test_any_text_is_accepted_or_rejected(password: str, email: str, name: str) -> None:
-    """The rules accept or reject any text without another exception, even one with a lone surrogate."""
+    """Any text, even one with a lone surrogate, is accepted or rejected without an unexpected exception."""
     accepts(password, email=email, name=name)
 
 

@@ -39,13 +39,17 @@ def test_hash_of_no_account_has_the_same_parameters() -> None:
     ("chosen", "typed"), [(COMPOSED, DECOMPOSED), (DECOMPOSED, COMPOSED), (DECOMPOSED, DECOMPOSED)]
 )
 def test_password_matches_in_any_unicode_composition(chosen: str, typed: str) -> None:
-    """A password matches in any Unicode composition: keyboards differ (NIST SP 800-63B §3.1.1.2, RFC 8265 §4.2.2)."""
+    """A password matches in any Unicode composition, because keyboards differ (NIST SP 800-63B §3.1.1.2, RFC 8265
+    §4.2.2).
+    """
     assert passwords.matches(typed, passwords.hash_password(chosen))
     assert not passwords.matches(typed.replace("\u0301", "").replace("é", "e"), passwords.hash_password(chosen))
 
 
 def test_password_hashed_before_normalisation_matches() -> None:
-    """A hash that an earlier version made of the password as typed still matches."""
+    """A hash that an earlier version of Latchkey computed from the password as typed, without normalisation, still
+    matches.
+    """
     assert passwords.matches(DECOMPOSED, passwords._HASHER.hash(DECOMPOSED))
 
 

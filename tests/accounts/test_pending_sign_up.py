@@ -1,4 +1,4 @@
-"""A sign-up before its address is verified: its one-time token, and the browser in which its password is accepted."""
+"""Sign-ups before the address is verified: the one-time token, and the browser in which the password is accepted."""
 
 import pytest
 from pynamodb.exceptions import TransactWriteError
@@ -62,7 +62,9 @@ def test_new_account_is_recorded_as_verified(latchkey: TestApp) -> None:
 
 
 def test_token_for_a_known_address_is_not_consumed(latchkey: TestApp) -> None:
-    """If the address of a token has an account, each use reports that and doesn't consume the token."""
+    """If the address of a token already has an account, each use of the token raises HasAccount and doesn't consume the
+    token.
+    """
     token = pending()
     new_account(email=EMAIL)
     for _ in range(2):
@@ -81,7 +83,7 @@ def test_concurrent_use_is_reported_as_a_used_link(latchkey: TestApp) -> None:
 
 
 def test_token_expires_after_one_hour(latchkey: TestApp) -> None:
-    """A token expires after one hour, to the millisecond; the expiry is checked when it is used."""
+    """A token expires after one hour, to the millisecond, even if the database hasn't deleted it yet."""
     in_time, late = pending(), pending()
     latchkey.clock.forward(3_600)
     with pytest.raises(email_links.SpentLink):

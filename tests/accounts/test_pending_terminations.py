@@ -27,7 +27,7 @@ def test_termination_is_identified_by_kind_and_subject(latchkey: TestApp) -> Non
 
 
 def test_selections_are_identified_by_their_link(latchkey: TestApp) -> None:
-    """Terminations of selected items are identified by their link, so several can be pending."""
+    """A termination of selected items is identified by the link that was used, so an account can have several."""
     for by in ("a", "b"):
         pending_terminations.new_choice(OF_PROOF, "acc_x", {"key_1", "key_2"}, by=by).save()
     start()

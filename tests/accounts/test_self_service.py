@@ -126,7 +126,9 @@ def test_repeated_deletion_is_a_conflict(latchkey: TestApp) -> None:
 
 
 def test_invalid_new_password_is_about_its_own_field(latchkey: TestApp) -> None:
-    """An invalid new password is an error of the field `new_password`; a wrong current one, of `password`."""
+    """An invalid new password is reported as an error of the field `new_password`, and a wrong current password as an
+    error of `password`.
+    """
     someone = log_in(new_account())
 
     def refused(password: str, new_password: str) -> str:
@@ -226,7 +228,9 @@ def test_link_for_an_email_change_is_invalid_after_the_sessions_were_ended(latch
 
 
 def test_deletion_invalidates_the_account_and_stores_a_termination(latchkey: TestApp) -> None:
-    """A deletion invalidates the account and stores a termination, by which its data is deleted later."""
+    """A deletion removes name, email address and password, ends sessions and keys, and stores a pending termination
+    that deletes all other data later.
+    """
     account = new_account(email="Ada@example.com")
     Account(account.id).update(actions=[Account.live_keys.set({"key_1": 0})])
     someone = log_in(account)

@@ -21,7 +21,7 @@ OTHER = "harmonica wolverine custard"
 
 
 def logged_in(secret: str) -> LoggedIn:
-    """Return the account and session of a secret; fail if it isn't valid."""
+    """Return the account and session of a session secret; fail if the secret isn't valid."""
     found = sessions.session_of(secret)
     assert found is not None
     return found
@@ -72,7 +72,7 @@ def test_idle_time_counts_from_the_last_write(latchkey: TestApp) -> None:
 
 
 def test_password_change_ends_every_other_session(latchkey: TestApp) -> None:
-    """A password change ends every session except that of the change."""
+    """A password change ends every session except the one in which the password was changed."""
     account = new_account()
     kept, ended = sessions.open_session(account), sessions.open_session(account)
     self_service.change_password(
@@ -162,7 +162,9 @@ ENDS: dict[str, Callable[[Account], object]] = {
 @pytest.mark.parametrize("what", ENDS)
 @pytest.mark.parametrize("verified", [True, False], ids=["verified", "first_proof"])
 def test_device_is_forgotten_when_the_sessions_are_ended(latchkey: TestApp, what: str, verified: bool) -> None:
-    """Ending the sessions forgets remembered devices, so an intruder can't use the log-in attempts of such a device."""
+    """When sessions are ended, remembered devices are forgotten, so an intruder can't use the log-in attempts of a
+    remembered device.
+    """
     account = new_account(verified=verified)
     device = sessions.remember_device(account)
     ENDS[what](account)
@@ -227,7 +229,9 @@ def test_remembered_device_is_known_for_its_account_and_epoch_only(latchkey: Tes
 
 
 def test_active_sessions_are_listed_newest_first_in_pages(latchkey: TestApp) -> None:
-    """Active sessions are listed newest first, in pages with the id after which the next page begins, if any."""
+    """Active sessions are listed newest first, in pages. Every page but the last states the id after which the next
+    page begins.
+    """
     account = new_account()
     made = []
     for number in range(5):

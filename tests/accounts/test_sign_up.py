@@ -1,4 +1,4 @@
-"""Sign-up and password reset: stored items, sent emails, and equal calls for known and unknown addresses."""
+"""Sign-up and password reset: stored items, sent emails, and equal database calls for known and unknown addresses."""
 
 import json
 from dataclasses import replace
@@ -69,7 +69,9 @@ def test_sign_up_with_email_stores_only_a_token(latchkey: TestApp, box: Mailbox)
 
 
 def test_used_sign_up_creates_a_verified_free_account(latchkey: TestApp, box: Mailbox) -> None:
-    """The link of a sign-up creates a verified Free account, not an admin; the token's personal data is removed."""
+    """The link of a sign-up creates a verified Free account without the admin flag, and removes the token's personal
+    data.
+    """
     submit_sign_up()
     token = email_links.find_link(box.take_one().token, pending_sign_up.PURPOSE)
     account = pending_sign_up.make_account(token, name="Ada", password_hash=str(token.password_hash))
@@ -99,7 +101,7 @@ def test_first_of_two_tokens_for_one_address_creates_the_account(latchkey: TestA
 
 
 def test_token_works_once_and_for_an_hour(latchkey: TestApp, box: Mailbox) -> None:
-    """A token can be used once, within an hour; its expiry is checked when it is used."""
+    """The token of a sign-up can be used once, and expires after an hour even if the database hasn't deleted it yet."""
     submit_sign_up()
     submit_sign_up("eve@example.com")
     once, late = (email_links.find_link(message.token, pending_sign_up.PURPOSE) for message in box.take())
@@ -119,7 +121,9 @@ def test_repr_of_a_pending_sign_up_has_no_field() -> None:
 
 
 def test_log_in_is_the_same_for_an_unknown_and_a_pending_address(latchkey: TestApp, box: Mailbox) -> None:
-    """A log-in with a pending address makes the same database calls and error as with an unknown address."""
+    """A log-in with a pending address makes the same database calls as one with an unknown address, and raises the same
+    error.
+    """
     new_account(email="known@example.com").update(actions=[Account.password_hash.set(hash_of("another one entirely"))])
     for email in ("known@example.com", "pending@example.com"):
         submit_sign_up(email)
@@ -132,7 +136,9 @@ def test_log_in_is_the_same_for_an_unknown_and_a_pending_address(latchkey: TestA
 
 
 def test_sign_up_with_a_known_address_changes_nothing_and_sends_an_email(latchkey: TestApp, box: Mailbox) -> None:
-    """A sign-up with the address of an account keeps its name and password, and sends an email without a token."""
+    """A sign-up with the address of an existing account doesn't change that account, and sends an email without a
+    token.
+    """
     account = new_account(email="ada@example.com")
     submit_sign_up("ADA@example.com", name="Mallory", password="harmonica wolverine custard")
     assert find.account_by_email("ada@example.com").password_hash == account.password_hash
@@ -200,7 +206,7 @@ def test_malformed_sign_up_is_not_counted(latchkey: TestApp, box: Mailbox) -> No
 
 
 def test_each_kind_of_email_has_its_own_allowance(latchkey: TestApp, box: Mailbox) -> None:
-    """Sign-ups with an address don't use up its password resets, nor the reverse."""
+    """Sign-ups and password resets with one address have separate limits."""
     new_account(email="ada@example.com")
     for _ in range(12):
         submit_sign_up("ada@example.com")
@@ -284,7 +290,7 @@ def test_reset_is_sent_to_a_known_address_only(latchkey: TestApp, box: Mailbox) 
 
 
 def test_reset_is_sent_to_the_address_of_the_sign_up(latchkey: TestApp, box: Mailbox) -> None:
-    """A reset email is sent to the address as typed at sign-up, whatever its spelling in the request."""
+    """A reset email is sent to the address as typed at sign-up, even if the request spells it differently."""
     new_account(email="J\u00f6rg@fa\u00df.example")
     request_reset("j\u00d6rg@xn--fa-hia.example")
     assert box.take_one().to == "J\u00f6rg@xn--fa-hia.example"

@@ -14,7 +14,7 @@ def test_mailbox_is_the_typed_address_or_the_claim(typed: str | None, mailbox: s
 
 @pytest.mark.parametrize(("verified_at_ms", "is_verified"), [(None, False), (0, True), (1, True)])
 def test_address_is_verified_once_it_has_a_time(verified_at_ms: int | None, is_verified: bool) -> None:
-    """An address is verified if its time of verification is set, whatever the time."""
+    """An address is verified if its time of verification is set, even if that time is 0."""
     assert Account("acc_x", email_verified_at=verified_at_ms).is_verified is is_verified
 
 

@@ -69,7 +69,7 @@ def request(headers: dict[str, str] | None = None, **context: Any) -> Request:
     ],
 )
 def test_address_is_counted_by_network(address: str, network: str) -> None:
-    """An IPv4 address is counted alone, and IPv6 addresses are counted by their /64 in any spelling."""
+    """Each IPv4 address is counted separately, and IPv6 addresses are counted by their /64 in any spelling."""
     assert client_address.network(address) == network
 
 

@@ -101,7 +101,7 @@ def test_change_is_rolled_back_when_its_event_cannot_be_written(latchkey: TestAp
 
 
 def test_list_is_paged_and_filtered_by_type(latchkey: TestApp) -> None:
-    """A cursor continues after its page and keeps the type filter."""
+    """The next page of a filtered list continues after the previous page, with the same type filter."""
     account = latchkey.account()
     secret = create_reader(latchkey, account)
     for number in range(5):
@@ -144,7 +144,7 @@ def test_filter_by_type_makes_few_calls(latchkey: TestApp) -> None:
 
 @pytest.mark.made_up_events
 def test_filtered_page_may_be_empty_and_have_a_cursor(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A filtered page may be empty and still have a cursor; following the cursors returns every event once."""
+    """A filtered page may be empty and still contain a cursor; following the cursors returns every event once."""
     monkeypatch.setattr(record, "PAGE", 4)
     account = latchkey.account()
     secret = create_reader(latchkey, account)
@@ -232,7 +232,9 @@ def test_every_type_is_documented() -> None:
 @pytest.mark.made_up_events
 @pytest.mark.parametrize("kind", kinds.LABELS)
 def test_console_shows_every_field_of_every_type(latchkey: TestApp, kind: str) -> None:
-    """Every field of every event type changes its row in the console, except the ids of sessions and grants."""
+    """In the console, the row of an event depends on each of the event's fields, except the ids of sessions and
+    grants.
+    """
     ada = new_account()
     console = log_in_as(latchkey, ada)
 

@@ -52,7 +52,7 @@ def test_repeated_request_is_replayed(latchkey: TestApp) -> None:
 
 
 def test_every_creating_route_replays_its_response(local: TestApp, receiver: Receiver) -> None:
-    """Every route that accepts Idempotency-Key replays its response and has its effect once."""
+    """Every route that accepts Idempotency-Key replays its response and takes effect once."""
     root = local.account(admin=True)
     secret = local.key(root, "read", "keys", "webhooks", "admin").secret
     rotated = local.key(root, "read").key.id
@@ -77,7 +77,8 @@ def send_twice(latchkey: TestApp, secret: str, path: str, body: object) -> dict[
         first = latchkey.call("POST", path, secret, json_body=body, headers=headers)
     assert first.status in (200, 201), first.body
     claims = path.endswith(("/test", "/resend"))
-    # A claim is a PutItem before the request and one after it. Without a claim, the record is part of the transaction.
+    # With a claim, one PutItem is sent before the request is processed and one afterwards. Without a claim, the record
+    # is part of the transaction.
     assert watched.made.count(("PutItem", "latchkey-test-tickets")) == (2 if claims else 0)
     assert_replayed(first, latchkey.call("POST", path, secret, json_body=body, headers=headers))
     made: dict[str, str] = first.json()

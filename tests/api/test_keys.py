@@ -17,7 +17,7 @@ def get_key(latchkey: TestApp, secret: str, key_id: str) -> dict[str, Any]:
 
 
 def test_created_key_shows_its_secret_once(latchkey: TestApp) -> None:
-    """The response that creates a key has its secret, and no later response does."""
+    """The response that creates a key contains the key's secret, and no later response does."""
     secret = latchkey.key(latchkey.account()).secret
     response = latchkey.call("POST", "/v1/keys", secret, json_body={"name": " CI ", "scopes": ["write", "read"]})
     made = response.json()
@@ -77,7 +77,7 @@ def test_created_key_expires_no_later_than_its_creator(latchkey: TestApp) -> Non
 
 
 def test_twenty_first_key_is_a_conflict(latchkey: TestApp) -> None:
-    """The 21st active key is a 409 whose message has the limit."""
+    """Creating a 21st active key is a 409 whose message states the limit."""
     account = latchkey.account()
     keys = [latchkey.key(account) for _ in range(LIVE_MAX)]
     response = latchkey.call("POST", "/v1/keys", keys[0].secret, json_body={"name": "More", "scopes": ["read"]})

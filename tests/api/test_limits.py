@@ -10,7 +10,9 @@ NOON_S = START_MS // 1000
 
 @pytest.mark.parametrize("tier", [tiers.FREE, tiers.PRO], ids=lambda tier: tier.name)
 def test_limits_show_quota_and_burst(latchkey: TestApp, tier: tiers.Tier) -> None:
-    """The remaining numbers already count this request. The quota's numbers equal those in the headers."""
+    """The numbers of remaining requests already count this request, and the numbers of the quota equal those in the
+    headers.
+    """
     latchkey.clock.forward(1800.5)
     response = latchkey.call("GET", "/v1/limits", latchkey.key(latchkey.account(tier)).secret)
     assert response.json() == {

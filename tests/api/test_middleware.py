@@ -46,7 +46,7 @@ def test_route_without_a_credential_is_a_401(latchkey: TestApp, method: str, pat
 
 @EACH_ROUTE
 def test_route_with_insufficient_scope_is_a_403(latchkey: TestApp, method: str, path: str, scope: str) -> None:
-    """A key with every other scope gets a 403 that names the missing scope."""
+    """A key that has every ordinary scope except the required one gets a 403 that names the missing scope."""
     secret = latchkey.key(latchkey.account(), *sorted(ORDINARY - {scope})).secret
     response = latchkey.call(method, target(path), secret, body=b"{}")
     assert error_of(response) == (403, "insufficient_scope")
@@ -157,7 +157,7 @@ def test_quota_of_each_tier_is_exact(latchkey: TestApp, tier: tiers.Tier, quota:
 
 
 def test_exception_in_a_view_is_a_500_without_details(latchkey: TestApp) -> None:
-    """The response to an exception has a request id and limit headers, and no detail of the exception."""
+    """The response to an exception contains a request id and limit headers, and no detail of the exception."""
     secret = latchkey.key(latchkey.account()).secret
     latchkey.gateway = gateway_with_fault()
     response = latchkey.call("GET", "/v1/fault", secret)

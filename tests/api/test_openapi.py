@@ -154,7 +154,7 @@ def test_documented_oauth_values_equal_the_servers() -> None:
 
 
 def test_leak_reports_are_documented_with_signature_headers() -> None:
-    """The document has the signature headers of GitHub and of other senders of leak reports."""
+    """The document describes the signature headers of GitHub and of other senders of leak reports."""
     operation = WHOLE["paths"]["/v1/leaks"]["post"]
     names = [parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "header"]
     assert names == [

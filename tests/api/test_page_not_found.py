@@ -59,7 +59,7 @@ def test_api_error_is_a_page_when_a_browser_navigates(latchkey: TestApp) -> None
 
 @pytest.mark.parametrize("case", ["no such path", "no such method", "no right to it", "too many requests"])
 def test_error_page_has_links_without_a_session_read(latchkey: TestApp, case: str) -> None:
-    """An error page has links to the landing page, log-in and sign-up, and reads no session."""
+    """An error page shows links to the landing page, log-in and sign-up, and reads no session."""
     console, secret = log_in_as(latchkey, new_account()), latchkey.key(latchkey.account(), "read").secret
     target = {"no such path": "/nothing", "no such method": "/oauth/token"}.get(case, "/v1/keys")
     headers = BROWSER | ({"Authorization": f"Bearer {secret}"} if case == "no right to it" else {})

@@ -73,7 +73,7 @@ def test_check_and_schema_accept_the_same_values(name: str, value: Any) -> None:
 @settings(max_examples=exhaustive.examples(200), derandomize=True, deadline=None, database=None)
 @given(value=VALUES)
 def test_checked_value_passes_again_unchanged(name: str, value: Any) -> None:
-    """A value that the check returned passes it again, unchanged."""
+    """If a value that a field's check returned is checked again, it is returned unchanged."""
     field = FIELDS[name]
     if is_accepted(field, value):
         once = field.check("it", value)

@@ -57,7 +57,7 @@ def test_unknown_user_is_a_404(latchkey: TestApp, user_id: str) -> None:
 
 
 def test_users_are_listed_page_by_page(latchkey: TestApp) -> None:
-    """Following the cursor returns every account once, oldest first, and the last page has no cursor."""
+    """Following the cursor returns every account once, oldest first, and the last page contains no cursor."""
     made = []
     for number in range(7):
         made.append(latchkey.account(name=f"N{number}").id)
@@ -77,7 +77,7 @@ def test_users_are_listed_page_by_page(latchkey: TestApp) -> None:
 
 
 def test_exactly_full_last_page_has_no_cursor(latchkey: TestApp) -> None:
-    """A last page that is exactly full has no cursor."""
+    """A last page that is exactly full contains no cursor."""
     secret = latchkey.key(latchkey.account()).secret
     latchkey.account(name="Bea")
     assert latchkey.call("GET", "/v1/users?limit=2", secret).json()["next_cursor"] is None
@@ -292,7 +292,7 @@ def test_invalid_tier_or_status_is_rejected_by_field(latchkey: TestApp, body: ob
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=ten", "limit=", "limit=1.5", "limit=٣", "limit=-1"])
 def test_limit_out_of_bounds_is_rejected(latchkey: TestApp, query: str) -> None:
-    """The message for an invalid `limit` has its bounds."""
+    """The message for an invalid `limit` states the bounds."""
     response = latchkey.call("GET", f"/v1/users?{query}", latchkey.key(latchkey.account()).secret)
     assert error_of(response) == (400, "invalid_request")
     assert response.json()["message"] == "limit must be a whole number from 1 to 100."

@@ -24,7 +24,7 @@ def _service(latchkey: TestApp) -> str:
 
 
 def test_valid_secret_returns_account_scopes_and_limits(latchkey: TestApp) -> None:
-    """A valid secret returns its account, scopes and remaining limits."""
+    """For a valid secret, the response contains the secret's account, scopes and remaining limits."""
     account = latchkey.account()
     issued = latchkey.key(account, "read")
     assert _ask(latchkey, _service(latchkey), issued.secret) == {
@@ -66,7 +66,7 @@ def test_malformed_secret_is_invalid(latchkey: TestApp, shown: str) -> None:
 
 
 def test_invalid_secret_returns_the_documented_error(latchkey: TestApp) -> None:
-    """An invalid secret returns the error and message that the API itself would return."""
+    """For an invalid secret, the response contains the error and message that the API itself would return."""
     response = _ask(latchkey, _service(latchkey), "nonsense")
     assert response == {
         "valid": False,

@@ -29,7 +29,7 @@ def create_webhook(latchkey: TestApp, secret: str, **fields: Any) -> dict[str, A
 
 
 def test_every_change_of_a_webhook_is_an_event(latchkey: TestApp) -> None:
-    """Each change of a webhook is an event without the secret or the URL's query."""
+    """Each change of a webhook is recorded as an event that omits the secret and the query of the URL."""
     ada = latchkey.account()
     secret = latchkey.key(ada, "webhooks").secret
     made = create_webhook(latchkey, secret)
@@ -136,7 +136,7 @@ def test_second_rotation_within_the_overlap_is_a_conflict(latchkey: TestApp) -> 
 
 
 def test_test_message_returns_its_delivery(local: TestApp, receiver: Receiver) -> None:
-    """A test message is sent before the response, which has the result of the delivery."""
+    """A test message is sent before the response, and the response contains the result of the delivery."""
     secret = local.key(local.account(), "webhooks").secret
     made = create_webhook(local, secret, url=receiver.url)
     receiver.statuses, receiver.response_body = [200], b"thank you"

@@ -48,7 +48,7 @@ class Cast:
 
     @cached_property
     def unusual_key(self) -> Key:
-        """The key of that user that has also leaked."""
+        """Of the two keys of the user `alerted`, the one that has also leaked."""
         other, key = (self.console.key(self.alerted, name=name) for name in (LONG[:64], "Storefront"))
         for each in (other, key):
             self.console.unusual(self.alerted, each.id, "requests from a new network")

@@ -25,7 +25,7 @@ INSTALL = "apt-get update && apt-get install --yes --no-install-recommends chrom
 
 
 class NoChromium(Exception):
-    """Chromium is missing and can't be installed; the message has the command to run."""
+    """Chromium is missing and can't be installed; the message contains the command to run."""
 
 
 def path() -> str:

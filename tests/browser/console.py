@@ -1,4 +1,4 @@
-"""Start `server.py` with its own database engine, create users on it, and read their emails."""
+"""Start `server.py` with its own DynamoDB emulator, create users on it, and read their emails."""
 
 import re
 from collections.abc import Iterator

@@ -36,7 +36,9 @@ def test_link_in_an_email_confirms_the_address_once(users: BrowserUsers, console
 
 
 def test_link_sent_again_confirms_too(users: BrowserUsers, console: Console) -> None:
-    """A user who lost the first email requests another on the account page."""
+    """A user whose address isn't verified can request another link on the account page, and that link verifies the
+    address.
+    """
     user = console.user(verified=False)
     page = users.logged_in(user)
     page.goto("/settings/account")
@@ -68,7 +70,9 @@ def test_forgotten_password_is_reset_by_a_link(users: BrowserUsers, console: Con
 
 
 def test_password_reset_of_an_unknown_address_looks_the_same(users: BrowserUsers, console: Console) -> None:
-    """The page after a reset of an unknown address is the same, and no email is sent."""
+    """A password reset shows the same page for an unknown address as for a known one, and sends no email to the unknown
+    address.
+    """
     page = users.anonymous()
     texts = []
     for email in (console.user().email, "nobody.at.all@example.com"):
@@ -194,7 +198,7 @@ def test_unused_account_is_shown_how_to_start(users: BrowserUsers, console: Cons
 
 
 def test_chart_shows_the_values_of_the_bar_under_the_pointer(users: BrowserUsers, cast: Cast) -> None:
-    """The values of the bar under the pointer are shown below the chart, and the table has all values."""
+    """The values of the bar under the pointer are shown below the chart, and the table contains all values."""
     assert cast.keys
     page = users.logged_in(cast.ada)
     page.goto("/settings/usage")

@@ -20,7 +20,9 @@ def admin(users: BrowserUsers, console: Console) -> Page:
 
 
 def test_admin_finds_suspends_and_reinstates(admin: Page, users: BrowserUsers, console: Console) -> None:
-    """A suspended account's key and session stop immediately; the key works after reinstatement."""
+    """A suspended account's key and session stop working immediately, and the key works again after the
+    reinstatement.
+    """
     user = console.user("Mallory")
     key = console.key(user)
     theirs = users.logged_in(user)

@@ -126,7 +126,7 @@ def test_wrong_user_code_is_rejected_and_kept(users: BrowserUsers, user: User) -
 
 
 def test_application_is_changed_rotated_and_deleted(users: BrowserUsers, console: Console, user: User) -> None:
-    """Each action on an application is confirmed; the new secret is shown once and can be copied."""
+    """A page confirms each action on an application. The new secret is shown once and can be copied."""
     page = users.logged_in(user)
     applications.register(page, console, "Ledger sync")
     first = page.get_by_label("Client secret").input_value()

@@ -119,7 +119,7 @@ def test_reference_works_without_javascript(users: BrowserUsers) -> None:
 @pytest.mark.parametrize("width", exhaustive.after(2, [NARROW, WIDE, 390, 768, 1055]))
 @pytest.mark.parametrize("logged_in", [False, True], ids=["guest", "member"])
 def test_nothing_covers_the_reference(users: BrowserUsers, console: Console, width: int, logged_in: bool) -> None:
-    """At any width no element is fixed above the page, and every heading can be reached."""
+    """At any width, no element has a fixed position above the page, and no heading is covered."""
     page = users.logged_in(console.user("Edda"), width=width) if logged_in else users.anonymous(width=width)
     page.goto("/docs")
     for selector in ("h1", "#show_me", "#errors"):
@@ -141,7 +141,7 @@ def test_every_menu_button_opens_a_menu(users: BrowserUsers, console: Console) -
 
 
 def test_reference_works_with_the_keyboard(users: BrowserUsers, console: Console) -> None:
-    """A key is typed, a request sent, and its response reached without a mouse."""
+    """With the keyboard only, users can enter a key, send a request and move to the response."""
     page, secret = users.anonymous(), console.key(console.user("Dora")).secret
     page.goto("/docs")
     page.get_by_label("Try it with your key").focus()

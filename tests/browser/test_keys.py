@@ -67,7 +67,9 @@ def test_developer_gets_uses_rotates_and_revokes_a_key(
 
 
 def test_reload_of_a_new_key_makes_no_second_one(users: BrowserUsers, console: Console) -> None:
-    """Reloading the page of a new key creates no second key, and says that the form was used without the secret."""
+    """Reloading the page of a new key creates no second key. The reloaded page says that the form was already used, and
+    doesn't show the secret.
+    """
     page = users.logged_in(console.user())
     page.goto("/settings/keys/new")
     _name(page).fill("Storefront")

@@ -52,7 +52,7 @@ def test_unknown_table_is_no_outage(latchkey: TestApp) -> None:
 
 
 def test_refused_connection_is_an_outage(cut_off: TestApp) -> None:
-    """A refused connection is retried as the policy allows, and then raises an outage."""
+    """A refused connection is retried as often as the policy allows. Then an outage is raised."""
     with telemetry.record_calls() as calls, pytest.raises(Unreachable):
         dynamodb.call("GetItem", {"TableName": "latchkey-test-accounts", "Key": {"id": {"S": "1"}}}, dynamodb.FAIL_FAST)
     assert len(calls.made) == dynamodb.FAIL_FAST.unavailable
@@ -82,7 +82,7 @@ def test_unprocessed_keys_are_requested_after_a_pause() -> None:
 
 
 def test_permanently_unprocessed_keys_are_an_outage() -> None:
-    """Keys that are never processed raise an outage after a bounded number of calls."""
+    """If keys are never processed, an outage is raised after a bounded number of calls."""
     send, requests = make_sender_leaving_keys(10**6)
     with dynamodb.use_sender(send), clock.use_sleep(lambda _: None), pytest.raises(Throttled) as failed:
         dynamodb.batch_get_table("t", [{"id": {"N": str(number)}} for number in range(100)], consistent=True)
@@ -128,7 +128,7 @@ def test_second_try_uses_current_credentials(latchkey: TestApp, monkeypatch: pyt
 
 
 def read_request(connection: socket.socket) -> str:
-    """Return the head of one request after reading its body; "" if there is no request."""
+    """Read one request including its body, and return the request as text; "" if the connection ends before."""
     text = ""
     while "\r\n\r\n" not in text or not text.endswith("}"):
         piece = connection.recv(65_536).decode()

@@ -52,7 +52,7 @@ def test_request_equals_botocores(item: dict[str, Any]) -> None:
 
 @given(ITEMS)
 def test_response_equals_botocores(item: dict[str, Any]) -> None:
-    """A response is decoded as by botocore, even if an attribute is named like a type."""
+    """A response is decoded to the same values as by botocore, even if an attribute is named like a type."""
     body = codec.encode({"Attributes": item})
     response = {"status_code": 200, "headers": {}, "body": body}
     expected = JSONParser().parse(response, MODEL.output_shape)

@@ -1,4 +1,4 @@
-"""Models report failed conditions by the caller's error, and read several items or a missing item."""
+"""Models raise the error that the caller chose for a failed condition, and read items that may be missing."""
 
 from typing import Any
 
@@ -65,7 +65,7 @@ def test_other_failure_is_not_a_failed_condition(without_table: TestApp, save: A
 
 
 def test_unrelated_exception_passes_through() -> None:
-    """Both context managers pass on an unrelated exception unchanged."""
+    """`raise_on_condition_failure` and `ignore_condition_failure` pass on an unrelated exception unchanged."""
     for block in (models.raise_on_condition_failure(MINE), models.ignore_condition_failure()):
         with pytest.raises(ValueError, match="fault"), block:
             raise ValueError("fault")

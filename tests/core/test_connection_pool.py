@@ -25,7 +25,9 @@ REQUEST = b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 0\r\n\r\n"
     "response", [OK, CHUNKED, TRAILING, INTERIM + OK], ids=["length", "chunks", "trailer", "interim"]
 )
 def test_connection_is_reused(response: bytes) -> None:
-    """A connection is reused after a response with any framing."""
+    """A connection is reused after a response, whether the response has a length, chunks, trailers or an interim
+    response.
+    """
     with start_server(respond_always(response)) as (server, connections):
         assert [connections.send(REQUEST).body for _ in range(5)] == [b"hi"] * 5
         assert server.accepted == 1

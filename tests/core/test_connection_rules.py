@@ -76,7 +76,9 @@ def test_unfinished_connection_is_closed(monkeypatch: pytest.MonkeyPatch, failur
 
 
 def test_handshake_is_within_the_connect_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The TLS handshake checks the URL's host name within the connect timeout; then the read timeout applies."""
+    """The TLS handshake uses the URL's host name and must end within the connect timeout. Afterwards the read timeout
+    applies.
+    """
     plain, wrapped, verifier = mock.Mock(spec=socket.socket), mock.Mock(), mock.Mock(spec=ssl.SSLContext)
     verifier.wrap_socket.return_value = wrapped
     monkeypatch.setattr(socket, "create_connection", lambda *_asked: plain)

@@ -55,7 +55,7 @@ def test_lambda_environment_is_sufficient() -> None:
 
 
 def test_configured_endpoint_takes_precedence() -> None:
-    """AWS_ENDPOINT_URL_DYNAMODB takes precedence over AWS_ENDPOINT_URL, and the Host header has the port."""
+    """AWS_ENDPOINT_URL_DYNAMODB takes precedence over AWS_ENDPOINT_URL, and the Host header contains the port."""
     chosen = {"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:8001", "AWS_ENDPOINT_URL": "http://127.0.0.1:8002"}
     place = endpoint.from_environment(WHO | {"AWS_DEFAULT_REGION": "us-east-1"} | chosen)
     assert place is not None
@@ -84,7 +84,7 @@ def test_profile_is_read_by_botocore(bare: pytest.MonkeyPatch, tmp_path: Path) -
 
 
 def test_missing_configuration_names_the_remedy(bare: pytest.MonkeyPatch) -> None:
-    """The errors for a missing region and for missing credentials differ, and each says how to set it."""
+    """If the region or the credentials are missing, the error names the variable that sets the missing value."""
     with pytest.raises(endpoint.NotConfigured, match="AWS_DEFAULT_REGION"):
         endpoint.find_endpoint()
     bare.setenv("AWS_DEFAULT_REGION", "eu-west-1")

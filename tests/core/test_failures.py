@@ -54,7 +54,7 @@ def response(code: str, status: int = 400, **more: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("code", "kind"), MEANINGS.items())
 def test_code_determines_the_error_class(code: str, kind: type[DynamoDBError]) -> None:
-    """DynamoDB's error code determines the class; the error has DynamoDB's message and full response."""
+    """DynamoDB's error code determines the class; the error contains DynamoDB's message and full response."""
     answer = response(code)
     error = classify_error(answer)
     assert type(error) is kind
@@ -105,7 +105,7 @@ def test_transaction_is_retried_only_without_a_failed_condition(
 
 
 def test_missing_details_are_empty() -> None:
-    """An error without details has no item and no reasons."""
+    """An error without details contains no item and no reasons."""
     assert ConditionFailed("c", "m", {}).item == {}
     assert ConditionFailed("c", "m", {"Item": None}).item == {}
     assert ConditionFailed("c", "m", {"Item": {"a": {"S": "b"}}}).item == {"a": {"S": "b"}}
@@ -203,7 +203,7 @@ def test_pauses_double_from_40_to_640_milliseconds() -> None:
 
 
 def test_pauses_grow_with_every_try() -> None:
-    """Every try except the first follows a longer pause."""
+    """There is a pause before every try except the first, and its maximum doubles with each try."""
     pauses: list[float] = []
 
     def send(_operation: str, _body: dynamodb.Json) -> dynamodb.Json:

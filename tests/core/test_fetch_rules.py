@@ -130,7 +130,7 @@ def test_forbidden_url_is_rejected_before_its_name_is_resolved(url: str, reason:
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1/", "http://localhost:8000/", "http://[::1]/"])
 def test_get_never_requests_the_loopback_address(url: str) -> None:
-    """A GET never requests a loopback address; only a POST can be allowed to."""
+    """A GET never requests a loopback address. Only a POST has a parameter that allows loopback."""
     with pytest.raises(FetchError, match=r"^Only https URLs are allowed\.$"):
         ssrf_safe_fetch.get(url, deadline_s=60, bytes_max=1, resolver=fail_if_resolved)
 
@@ -195,7 +195,9 @@ def test_header_injection_is_not_sent(header: dict[str, str]) -> None:
     ],
 )
 def test_request_has_target_and_host_of_the_url(url: str, target: str, host: str) -> None:
-    """A request has the path of the URL, and its host with the port unless that is the scheme's default."""
+    """A request contains the URL's path, and a Host header with the URL's host. The port is omitted if it is the
+    scheme's default.
+    """
     request = ssrf_safe_fetch._request("GET", ssrf_safe_fetch._parse_url(url), {"Accept": "*/*"})
     assert request.decode().split("\r\n") == [
         f"GET {target} HTTP/1.1",
@@ -210,7 +212,9 @@ def test_request_has_target_and_host_of_the_url(url: str, target: str, host: str
 
 
 def test_body_has_its_length_and_fixed_headers_take_precedence() -> None:
-    """A body, even an empty one, has a Content-Length; callers can't replace the fixed headers."""
+    """A request with a body, even an empty one, has a Content-Length. Callers can't replace User-Agent, Connection and
+    Accept-Encoding.
+    """
     place = ssrf_safe_fetch._parse_url("https://a.example/")
     assert ssrf_safe_fetch._request("POST", place, {}, b"hi").endswith(b"Content-Length: 2\r\n\r\nhi")
     assert ssrf_safe_fetch._request("POST", place, {}, b"").endswith(b"Content-Length: 0\r\n\r\n")

@@ -62,13 +62,13 @@ def test_response_has_status_headers_body_and_keep_alive() -> None:
     ],
 )
 def test_response_must_end_exactly(response: bytes, reason: str) -> None:
-    """A response is rejected if its end isn't stated, exceeds the limit, or isn't the last byte received."""
+    """A response is rejected if it states no length, is too long, is truncated, or is followed by more bytes."""
     with pytest.raises(http_framing.Malformed, match=rf"^{reason}$"):
         read(response)
 
 
 def test_longest_response_has_64_mb() -> None:
-    """A response may have 64 MB; one that states a larger length is rejected before its body is read."""
+    """A response may have 64 MB. A response that states a larger length is rejected before its body is read."""
     with pytest.raises(http_framing.Malformed, match=r"^the response is truncated$"):
         read(b"HTTP/1.1 200 OK\r\nContent-Length: 67108864\r\n\r\n")
     with pytest.raises(http_framing.Malformed, match=r"^no length"):

@@ -9,7 +9,7 @@ OTHER_SPACES = ["\xa0", "\x85", "\u2000", "\u3000", "\x0b", "\x0c", "\x1c", "\n"
 
 @pytest.mark.parametrize("space", OTHER_SPACES)
 def test_only_spaces_and_tabs_are_stripped(space: str) -> None:
-    """Only spaces and tabs are stripped, which are the optional whitespace of RFC 9110 §5.6.3."""
+    """Only spaces and tabs, the optional whitespace of RFC 9110 §5.6.3, are stripped."""
     assert http_syntax.trim(f" \t{space}a{space}\t ") == f"{space}a{space}"
     assert http_syntax.media_type(f"{space}text/plain ; charset=utf-8") == f"{space}text/plain"
     assert http_syntax.members(f"a , ,{space}b,") == ["a", f"{space}b"]
@@ -40,7 +40,7 @@ def test_number_is_parsed() -> None:
     ],
 )
 def test_credentials_are_scheme_and_rest(authorization: str, parts: tuple[str, str]) -> None:
-    """Credentials are split into scheme, in any case, and value (RFC 9110 §11.4)."""
+    """Credentials are split into a scheme, which may be in any case, and a value (RFC 9110 §11.4)."""
     assert http_syntax.credentials(authorization) == parts
 
 

@@ -33,7 +33,7 @@ ITEMS: list[tuple[type[models.Table], dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("model", "values"), ITEMS)
 def test_item_is_read_like_pynamodb(model: type[models.Table], values: dict[str, Any]) -> None:
-    """Present, absent, defaulted and unknown attributes are read as by pynamodb."""
+    """Present, absent, defaulted and unknown attributes are read to the same values as by pynamodb."""
     item = model(**values).serialize(null_check=False) | {"unknown": {"S": "x"}, "name": {"NULL": True}}
     expected: Any = Model.from_raw_data.__func__(model, item)  # type: ignore[attr-defined]  # a class method's function
     actual = model.from_raw_data(item)
@@ -56,7 +56,7 @@ def test_defaults_are_not_shared() -> None:
 
 @pytest.mark.parametrize(("model", "values"), ITEMS)
 def test_item_is_written_like_pynamodb(model: type[models.Table], values: dict[str, Any]) -> None:
-    """An item is written as by pynamodb, except that defaults aren't added."""
+    """An item is written with the same values as by pynamodb, except that defaults aren't added."""
     expected = model(**values).serialize(null_check=False)
     assert model.item(**values).items() <= expected.items()
     assert model.item(**values).keys() == values.keys()

@@ -1,4 +1,4 @@
-"""A POST to a URL that a user chose: every status is a response, and little of the body is kept."""
+"""A POST to a URL that a user chose: every status is a response, and only the beginning of the body is kept."""
 
 import socket
 import ssl
@@ -40,9 +40,8 @@ def post_to(internet: Internet, body: bytes = b"hi") -> Fetched:
 
 @pytest.mark.parametrize("status", ["200 OK", "204 No Content", "302 Found", "404 Not Found", "500 Fault"])
 def test_every_status_is_a_response(internet: Internet, status: str) -> None:
-    """The status of every response is returned, and a redirect isn't followed.
-
-    The request has the given headers and body.
+    """The status of every response is returned, and a redirect isn't followed. The request contains the given headers
+    and body.
     """
     internet.respond(b"", status=status, headers="Location: https://169.254.169.254/\r\n")
     assert post_to(internet).status == int(status[:3])
@@ -92,7 +91,7 @@ def test_truncated_body_is_no_error(internet: Internet, rest: bytes) -> None:
     ],
 )
 def test_missing_status_is_an_error(internet: Internet, response: bytes, reason: str) -> None:
-    """If no status is received, the error has a message for the user who chose the URL."""
+    """If no status is received, the error contains a message for the user who chose the URL."""
     internet.serve(lambda talk: talk.sendall(response))
     with pytest.raises(FetchError) as failed:
         post_to(internet)

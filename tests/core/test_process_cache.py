@@ -50,7 +50,7 @@ def test_forget_clears_every_cache(cache: ProcessCache[int, str]) -> None:
 
 
 def test_no_module_keeps_state_outside_of_the_registry() -> None:
-    """Every module-level container is a registered cache, because others could grow without limit."""
+    """Every module-level container is a registered cache, because any other container could grow without limit."""
     found = {
         f"{path.relative_to(PRODUCT)}: {name}"
         for path in PRODUCT.rglob("*.py")

@@ -1,4 +1,4 @@
-"""Random numbers come from the system, are fixed in tests, and are written in base 62."""
+"""Random numbers come from the operating system, are fixed in tests, and are written in base 62."""
 
 import secrets
 

@@ -124,7 +124,7 @@ def test_measured_event_is_one_line_with_metrics_and_facts(latchkey: TestApp, lo
 
 
 def test_line_of_a_traced_request_has_its_trace_id(log: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The log line of a traced request has the trace id under the name that CloudWatch expects."""
+    """The log line of a traced request contains the trace id under the name that CloudWatch expects."""
     monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-2-3;Parent=4;Sampled=0")
     telemetry.log_metrics("request", {})
     assert read_lines(log)[0]["xray_trace_id"] == "1-2-3"
@@ -139,7 +139,9 @@ def test_metrics_are_written_at_level_info(log: io.StringIO, level: str, written
 
 
 def test_event_has_its_level_and_facts_without_none(log: io.StringIO) -> None:
-    """A log entry contains its level and the fields that aren't None; an error also has the traceback."""
+    """A log entry contains its level and the fields that aren't None; the entry of an error also contains the
+    traceback.
+    """
     telemetry.info("happened", who="acc_1", why=None)
     telemetry.warning("odd", code="x", why=None)
     try:

@@ -32,7 +32,7 @@ def item_of(issued: Issued) -> dict[str, Any]:
 
 
 def test_admission_is_recorded_for_its_credential(latchkey: TestApp) -> None:
-    """An admission is recorded with the credential, its network and the route."""
+    """An admission is recorded with the credential, the network of the request and the route."""
     issued = latchkey.key(latchkey.account(), "read")
     admit(issued)
     counter, item = counter_items.counter_of(issued.key.id), item_of(issued)

@@ -26,7 +26,7 @@ def issue(latchkey: TestApp, creator: Issued, *scopes: str, expires_in_s: int | 
 
 
 def test_issued_key_works_and_is_stored_by_its_digest_only(latchkey: TestApp) -> None:
-    """The response has the secret; the table has only its SHA-256 and its preview."""
+    """The response contains the secret. The table contains only the secret's SHA-256 and preview."""
     issued = issue(latchkey, latchkey.key(latchkey.account()), "read", "write")
     assert verify(issued.secret).scopes == {"read", "write"}
     stored = Credential.get(secrets.digest(issued.secret))
@@ -177,7 +177,9 @@ def test_key_for_a_suspended_account_is_rejected(latchkey: TestApp) -> None:
 
 
 def test_key_by_a_creator_that_was_rotated_since_its_verification_is_rejected(latchkey: TestApp) -> None:
-    """A creator that was rotated after its verification can't issue a key, because the key would outlive it."""
+    """A creator that was rotated after its verification can't issue a key, because the new key would outlive its
+    creator.
+    """
     account = latchkey.account()
     creator = latchkey.key(account)
     unaware = verify(creator.secret)

@@ -53,7 +53,7 @@ def test_revoked_key_is_rejected_at_the_next_request(latchkey: TestApp) -> None:
 
 
 def test_removed_scope_is_missing_at_the_next_request(latchkey: TestApp) -> None:
-    """After a scope was removed, the principal of the next request has only the remaining scopes."""
+    """After a scope was removed, the principal of the next request contains only the remaining scopes."""
     caller = Caller(latchkey)
     key_change.change_key(caller.account.id, caller.issued.key.id, name=None, wanted=["read"])
     assert caller.call().scopes == {"read"}
@@ -128,7 +128,7 @@ def test_change_by_a_slow_clock_is_found(latchkey: TestApp) -> None:
 
 
 def test_key_expires_after_a_grace_period_shorter_than_the_cache(latchkey: TestApp) -> None:
-    """A rotated key stops when its grace period ends, even if API Gateway still caches its principal."""
+    """A rotated key stops working when its grace period ends, even if API Gateway still caches its principal."""
     caller = Caller(latchkey)
     rotate(verify(caller.issued.secret), caller.issued.key.id, 10)
     assert caller.call()
@@ -138,7 +138,7 @@ def test_key_expires_after_a_grace_period_shorter_than_the_cache(latchkey: TestA
 
 
 def test_cached_key_expires_without_a_read(latchkey: TestApp) -> None:
-    """A cached key is rejected at its expiry without a read, because the principal has the expiry."""
+    """A cached key is rejected at its expiry without a read, because the cached principal contains the expiry."""
     account = latchkey.account()
     issued = latchkey.key(account, expires_in_s=60)
     cached = verify(issued.secret)

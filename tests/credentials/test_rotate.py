@@ -147,7 +147,7 @@ def test_successor_doesnt_outlive_its_creator(latchkey: TestApp) -> None:
 
 
 def test_key_in_its_grace_period_passes_on_its_expiry(latchkey: TestApp) -> None:
-    """A key that is rotated by a key in its grace period gets a successor that expires with that period."""
+    """A key that is rotated by a key in its grace period gets a successor that expires at the end of that period."""
     account = latchkey.account()
     leaving, other = latchkey.key(account), latchkey.key(account)
     rotate_key(latchkey, leaving, leaving, grace_s=60)
@@ -163,7 +163,7 @@ def test_key_that_rotates_itself_passes_on_its_own_expiry(latchkey: TestApp) -> 
 
 
 def test_key_that_rotates_itself_again_in_its_grace_period_passes_on_its_end(latchkey: TestApp) -> None:
-    """A key that rotates itself again in its grace period gets a successor that expires with that period."""
+    """A key that rotates itself again in its grace period gets a successor that expires at the end of that period."""
     account = latchkey.account()
     old = latchkey.key(account)
     successor = rotate_key(latchkey, old, old, grace_s=600)
@@ -172,7 +172,9 @@ def test_key_that_rotates_itself_again_in_its_grace_period_passes_on_its_end(lat
 
 
 def test_successor_of_a_key_in_its_grace_period_expires_with_it(latchkey: TestApp) -> None:
-    """The successor of a key in its grace period expires with it, even if a key without an expiry rotates it."""
+    """The successor of a key in its grace period expires at the end of that period, even if the key that rotates it
+    again has no expiry.
+    """
     account = latchkey.account()
     old, unlimited = latchkey.key(account), latchkey.key(account)
     revoke.revoke(account.id, rotate_key(latchkey, unlimited, old, grace_s=600).key.id)
@@ -245,7 +247,9 @@ def test_successor_has_only_the_remaining_scopes(latchkey: TestApp) -> None:
 
 
 def test_rotation_counts_against_the_limit_of_active_keys(latchkey: TestApp) -> None:
-    """Both keys count during a grace period, so an account at its limit can rotate only with a grace period of 0."""
+    """Both keys count against the limit during a grace period, so an account at its limit can rotate only with a grace
+    period of 0.
+    """
     account = latchkey.account()
     keys = [latchkey.key(account) for _ in range(LIVE_MAX)]
     with pytest.raises(errors.Conflict, match="at most 20 active keys"):
@@ -277,7 +281,7 @@ def test_rotated_key_is_deleted_thirty_days_after_its_expiry(latchkey: TestApp) 
 
 @pytest.mark.parametrize("grace_s", [0, 60])
 def test_rotation_event_has_both_keys_and_the_end_of_the_grace_period(latchkey: TestApp, grace_s: int) -> None:
-    """The event of a rotation has both keys and the time by which clients must use the new one."""
+    """The event of a rotation contains both keys and the time by which clients must use the new one."""
     account = latchkey.account()
     old = latchkey.key(account)
     latchkey.clock.forward(1)

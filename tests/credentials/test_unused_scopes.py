@@ -14,7 +14,7 @@ ROUTES = {"GET /v1/users": ("read",), "GET /v1/keys": ("keys",), "PATCH /v1/user
 
 
 def advice_for(*routes: str, complete: bool = True, age_s: int = WEEK_S, rotated: bool = False) -> Advice:
-    """Return the advice for a key with the scopes read, write and keys, which used `routes`."""
+    """Return the advice for a key that has the scopes read, write and keys, and has used `routes`."""
     used = Used(frozenset(route_name(route) for route in routes), complete)
     return advise({"write", "keys", "read"}, used, ROUTES, age_s=age_s, rotated=rotated)
 

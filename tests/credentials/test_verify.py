@@ -52,7 +52,7 @@ def test_other_authorization_is_a_missing_key(authorization: str) -> None:
 
 
 def test_text_after_the_token_belongs_to_it() -> None:
-    """A token isn't cut at a space, so text after it makes it invalid."""
+    """A token isn't cut at a space, so a token with text after it is invalid."""
     assert bearer("Bearer abc def") == "abc def"
 
 
@@ -85,7 +85,9 @@ def test_text_longer_than_a_secret_is_rejected_before_it_is_parsed(latchkey: Tes
 
 
 def test_valid_key_has_a_principal(latchkey: TestApp) -> None:
-    """The principal of a key has its account, scopes, tier and expiry, and a verification time before the read."""
+    """The principal of a key contains the key's account, scopes, tier and expiry. The verification time is before the
+    read.
+    """
     account = latchkey.account(PRO)
     issued = latchkey.key(account, "read", "keys", expires_in_s=600)
     principal = verify(issued.secret)

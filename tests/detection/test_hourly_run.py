@@ -115,7 +115,9 @@ def test_interrupted_run_is_continued(latchkey: TestApp, monkeypatch: pytest.Mon
 
 
 def test_run_checks_hours_missed_by_earlier_runs(latchkey: TestApp, key: Issued) -> None:
-    """A run also checks the hours that earlier runs missed; each finding has its own hour and is recorded once."""
+    """A run also checks the hours that earlier runs missed. Each finding is recorded once, with the hour in which it
+    occurred.
+    """
     background.every_hour()
     latchkey.clock.forward(HOUR_S)
     set_current_hour(key, "nBBBBBBBB", requests=900)
@@ -144,7 +146,7 @@ def test_run_after_long_pause_checks_a_few_hours(latchkey: TestApp, key: Issued)
 def test_hour_seen_early_by_interrupted_run_is_checked_again(
     latchkey: TestApp, monkeypatch: pytest.MonkeyPatch, pages: int
 ) -> None:
-    """An hour that an interrupted run checked before it was over is checked again."""
+    """If an interrupted run checked an hour before the hour was over, the hour is checked again."""
     monkeypatch.setattr(hourly_run, "PAGE", 1)
     first = used_for_days(latchkey, latchkey.account())
     others = [latchkey.account(name=f"Zoe{number}") for number in range(2)]

@@ -71,7 +71,7 @@ def test_policy_narrow_revokes_key_without_read_scope(latchkey: TestApp) -> None
 
 
 def test_policy_revoke_stops_key_at_next_request(latchkey: TestApp, tmp_path: Path) -> None:
-    """The policy `revoke` stops the key at the next request; applying it again has no effect."""
+    """The policy `revoke` revokes the key from the next request on, and applying the policy again has no effect."""
     account, issued = key_with_policy(latchkey, "revoke")
     assert latchkey.call("GET", "/v1/users/me", issued.secret).status == 200
     with collect_emails(tmp_path / "mail") as box:
@@ -88,7 +88,9 @@ def test_caller_may_override_policy(latchkey: TestApp) -> None:
 
 
 def test_concurrent_calls_apply_policy_once(latchkey: TestApp) -> None:
-    """Of two concurrent calls one applies the policy; the write of the other fails, and it sends no email."""
+    """Of two concurrent calls only one changes the key. The write of the other call fails, and that call reports no
+    change.
+    """
     _account, issued = key_with_policy(latchkey, "narrow")
     _other, second = key_with_policy(latchkey, "revoke")
     assert [leak_policy.apply(issued.key, "narrow").changed for _ in range(2)] == [True, False]

@@ -59,7 +59,9 @@ def test_public_leak_revokes_key_at_next_request(latchkey: TestApp, tmp_path: Pa
 def test_private_leak_applies_policy(
     latchkey: TestApp, tmp_path: Path, on_anomaly: str | None, done: str, scopes: set[str]
 ) -> None:
-    """A private leak applies the key's policy; a later public report revokes the key and is recorded, too."""
+    """A private report of a leak applies the key's policy. A later public report revokes the key and is
+    recorded, too.
+    """
     account = latchkey.account()
     issued = latchkey.key(account)
     if on_anomaly:

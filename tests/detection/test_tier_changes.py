@@ -67,7 +67,7 @@ def test_requests_just_before_change_of_tier_are_checked(latchkey: TestApp, key:
 
 
 def test_quota_event_names_tier_it_was_counted_under(latchkey: TestApp) -> None:
-    """A quota event has the tier and the numbers under which its requests were counted."""
+    """A quota event contains the tier and the numbers under which its requests were counted."""
     account = latchkey.account()
     item(account, clock.hour_of(clock.now_s()), {"used": 1_000}, {})
     set_tier_and_status(account.id, tier=tiers.PRO, status=None, actor="operator")

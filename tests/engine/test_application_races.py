@@ -21,7 +21,9 @@ NEW = "/settings/applications/new"
 
 
 def test_concurrent_registrations_leave_50_applications(latchkey: TestApp) -> None:
-    """Of twenty concurrent forms for the last five places, five succeed and fifteen get a 409."""
+    """If twenty forms for a new application are submitted concurrently, and five places are free, five forms succeed
+    and fifteen get a 409.
+    """
     owner = latchkey.account()
     for _ in range(clients.PER_ACCOUNT_MAX - 5):
         register_client(latchkey, owner=owner)

@@ -1,4 +1,6 @@
-"""Changes during DynamoDB faults: each is made once or not at all, and gets a 503 until it takes effect."""
+"""Changes during DynamoDB faults. Each change is made once or not at all, and the response is a 503 until the change
+takes effect.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -96,7 +98,9 @@ def person(latchkey: TestApp) -> Person:
 
 @pytest.mark.parametrize("fault", ONCE, ids=fault_id)
 def test_rotation_that_fails_once_makes_one_successor(person: Person, proxy: FaultProxy, fault: Fault) -> None:
-    """One successor is created, with the secret in the response, whether or not the failed write was applied."""
+    """If the write of a rotation fails once, applied or not, one successor is created, and the response contains the
+    secret.
+    """
     with proxy.fail(is_transaction, fault, times=1) as sent:
         rotated = person.rotate()
     assert rotated.status == 201
@@ -110,7 +114,7 @@ def test_rotation_that_fails_once_makes_one_successor(person: Person, proxy: Fau
 
 @pytest.mark.parametrize("fault", ONCE, ids=fault_id)
 def test_creation_that_fails_once_makes_one_key(person: Person, proxy: FaultProxy, fault: Fault) -> None:
-    """One key is created and counted once, whether or not the failed write was applied."""
+    """If the write of a creation fails once, applied or not, one key is created and counted."""
     with proxy.fail(is_transaction, fault, times=1):
         created = person.create()
     assert created.status == 201
@@ -121,7 +125,7 @@ def test_creation_that_fails_once_makes_one_key(person: Person, proxy: FaultProx
 
 @pytest.mark.parametrize("fault", ONCE, ids=fault_id)
 def test_revocation_that_fails_once_is_applied(person: Person, proxy: FaultProxy, fault: Fault) -> None:
-    """The key is revoked and no longer counted, whether or not the failed write was applied."""
+    """If the write of a revocation fails once, applied or not, the key is revoked and no longer counted."""
     with proxy.fail(is_transaction, fault, times=1):
         assert person.revoke().status == 204
     assert person.counted() == {person.manager.key.id}

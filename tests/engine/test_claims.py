@@ -82,7 +82,7 @@ def test_concurrent_rotation_and_revocation_keep_the_successor_rotatable(
 
 
 def test_concurrent_creations_leave_20_active_keys(latchkey: TestApp, fleet: Fleet, url: str) -> None:
-    """Of 25 concurrent creations beside one existing key, 19 succeed and 6 get a 409, so 20 keys are active."""
+    """Of 25 concurrent creations in an account with one key, 19 succeed and 6 get a 409, so 20 keys are active."""
     account = latchkey.account(tiers.PRO)
     maker = latchkey.key(account)
     warm_up(fleet, url, maker.secret)

@@ -74,7 +74,9 @@ def click_on(latchkey: TestApp, account: Account, ticket: str) -> Callable[[], P
 
 
 def test_concurrent_reset_links_of_one_account_set_one_password(latchkey: TestApp, proxy: HoldingProxy) -> None:
-    """Of two links for one account one sets its password; the other gets a 410."""
+    """If two links to reset the password of one account are used concurrently, one sets the password and the other gets
+    a 410.
+    """
     account = new_account()
     deeds = []
     for password in OTHER_PASSWORDS:

@@ -62,7 +62,9 @@ def test_keys_created_during_their_makers_rotation_are_rejected(latchkey: TestAp
 def test_rotation_decided_before_the_grace_creates_no_key_that_outlives_it(
     latchkey: TestApp, proxy: HoldingProxy
 ) -> None:
-    """A key can't rotate itself if its owner has rotated it and revoked the successor in the meantime."""
+    """A key's rotation of itself fails if, between the check and the write, another key rotates it and the successor is
+    revoked.
+    """
     account = latchkey.account()
     owner, leaving = latchkey.key(account), latchkey.key(account)
     by_owner = verify(owner.secret)
@@ -77,7 +79,7 @@ def test_rotation_decided_before_the_grace_creates_no_key_that_outlives_it(
 
 
 def test_concurrent_creations_and_rotation_leave_no_key_without_expiry(latchkey: TestApp) -> None:
-    """In any order, a key created after the rotation expires with the grace period, or isn't created."""
+    """After concurrent creations and a rotation, every key that the rotated key creates has an expiry."""
     account = latchkey.account(tiers.PRO)
     owner, leaving = latchkey.key(account), latchkey.key(account)
     room = LIVE_MAX - 4

@@ -63,8 +63,8 @@ def assert_one_pair(app: RegisteredClient, account: Account, responses: list[dic
 def test_code_exchanged_20_times_concurrently_succeeds_once(
     latchkey: TestApp, proxy: HoldingProxy, app: RegisteredClient
 ) -> None:
-    """Of 20 concurrent exchanges of one code one gets tokens. The others get invalid_grant, and revoke the issued
-    tokens as reuse.
+    """Of 20 concurrent exchanges of one code one gets tokens. The others get invalid_grant and count as reuse, which
+    revokes the issued tokens.
     """
     asked = app.redemption(app.code(new_account()))
     responses = release_together(proxy, is_spending, [partial(app.spend, asked)] * TWENTY)

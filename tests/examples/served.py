@@ -1,4 +1,4 @@
-"""Start the server of `server.py` with its own database engine, and request keys from it."""
+"""Start the server of `server.py` with its own DynamoDB emulator, and request keys from the server."""
 
 import os
 from collections.abc import Iterator

@@ -38,7 +38,7 @@ COMPARED = (
     "tests/examples/test_readme.py::test_every_endpoint_is_listed_with_its_scope",
     "tests/infra/test_docs.py",
 )
-"""The tests that compare routes with a list, and those of /openapi.json, including its validity."""
+"""The tests that compare routes with a list, and the tests of /openapi.json."""
 
 
 def with_more_lines(app: str, lines: list[str]) -> str:

@@ -98,7 +98,7 @@ def test_key_counter_is_updated_by_the_same_write(latchkey: TestApp) -> None:
 
 
 def test_counters_beyond_thirty_are_counted_as_other(latchkey: TestApp) -> None:
-    """An item names at most 30 counters and adds up all others, so its size is bounded."""
+    """A DynamoDB counter item names at most 30 counters and adds up all others, so the size of the item is bounded."""
     for number in range(counter_items.COUNTERS_MAX + 2):
         admit("acc_1", ENTERPRISE, counter=f"k{number:07}")
     admit("acc_1", ENTERPRISE, counter="k0000000")
@@ -117,9 +117,9 @@ def test_admission_is_one_write_and_no_read(latchkey: TestApp) -> None:
 
 
 def test_verification_before_a_change_is_stale(latchkey: TestApp) -> None:
-    """A caller that was verified before the invalidation mark is rejected and not counted.
+    """A caller that was verified before the time of the invalidation mark is rejected and not counted.
 
-    A caller that was verified at the mark's time is admitted.
+    A caller that was verified at exactly that time is admitted.
     """
     latchkey.set_counters("acc_1", FREE, stale_at=START_MS)
     with pytest.raises(Stale) as stale:
@@ -130,14 +130,16 @@ def test_verification_before_a_change_is_stale(latchkey: TestApp) -> None:
 
 
 def test_staleness_is_reported_before_an_exhausted_limit(latchkey: TestApp) -> None:
-    """A request over a limit that was verified before a change is stale, because the tier may have changed."""
+    """A request over a limit raises Stale if its caller was verified before a change, because the tier may have
+    changed.
+    """
     latchkey.set_counters("acc_1", SMALL, used=5, burst=3, stale_at=START_MS)
     with pytest.raises(Stale):
         admit("acc_1", SMALL, verified_at_ms=START_MS - 1)
 
 
 def test_old_burst_windows_are_removed_by_later_writes(latchkey: TestApp) -> None:
-    """The item keeps the burst windows of the last seconds only, so it doesn't grow all hour."""
+    """The DynamoDB counter item contains only the burst windows of the last seconds, so it doesn't grow all hour."""
     for _ in range(30):
         admit("acc_1", FREE)
         latchkey.clock.forward(1)

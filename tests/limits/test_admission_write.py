@@ -63,14 +63,16 @@ def test_stale_carries_its_mark() -> None:
 
 
 def test_caller_without_verification_is_never_stale(latchkey: TestApp) -> None:
-    """An anonymous caller was never verified, so no mark makes its request stale."""
+    """An invalidation mark doesn't affect an anonymous caller, because that caller was never verified."""
     latchkey.set_counters("acc_1", FREE, stale_at=START_MS + 10**12)
     assert admit("acc_1", FREE).quota_left == 999
     assert START_MS * 1_000 < NEVER_STALE < 10**37, "DynamoDB keeps 38 digits"
 
 
 def test_stale_caller_is_not_cached_as_rejected(latchkey: TestApp) -> None:
-    """A stale request isn't cached as rejected, so after a new verification the counters decide."""
+    """A request that is rejected because of an invalidation mark isn't cached as over the limit. After a new
+    verification the counters decide.
+    """
     latchkey.set_counters("acc_1", FREE, used=1_000, stale_at=START_MS)
     with pytest.raises(Stale):
         admit("acc_1", FREE, verified_at_ms=START_MS - 1)
@@ -101,7 +103,9 @@ def test_cached_rejection_reports_the_other_limit(latchkey: TestApp) -> None:
 
 
 def test_counters_beyond_thirty_add_up_in_other(latchkey: TestApp) -> None:
-    """New counters beyond thirty add up in `other`; counters that already have a name keep it."""
+    """Requests of new counters beyond the thirtieth are added up in `other`. A counter that is already named keeps its
+    name.
+    """
     names = {f"k{number:07}": 1 for number in range(30)}
     latchkey.set_counters("acc_1", FREE, used=30, **names)
     admit("acc_1", FREE)
@@ -203,7 +207,7 @@ def test_lease_without_room_falls_back_to_one_admission(latchkey: TestApp, burst
 
 
 def test_smallest_lease_without_room_falls_back_to_one_admission(latchkey: TestApp) -> None:
-    """A lease of two without room falls back to a single admission."""
+    """If the burst has no room for the smallest lease, which has two admissions, a single request is admitted."""
     raise_rate(latchkey, rate=20)
     latchkey.set_counters("acc_1", ENDLESS, burst=85)
     with telemetry.record_calls() as calls:
@@ -213,7 +217,9 @@ def test_smallest_lease_without_room_falls_back_to_one_admission(latchkey: TestA
 
 @pytest.mark.parametrize(("mark_ms", "is_stale"), [(START_MS, False), (START_MS + 1, True)])
 def test_stale_caller_does_not_retry_a_lease_without_room(latchkey: TestApp, mark_ms: int, is_stale: bool) -> None:
-    """A request verified before a change costs one call, because this is reported before an exhausted burst."""
+    """If the caller was verified before a change, the write of the lease reports this, and no single admission is
+    tried.
+    """
     raise_rate(latchkey)
     latchkey.set_counters("acc_1", ENDLESS, burst=95, stale_at=mark_ms)
     with telemetry.record_calls() as calls:
@@ -226,7 +232,9 @@ def test_stale_caller_does_not_retry_a_lease_without_room(latchkey: TestApp, mar
 
 
 def test_item_of_a_lease_without_room_is_cached(latchkey: TestApp) -> None:
-    """The item of a lease without room is cached, so the next request doesn't try to reserve a lease."""
+    """If the burst has no room for a lease, the counter item is cached, so the next request doesn't try to reserve a
+    lease.
+    """
     raise_rate(latchkey)
     latchkey.set_counters("acc_1", ENDLESS, burst=75, used=400)
     admit("acc_1", ENDLESS, counter=KEY)

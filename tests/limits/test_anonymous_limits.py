@@ -60,7 +60,9 @@ def test_wider_network_without_quota_has_only_a_wider_burst(latchkey: TestApp) -
 
 
 def test_remaining_is_that_of_the_narrowest_network(latchkey: TestApp) -> None:
-    """The response has the remaining quota of the narrowest network, so callers don't see their neighbours' usage."""
+    """The response states the remaining quota of the narrowest network, so callers don't see their neighbours'
+    usage.
+    """
     admit_networks(["narrow0", "wide"], THREE_AN_HOUR)
     assert admit_networks(["narrow1", "wide"], THREE_AN_HOUR).quota_left == 2
     assert latchkey.counters("trial_wide", THREE_AN_HOUR)["used"] == 2

@@ -31,7 +31,7 @@ def test_unused_subject_carries_nothing_over(latchkey: TestApp) -> None:
 
 
 def test_one_request_is_carried_over(latchkey: TestApp) -> None:
-    """A usage of a single request is carried over."""
+    """Even the usage of a single request is carried over."""
     admit("acc_old", FREE)
     carry_over("acc_old", "acc_new", FREE)
     assert admit("acc_new", FREE).quota_left == 998

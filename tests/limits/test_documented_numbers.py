@@ -40,7 +40,7 @@ IN_WORDS = {4: "four", 10: "a tenth"}
     ],
 )
 def test_number_matches_the_architecture_page(sentence: str) -> None:
-    """The sentence with the constant is in docs/architecture.md."""
+    """Each sentence, with the value of its constant inserted, is in docs/architecture.md."""
     assert sentence in PAGE
 
 

@@ -14,7 +14,7 @@ def build_headers(tier: Tier, after_ms: int, *, used: int, burst_used: int) -> d
 
 
 def test_headers_describe_the_quota(latchkey: TestApp) -> None:
-    """Limit, remaining and reset are those of the hour; the IETF headers describe hour and second."""
+    """The X-RateLimit headers describe the hour, and the IETF headers describe the hour and the second."""
     assert build_headers(FREE, 1_800_250, used=250, burst_used=10) == {
         "X-RateLimit-Limit": "1000",
         "X-RateLimit-Remaining": "750",
@@ -43,7 +43,7 @@ def test_remaining_is_never_negative(latchkey: TestApp) -> None:
 
 
 def test_unauthenticated_response_has_zero_limits() -> None:
-    """A response without a counter has zeros in all documented headers."""
+    """If no counter counted a request, all three X-RateLimit headers of the response are zero."""
     assert NO_LIMITS == {"X-RateLimit-Limit": "0", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "0"}
 
 

@@ -26,7 +26,9 @@ def test_hours_are_reported_separately_and_by_counter(latchkey: TestApp) -> None
 
 
 def test_hour_with_a_tier_change_is_merged(latchkey: TestApp) -> None:
-    """The requests of both tiers add up to one hour, and the numbers of each tier are available, too."""
+    """After a tier change, the requests of one hour under both tiers are added up. The numbers of each tier can be
+    read, too.
+    """
     latchkey.set_counters("acc_1", FREE, used=1_000, refused=30, kAAAAAAA=1_000)
     latchkey.set_counters("acc_1", PRO, used=12, refused=1, kAAAAAAA=10, kBBBBBBB=2)
     assert by_hour("acc_1", since_s=NOON_S) == {NOON_S: Hour(1_012, 31, Counter(kAAAAAAA=1_010, kBBBBBBB=2))}
@@ -43,7 +45,7 @@ def test_unnamed_counters_are_counted_as_other(latchkey: TestApp) -> None:
 
 
 def test_only_the_requested_hours_are_read(latchkey: TestApp) -> None:
-    """Earlier hours aren't read, and a month costs one Query call for each tier."""
+    """Hours before the requested time aren't read, and the usage of a month costs one Query call for each tier."""
     admit("acc_1", FREE)
     latchkey.clock.forward(7_200)
     admit("acc_1", FREE)

@@ -67,19 +67,23 @@ def test_lease_is_a_tenth_of_the_last_second_and_of_the_rest_of_this_one(
 
 @pytest.mark.parametrize(("burst_used", "size"), [(0, 10), (790, 10), (791, 1), (1_000, 1)])
 def test_no_lease_exceeds_four_fifths_of_the_burst(latchkey: TestApp, burst_used: int, size: int) -> None:
-    """The burst usage including a lease is at most exactly four fifths of the burst."""
+    """A lease is reserved only if the burst usage, including the lease, is then at most four fifths of the burst."""
     admit_requests(100)
     assert reserved_size(burst_used=burst_used) == size
 
 
 @pytest.mark.parametrize(("size", "below"), [(1, 1_000), (2, 799), (10, 791), (100, 701)])
 def test_counter_must_have_room_for_the_whole_lease(latchkey: TestApp, size: int, below: int) -> None:
-    """A single request may use the last of the burst; a lease needs room for all its admissions below four fifths."""
+    """A single request may use the last admission of the burst. With a larger lease, the burst usage is at most four
+    fifths of the burst.
+    """
     assert leases.burst_bound(window(), size) == below
 
 
 def test_rate_of_a_second_before_the_last_is_ignored(latchkey: TestApp) -> None:
-    """Only the rate of the previous second counts, not an older one, nor a later one after the clock was set back."""
+    """The size of a lease depends on the rate of the previous second only, not on an older rate, nor on a later one
+    after the clock was set back.
+    """
     admit_requests(100, at_ms=-1_001)
     assert reserved_size() == 1
     admit_requests(100, at_ms=1_000)
@@ -87,8 +91,8 @@ def test_rate_of_a_second_before_the_last_is_ignored(latchkey: TestApp) -> None:
 
 
 def test_one_thread_at_a_time_acquires_a_lease(latchkey: TestApp) -> None:
-    """While one thread acquires a lease, others admit requests individually, until the lease arrives or a second
-    passes.
+    """While one thread acquires a lease, other threads admit requests individually, until the lease is recorded or a
+    second has passed.
     """
     with settings.override(replace(settings.current(), burst_window_s=10)):
         admit_requests(100, at_ms=-10_000)
@@ -115,7 +119,9 @@ def test_lease_is_spent_one_by_one_and_then_renewed(latchkey: TestApp) -> None:
 def test_lease_is_valid_for_a_second_and_for_no_earlier_verification(
     latchkey: TestApp, after_ms: int, earlier_ms: int, is_good: bool
 ) -> None:
-    """A lease is valid for one second, even with a longer burst window, and not for an earlier verification."""
+    """A lease is valid for one second, even with a longer burst window. A caller with an earlier verification can't
+    spend it.
+    """
     with settings.override(replace(settings.current(), burst_window_s=10)):
         leases.record(window(5_000), KEY, START_MS, leases.Reservation(5), burst_used=5)
         assert spend_all(5_000 + after_ms, START_MS - earlier_ms) == ([2, 3, 4, 5] if is_good else [])
@@ -162,7 +168,7 @@ def test_lease_write_subtracts_unspent_admissions(latchkey: TestApp) -> None:
 
 
 def test_number_of_callers_in_memory_is_bounded(latchkey: TestApp) -> None:
-    """When more callers than the maximum have leases, the oldest caller's is dropped."""
+    """When more callers than the maximum have leases, the lease of the oldest caller is dropped."""
     counters = [f"k{number:07}" for number in range(leases.CALLERS_MAX + 1)]
 
     def held() -> list[bool]:

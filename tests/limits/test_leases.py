@@ -1,4 +1,4 @@
-"""Leases: fewer writes for a busy account without a quota, with limits as exact as without leases."""
+"""Leases: a busy account without a quota needs fewer writes, and its limits are as exact as without leases."""
 
 from itertools import pairwise
 
@@ -99,7 +99,7 @@ def test_leases_end_at_four_fifths_of_the_burst(busy: TestApp) -> None:
             admit(SUBJECT, ENTERPRISE, counter=KEY)
         with pytest.raises(Rejected):
             admit(SUBJECT, ENTERPRISE, counter=KEY)
-    # One lease had no room, so a single admission was written instead.
+    # The burst had no room for one of the leases, so another call admitted a single request.
     assert len(calls.made) == 1 + 205 + 1
 
 
@@ -126,7 +126,7 @@ def test_keys_never_spend_each_others_leases(busy: TestApp) -> None:
 
 
 def test_change_takes_effect_within_a_second(busy: TestApp) -> None:
-    """A caller with a lease can't renew it after a change, so the change takes effect within a second."""
+    """After a change, a caller with a lease can't get another lease, so the change takes effect within a second."""
     verified_at_ms = stale_marks.verified_from(busy.clock.now_ms)
     admit(SUBJECT, ENTERPRISE, counter=KEY, verified_at_ms=verified_at_ms)
     stale_marks.mark(SUBJECT)

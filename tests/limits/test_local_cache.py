@@ -87,7 +87,7 @@ def test_clock_set_back_does_not_prolong_an_exhausted_quota(latchkey: TestApp, b
 
 
 def test_clock_set_back_does_not_prolong_an_exhausted_burst(latchkey: TestApp) -> None:
-    """A burst is cached as exhausted for its own second only."""
+    """An exhausted burst is cached only for the second in which it was exhausted."""
     latchkey.clock.forward(100)
     spend(BURST)
     latchkey.clock.forward(-1)
@@ -128,7 +128,7 @@ def test_recall_rejects_cached_limits_without_a_call(latchkey: TestApp, tier: Ti
 
 @pytest.mark.parametrize("now_ms", [0, 1, 9_999, 10_000, 19_999, START_MS])
 def test_empty_cache_has_nothing_exhausted(now_ms: int) -> None:
-    """An empty cache entry has no exhausted limit at any time."""
+    """With an empty cache entry, the quota never counts as exhausted."""
     assert not local_cache.CachedItem().quota_is_exhausted(now_ms)
 
 
@@ -143,13 +143,13 @@ def test_exhausted_quota_is_cached_for_ten_seconds(after_ms: int, is_spent: bool
     [("k0000000", 30, True), ("kNew0000", 29, True), ("kNew0000", 30, False), ("kNew0000", 31, False)],
 )
 def test_item_names_thirty_counters_at_most(counter: str, named: int, has_room: bool) -> None:
-    """An item has room for a counter that is already named, even if thirty counters are named."""
+    """A named counter can be counted even if thirty counters are named. A new counter is named only if fewer are."""
     cached = local_cache.CachedItem(counters=frozenset(f"k{number:07}" for number in range(named)))
     assert cached.has_room_for(counter) is has_room
 
 
 def test_item_is_cached_as_it_was_returned(latchkey: TestApp) -> None:
-    """The cache holds hour, burst window, past windows, counters and recorded usage of the returned item."""
+    """A cache entry contains hour, burst window, past windows, counters and recorded usage of the returned item."""
     latchkey.clock.forward(60)
     window = counter_items.window_at("acc_1", FREE, latchkey.clock.now_ms)
     assert local_cache.lookup(window) == local_cache.CachedItem()

@@ -109,7 +109,7 @@ def test_remaining_never_increases_within_an_hour(latchkey: TestApp, moves: list
 @NOT_FLAKY
 @given(st.integers(0, clock.HOUR_S * 1000 - 1), st.lists(st.integers(0, 300), min_size=8, max_size=16))
 def test_next_request_succeeds_after_retry_after(latchkey: TestApp, into_the_hour_ms: int, steps_ms: list[int]) -> None:
-    """A request succeeds after the seconds in Retry-After, and not a second earlier; the message has the same
+    """A request succeeds after the seconds in Retry-After, and not a second earlier; the message states the same
     number.
     """
     subject = next(SUBJECTS)

@@ -45,8 +45,8 @@ def test_thresholds_are_80_and_100_percent(tier: Tier, used: int, expected: tupl
     ],
 )
 def test_threshold_passed_by_a_retried_write_is_reported(known: int, used: int, expected: tuple[str, ...]) -> None:
-    """A threshold skipped because a write counted twice is still reported, unless this process has reported it
-    before.
+    """If a write that counted twice skips a threshold, the threshold is still reported, unless this process has
+    reported it before.
     """
     assert find_crossed(FREE, known=known, used=used) == expected
 

@@ -49,8 +49,8 @@ def sent() -> Iterator[list[dict[str, Any]]]:
 
 
 def test_network_and_route_are_recorded_by_the_admissions_write(latchkey: TestApp) -> None:
-    """The admission's write records network and route; the network's attribute is a hash with the counter as
-    its value.
+    """The admission's write records network and route. The name of the network's attribute is a hash, and its value is
+    the counter.
     """
     with telemetry.record_calls() as calls:
         admit_one()
@@ -70,7 +70,7 @@ def test_attribute_names_have_their_documented_form(latchkey: TestApp) -> None:
 
 
 def test_steady_state_adds_nothing_to_the_write(latchkey: TestApp) -> None:
-    """Once the item is cached, the expression is as short as without a network and route."""
+    """Once the cached item contains the network and the route, the write equals a write without them."""
     admit_one()
     with sent() as requests:
         admit_one()
@@ -79,8 +79,8 @@ def test_steady_state_adds_nothing_to_the_write(latchkey: TestApp) -> None:
 
 
 def test_keys_of_one_network_and_route_are_recorded_separately(latchkey: TestApp) -> None:
-    """If two keys have the same network and route, the network is recorded once for each key, and the route once with
-    both.
+    """If two keys have the same network and route, the network is recorded once for each key, and the route is recorded
+    once with the counters of both keys.
     """
     admit_one(ADA)
     admit_one(BOB)
@@ -113,7 +113,9 @@ def test_route_without_room_marks_the_hour(latchkey: TestApp) -> None:
 
 
 def test_overflow_by_cold_processes_is_removed_by_the_next_write(latchkey: TestApp) -> None:
-    """The first process that reads an item with too many names removes the additional ones and sets the markers."""
+    """The first process that reads an item with too many names removes those beyond the limit, and sets the markers for
+    removed names.
+    """
     for number in range(30):
         admit_one(network=f"10.0.{number}.0/24", route=f"GET /v1/own/{number}")
         process_cache.forget()
@@ -179,14 +181,16 @@ def test_rejections_are_counted_by_credential(latchkey: TestApp) -> None:
 
 
 def test_anonymous_request_records_no_usage(latchkey: TestApp) -> None:
-    """An anonymous caller's item has no networks and no routes."""
+    """The counter item of an anonymous caller contains no networks and no routes."""
     admit("ip_203.0.113.7", PRO, shown=recorded_usage.RequestUsage("nAAAAAAAA", "rAAA"))
     item = read_item("ip_203.0.113.7")
     assert (recorded_usage.networks_of(item), recorded_usage.routes_of(item)) == ({}, {})
 
 
 def test_fullest_item_is_one_write_unit(latchkey: TestApp) -> None:
-    """An item with as many names as fit, the largest numbers and a mark is smaller than 1 KB, one write unit."""
+    """An item with as many names as fit, the largest numbers and an invalidation mark is smaller than 1 KB, the size of
+    one write unit.
+    """
     subject = ids.new("acc")
     keys = [f"{'k' if number < 20 else 'c'}{number:07}" for number in range(counter_items.COUNTERS_MAX + 5)]
     for number in range(500):

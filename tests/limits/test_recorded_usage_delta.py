@@ -109,7 +109,7 @@ def test_routes_without_room_overflow(item: dict[str, Any], overflow: tuple[str,
     ],
 )
 def test_route_is_named_if_its_bytes_fit(room: int, names: tuple[str, ...], expected: bool) -> None:
-    """A new counter needs room in its route's set; a route without room marks the hour as incomplete."""
+    """A new counter is added to the set of its route if it fits. Otherwise the hour is marked as incomplete."""
     found = delta_of(recorded={"room_bytes": room, "names": frozenset(names)}, usage=RequestUsage(route="rAAA"))
     if expected:
         assert (found.sets, found.adds) == ("", ", #route :route")
@@ -138,7 +138,9 @@ def test_eight_networks_are_named() -> None:
 def test_number_is_named_below_eight_and_with_room(
     kind: str, counted: str, room: int, already: int, is_named: bool
 ) -> None:
-    """If a ninth name or one without room is counted, a failure is added to `f_other`, a rejection to the total."""
+    """If eight names are already recorded, or a name doesn't fit, failures are added to `f_other` and rejections only
+    to the total.
+    """
     name = f"{kind}Ada0000"
     found = delta_of(recorded={"room_bytes": room, counted: already}, denials={name: 5})
     if is_named:
@@ -189,7 +191,7 @@ def test_one_write_names_at_most_eight_of_a_kind(kind: str) -> None:
 
 
 def test_recorded_usage_adds_nothing() -> None:
-    """Nothing is added without a counter, or if the item already has the usage."""
+    """Nothing is added if the request has no counter, or if the item already contains the usage."""
     usage = RequestUsage("nAAAAAAAA", "rAAA")
     has_all = {"names": frozenset(["nAAAAAAAA", "rAAA" + ADA]), "networks": 1}
     assert delta_of(counter=None, usage=usage) is NO_DELTA
@@ -201,14 +203,14 @@ def test_recorded_usage_adds_nothing() -> None:
 
 
 def test_without_a_counter_only_denials_are_added() -> None:
-    """Without a counter, denied requests are added but no network or route."""
+    """If the request has no counter, denied requests are added, but neither a network nor a route."""
     found = delta_of(counter=None, usage=RequestUsage("nAAAAAAAA", "rAAA"), denials={"fAda0000": 1})
     assert (found.sets, found.adds) == ("", ", #no0 :no0")
 
 
 def test_overflow_is_removed_and_marked_by_the_next_write() -> None:
-    """A write removes additional networks and counts them, removes additional routes and marks the hour, and adds its
-    own usage.
+    """A write removes and counts the networks beyond the limit, removes the routes beyond the limit and marks the hour
+    as incomplete, and adds its own usage.
     """
     overflow = ("n00000008", "n00000009", "rCCC")
     full = {"names": frozenset(NETWORKS), "networks": 10, "room_bytes": -1, "overflow": overflow}
@@ -227,7 +229,7 @@ def test_overflow_is_removed_and_marked_by_the_next_write() -> None:
 
 
 def test_network_overflow_does_not_mark_routes_incomplete() -> None:
-    """Additional networks don't mark the hour's routes as incomplete."""
+    """Networks beyond the limit don't mark the hour's routes as incomplete."""
     found = delta_of(recorded={"networks": 9, "overflow": ("n00000008",)}, usage=RequestUsage(route="rAAA"))
     assert (found.sets, found.removes) == ("", ("#x0",))
     assert found.adds == ", #route :route, n_other :n_other"

@@ -54,7 +54,9 @@ def test_rejections_are_written_with_the_next_admission(latchkey: TestApp) -> No
 
 
 def test_rejections_cost_no_call_for_ten_seconds(latchkey: TestApp) -> None:
-    """The database makes the first rejection; later ones come from the cache and are added up for ten seconds."""
+    """The first rejection costs a database call. For ten seconds, later rejections come from the cache and are added up
+    in memory.
+    """
     spend(latchkey, QUOTA)
     assert reject(QUOTA) == 1
     for _ in range(9):
@@ -179,7 +181,7 @@ def test_rejections_are_counted_in_total_and_by_credential(latchkey: TestApp) ->
 
 
 def test_counts_are_added_by_name() -> None:
-    """Adding two counts leaves both unchanged."""
+    """Two counts are added by name, and both stay unchanged."""
     one, other = rejection_counts.Counts(1, {"qA": 1, "fA": 2}), rejection_counts.Counts(2, {"fA": 3, "qB": 4})
     assert one + other == rejection_counts.Counts(3, {"qA": 1, "fA": 5, "qB": 4})
     assert (one, other) == (
@@ -202,7 +204,9 @@ def test_counts_create_the_item_if_needed(latchkey: TestApp) -> None:
 
 
 def test_counts_without_names_send_no_names(latchkey: TestApp) -> None:
-    """The request has no attribute names if no count is named, because DynamoDB rejects an empty set of names."""
+    """The request to DynamoDB contains no attribute names if no count is named, because DynamoDB rejects an empty set
+    of names.
+    """
     bodies: list[dynamodb.Json] = []
 
     def send(operation: str, body: dynamodb.Json) -> dynamodb.Json:

@@ -50,7 +50,9 @@ def test_mark_later_in_the_hour_skips_the_last_one(latchkey: TestApp) -> None:
 
 
 def test_mark_increases_with_the_clock(latchkey: TestApp) -> None:
-    """A later change has a higher mark, which invalidates verifications made after the earlier change."""
+    """A later change sets a later mark, which also invalidates verifications that were made after the earlier
+    change.
+    """
     stale_marks.mark("acc_1")
     latchkey.clock.forward(1)
     stale_marks.mark("acc_1")
@@ -59,7 +61,7 @@ def test_mark_increases_with_the_clock(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("behind_s", [0, 0.001, 5, 60])
 def test_mark_increases_though_the_clock_is_behind(latchkey: TestApp, behind_s: float) -> None:
-    """A change marked by a slow clock increases the mark, which is never lowered."""
+    """A change by a function with a slow clock increases the mark by a millisecond. A mark is never lowered."""
     stale_marks.mark("acc_1")
     latchkey.clock.forward(-behind_s)
     stale_marks.mark("acc_1")
@@ -116,7 +118,7 @@ def test_change_is_marked_only_if_every_item_has_its_mark(latchkey: TestApp) -> 
 
 @pytest.mark.parametrize(("earlier_ms", "is_marked"), [(-1, True), (0, True), (1, False)])
 def test_change_is_marked_by_a_mark_of_its_time_or_later(latchkey: TestApp, earlier_ms: int, is_marked: bool) -> None:
-    """A mark from before the change doesn't count, because it belongs to an earlier change."""
+    """A mark whose time is before the change doesn't count, because it belongs to an earlier change."""
     stale_marks.mark("acc_1")
     assert stale_marks.is_marked("acc_1", latchkey.clock.now_ms + earlier_ms) is is_marked
 

@@ -30,7 +30,7 @@ def read_rows(page: str) -> dict[str, tuple[int | None, int]]:
 
 
 def test_every_tier_matches_the_architecture_page() -> None:
-    """The table has every tier whose quota and burst differ; text below the table describes the others."""
+    """The table lists every tier whose quota and burst differ; text below the table describes the others."""
     limits = {tier.name: (tier.quota, tier.burst) for tier in TIERS if tier not in BY_THE_HOUR}
     assert read_rows("architecture.md") == limits
 

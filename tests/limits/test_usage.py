@@ -66,7 +66,9 @@ def test_incomplete_hour_does_not_affect_a_key_unused_in_it(latchkey: TestApp) -
 
 
 def test_hour_with_other_counters_makes_every_key_incomplete(latchkey: TestApp) -> None:
-    """An hour with unnamed counters makes every key's record incomplete, because an unnamed one may be the key's."""
+    """An hour with unnamed counters makes every key's record incomplete, because an unnamed counter may belong to the
+    key.
+    """
     record_use("kAAAAAAA", "GET /v1/mine")
     latchkey.clock.forward(3_600)
     for number in range(COUNTERS_MAX + 1):
@@ -172,7 +174,7 @@ def test_routes_of_all_hours_and_tiers_are_merged(latchkey: TestApp) -> None:
     ],
 )
 def test_record_is_complete_if_every_hour_is(latchkey: TestApp, item: dict[str, Any], complete: bool) -> None:
-    """The record is incomplete if any hour in it is."""
+    """A record of several hours is incomplete if one of these hours is incomplete."""
     store_item(PRO, HOUR, **item)
     assert routes_used("acc_1", {"kAAAAAAA"}, since_s=HOUR)["kAAAAAAA"].complete is complete
     for hour in (HOUR - 3_600, HOUR + 3_600):

@@ -27,7 +27,7 @@ trap 'kill -KILL $serving; sleep 2; exit' INT
 serving=$!
 wait
 """
-"""A database engine whose server process is killed by Ctrl-C, and whose main process ends two seconds later."""
+"""A script that runs the DynamoDB emulator. On Ctrl-C it kills the emulator, and ends two seconds later."""
 TIERS = ("free", "pro", "enterprise")
 DEMOS = (*TIERS, "admin")
 GIVEN_UP_AFTER_S = 60

@@ -46,7 +46,9 @@ def test_code_with_an_error_is_reported_and_reloaded_after_a_fix(tree: Tree) -> 
 
 
 def test_exception_of_a_view_is_readable_in_the_terminal(tree: Tree) -> None:
-    """The terminal shows the view's part of the traceback, the log has it as JSON, and the caller gets a 500."""
+    """The terminal shows the view's part of the traceback, the log contains the traceback as JSON, and the caller gets
+    a 500.
+    """
     views = tree.path / "chalicelib" / "api" / "limits.py"
     views.write_text(views.read_text().replace("    return {", "    1 / 0\n    return {", 1))
     run = tree.start()

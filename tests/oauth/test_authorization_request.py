@@ -115,7 +115,7 @@ def test_prompt_values_require_or_forbid_a_page(latchkey: TestApp, app: App, pro
     ],
 )
 def test_invalid_request_is_redirected_with_its_state(latchkey: TestApp, app: App, changed: dict[str, str]) -> None:
-    """The error is redirected to the client's redirect URI with the state."""
+    """The error of an invalid request is redirected to the client's redirect URI, with the state of the request."""
     with pytest.raises(authorize.ErrorRedirect) as raised:
         parse(app, **changed)
     assert raised.value.location.startswith(f"{CALLBACK}?error=invalid_request&")

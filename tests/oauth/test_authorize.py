@@ -24,7 +24,7 @@ from tests.support.harness import TestApp
 
 
 def test_approval_redirects_with_a_code(ada: User, app: App) -> None:
-    """RFC 6749 §4.1.2 and RFC 9207: the redirect has the code, the unchanged state and the issuer."""
+    """RFC 6749 §4.1.2 and RFC 9207: the redirect contains the code, the unchanged state and the issuer."""
     location = ada.allow(app, state="a b&c=ü".encode().hex() + "~ &=%")
     assert location.startswith(f"{CALLBACK}?code=lk_ac_")
     query = query_of(location)
@@ -33,7 +33,7 @@ def test_approval_redirects_with_a_code(ada: User, app: App) -> None:
 
 
 def test_response_has_no_state_when_none_was_sent(ada: User, app: App) -> None:
-    """The redirect has no `state` parameter if the request had none."""
+    """The redirect contains no `state` parameter if the request contained none."""
     assert query_of(ada.allow(app, state=None)).keys() == {"code", "iss"}
 
 
@@ -128,8 +128,8 @@ def test_malformed_state_is_invalid_and_returned_unchanged(ada: User, app: App) 
 
 
 def test_repeated_state_is_invalid_and_not_returned(ada: User, app: App) -> None:
-    """If a request has two states, the error redirect has none, because it is ambiguous which of them the client
-    expects.
+    """If a request contains two states, the error redirect contains no state, because it is ambiguous which state the
+    client expects.
     """
     page = ada.open_authorization(app, state=["xyz", "abc"])
     assert page.location.startswith(f"{CALLBACK}?error=invalid_request&")
@@ -208,7 +208,7 @@ def test_account_can_require_pkce_of_a_confidential_client(latchkey: TestApp, ad
 
 
 def test_confidential_client_can_be_registered_with_pkce_required(latchkey: TestApp, ada: User) -> None:
-    """The form for a new application has the PKCE setting, and keeps it after an error in another field."""
+    """The form for a new application shows the PKCE setting, and keeps its value after an error in another field."""
     new = "/settings/applications/new"
     form = {"name": "Photos", "kind": "confidential", "scopes": "read", "pkce": "required"}
     wrong = ada.submit(new, redirect_uris="nonsense", **form)

@@ -62,7 +62,7 @@ def test_client_of_a_document_is_stored_completely(latchkey: TestApp, internet: 
 
 
 def test_unusable_document_is_logged_with_host_and_reason(latchkey: TestApp, internet: Internet) -> None:
-    """The log has the host and the reason, but not the path, which may contain a secret."""
+    """The log contains the host and the reason, but not the path, which may contain a secret."""
     log = io.StringIO()
     telemetry.write_to(log)
     publish(internet, b"", status="404 Gone")

@@ -67,7 +67,9 @@ def test_client_and_token_are_read_in_one_call(latchkey: TestApp, app: App) -> N
 
 
 def test_client_authenticates_as_registered(latchkey: TestApp, app: App, spa: App) -> None:
-    """A confidential client needs its secret and a public one its id only; an inactive client fails."""
+    """A confidential client authenticates with its id and secret, and a public client with its id only. An inactive
+    client can't authenticate.
+    """
     assert authenticate(ClientCredentials(spa.id, None)).client.client_id == spa.id
     suspended = register_client(latchkey)
     suspended.client.update(actions=[Client.owner_suspended_at.set(START_MS)])

@@ -179,8 +179,8 @@ def test_unusable_document_is_no_client(latchkey: TestApp, internet: Internet, d
 
 
 def test_unusable_response_is_no_client(latchkey: TestApp, internet: Internet) -> None:
-    """A response with an error or redirect, a private address and a timeout give no client. Only the log has the
-    reason.
+    """No client is found if the response is an error or a redirect, the address is private, or the fetch times out.
+    Only the log contains the reason.
     """
     log = io.StringIO()
     telemetry.write_to(log)

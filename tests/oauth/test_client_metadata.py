@@ -1,4 +1,4 @@
-"""Client metadata: how each field is read, and the error of an invalid one."""
+"""Client metadata: how each field is read, and the error for an invalid field."""
 
 import json
 from typing import Any

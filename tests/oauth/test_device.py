@@ -32,7 +32,7 @@ def decide(user: User, user_code: str, decision: str = "allow") -> int:
 
 
 def test_device_authorization_response_is_complete(app: App) -> None:
-    """RFC 8628 §3.2: the response has all fields, with the polling interval and a lifetime of ten minutes."""
+    """RFC 8628 §3.2: the response contains all fields, with the polling interval and a lifetime of ten minutes."""
     response = app.post("/oauth/device_authorization", scope="read")
     body = response.json()
     assert response.status == 200

@@ -28,7 +28,7 @@ def test_error_has_its_code_and_status(oauth_error: OAuthError, error: str, stat
 
 
 def test_error_has_a_custom_or_a_default_description() -> None:
-    """An error without a custom description has the default of its code."""
+    """An error without a custom description has the default description of its code."""
     assert errors.invalid_client("No secret.").message == errors.invalid_grant("No secret.").message == "No secret."
     assert errors.invalid_request("x").message == "x"
 

@@ -66,8 +66,8 @@ def test_changes_of_an_application_are_recorded_for_its_account(latchkey: TestAp
 
 
 def test_consent_events_name_application_and_scopes(latchkey: TestApp, ada: User, app: App) -> None:
-    """Every consent event has application and scopes, whether the consent is new, replaces an invalid one or is
-    extended.
+    """Every consent event contains the application and the scopes, whether the consent is new, replaces an invalid one
+    or is extended.
     """
     for scopes, told_scopes in (({"read"}, "read"), ({"read", "write"}, "read write")):
         latchkey.clock.forward(1)

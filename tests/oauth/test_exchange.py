@@ -229,7 +229,7 @@ def test_exchange_of_an_approval_after_the_verification_succeeds(
 
 @pytest.mark.parametrize("kind", ["ac", "dc", "rt"])
 def test_reuse_revokes_the_grant_and_is_reported(latchkey: TestApp, app: App, kind: str) -> None:
-    """The operator's log has all ids but no secret at each reuse, and the account gets one event."""
+    """At each reuse, the operator's log contains all ids but no secret, and the account gets one event."""
     log = io.StringIO()
     telemetry.write_to(log)
     secret = secrets.mint(kind)

@@ -164,8 +164,8 @@ def test_invalid_redirect_uri_cannot_be_registered(uri: str) -> None:
 
 @pytest.mark.parametrize("uri", GOOD)
 def test_different_redirect_uris_do_not_match(uri: str) -> None:
-    """RFC 9700 §2.1: redirect URIs are compared exactly, so no two URIs of these lists match, except loopback URIs that
-    differ only in the port.
+    """RFC 9700 §2.1: redirect URIs are compared exactly. A valid URI matches no other URI of this module's lists,
+    except a loopback URI that differs only in the port.
     """
     others = [other for other in (*GOOD, *BAD) if other != uri and redirect_uris.matches(other, uri)]
     loopback = {"http://127.0.0.1/cb", "http://127.0.0.1:49152/cb"}

@@ -267,7 +267,9 @@ def test_user_with_consent_at_this_redirect_uri_is_redirected_with_an_error(
 
 
 def test_denying_user_is_redirected_to_any_client(latchkey: TestApp, ada: User) -> None:
-    """A denial redirects to any client, unless the redirect URI has changed since the page was opened."""
+    """A user who denies a request is redirected to any client, unless the redirect URI has changed since the page was
+    opened.
+    """
     app = unverified_client(latchkey, "public")
     page = ada.open_authorization(app, redirect_uri=None)
     assert query_of(ada.decide(page, "deny").location)["error"] == "access_denied"

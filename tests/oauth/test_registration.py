@@ -104,7 +104,7 @@ def test_all_advertised_values_can_be_registered(latchkey: TestApp) -> None:
 
 
 def test_registration_can_be_closed(latchkey: TestApp) -> None:
-    """If registration is closed, no token is accepted and the metadata has no registration endpoint."""
+    """If registration is closed, no token is accepted and the metadata contains no registration endpoint."""
     with configure_registration("closed"):
         assert error_of(as_json(latchkey, REGISTER, {"redirect_uris": [CALLBACK]})) == NO_TOKEN
         assert error_of(as_json(latchkey, REGISTER, {}, Authorization="Bearer closed")) == NO_TOKEN

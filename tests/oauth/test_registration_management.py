@@ -19,8 +19,8 @@ from tests.support.harness import TestApp
 
 
 def test_client_information_is_returned_to_the_token_holder(latchkey: TestApp) -> None:
-    """RFC 7592 §2.1, §3: the response has everything except the secret, with the presented token and the management
-    URL.
+    """RFC 7592 §2.1, §3: the response contains all fields of the registration response except the secret, including the
+    registration access token and the management URL.
     """
     body = register(latchkey, client_name="Photos", client_uri="https://photos.example")
     response = manage(latchkey, "GET", body["client_id"], body["registration_access_token"])

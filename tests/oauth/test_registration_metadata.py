@@ -145,7 +145,7 @@ NARROWED: tuple[tuple[dict[str, object], list[str], list[str]], ...] = (
 
 
 def test_unsupported_values_are_dropped_and_the_response_says_so(latchkey: TestApp) -> None:
-    """RFC 7591 §3.2.1: the server may drop unsupported values, and the response has the values that remain."""
+    """RFC 7591 §3.2.1: the server may drop unsupported values, and the response contains the values that remain."""
     for described, grant_types, response_types in NARROWED:
         latchkey.clock.forward(1)
         body = register(latchkey, **described)

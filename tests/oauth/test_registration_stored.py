@@ -161,7 +161,7 @@ def test_update_replaces_all_metadata(latchkey: TestApp) -> None:
     ],
 )
 def test_invalid_update_is_rejected(latchkey: TestApp, described: dict[str, object], error: str) -> None:
-    """An update must have the client_id and no read-only field; an invalid one changes nothing."""
+    """An update must contain the client_id and no read-only field. An invalid update changes nothing."""
     made = register_client(client_name="Photos")
     with pytest.raises(OAuthError) as raised:
         replace_metadata(made, **described)

@@ -30,7 +30,7 @@ def test_resource_is_this_api_or_one_of_its_paths(resource: str, is_ours: bool) 
     ("named", "serves"), [([], True), ([FILES], False), ([ISSUER], True), ([FILES, f"{ISSUER}/v1"], True)]
 )
 def test_token_is_valid_here_if_it_names_this_api_or_nothing(named: list[str], serves: bool) -> None:
-    """A token whose resources are all other APIs isn't valid here."""
+    """A token isn't valid here if each of its resources is another API."""
     assert resources.serves_this_api(iter(named), ISSUER) == serves
 
 

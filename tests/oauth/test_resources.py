@@ -62,8 +62,8 @@ def test_unknown_resource_is_rejected(ada: User, app: App) -> None:
 
 
 def test_code_exchange_may_request_fewer_resources(latchkey: TestApp, ada: User, app: App) -> None:
-    """RFC 8707 §2.2: if an exchange requests fewer resources, this limits the access token only. The refresh token
-    stays valid for all.
+    """RFC 8707 §2.2: if an exchange requests fewer resources, only the access token is limited to them. The refresh
+    token stays valid for all granted resources.
     """
     body = app.redeem(ada.code(app, resource=[V1, USERS]), resource=V1).json()
     assert read_audience(app, body["access_token"]) == [V1]

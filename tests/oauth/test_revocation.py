@@ -102,7 +102,7 @@ def test_unknown_token_counts_as_revoked(latchkey: TestApp, ada: User, app: App)
 
 
 def test_introspection_describes_a_token_of_the_client(latchkey: TestApp, ada: User, app: App) -> None:
-    """RFC 7662 §2.2: the response has the token's account, client, scope and expiry."""
+    """RFC 7662 §2.2: the response contains the token's account, client, scope and expiry."""
     token, refresh = ada.grant(app, scope="read write", resource=f"{ISSUER}/v1")
     now_s = latchkey.clock.now_ms // 1000
     about = {

@@ -30,13 +30,15 @@ from tests.support.harness import TestApp
 
 @pytest.fixture(autouse=True)
 def _files_are_a_resource(latchkey: TestApp) -> Iterable[None]:
-    """Configure another API as a resource, for which nobody has consented."""
+    """Configure another API as a resource to which nobody has consented."""
     with settings.override(replace(settings.current(), resources=vectors.FILES)):
         yield
 
 
 def test_missing_or_unknown_grant_type_is_rejected(latchkey: TestApp, app: App) -> None:
-    """RFC 6749 §5.2: a missing grant type gets invalid_request, an unknown one unsupported_grant_type."""
+    """RFC 6749 §5.2: a missing grant type gets invalid_request, and an unknown grant type gets
+    unsupported_grant_type.
+    """
 
     def ask(grant_type: Value, **more: Value) -> Response:
         latchkey.clock.forward(1)
@@ -170,8 +172,8 @@ def test_first_error_of_a_device_code_is_returned(latchkey: TestApp, ada: User, 
 
 
 def test_expired_device_code_is_expired_token_unless_consumed(latchkey: TestApp, ada: User, app: App) -> None:
-    """RFC 8628 §3.5: an expired device code, approved, denied or undecided, gets expired_token; a consumed one is
-    reuse.
+    """RFC 8628 §3.5: an expired device code gets expired_token if it was approved, denied or undecided. If it was
+    already consumed, the request counts as reuse.
     """
     codes = [start_device(app) for _ in range(4)]
     for (_, user_code), decision in zip(codes[1:], ("deny", "allow", "allow"), strict=True):

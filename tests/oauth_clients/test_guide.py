@@ -124,7 +124,7 @@ def _commands(heading: str) -> list[str]:
 
 
 def _read_documented(heading: str) -> Any:
-    """Return the response that the guide has under a heading."""
+    """Return the response that the guide shows under a heading."""
     (shown,) = (block.code for block in BLOCKS if (block.heading, block.language) == (heading, "json"))
     return json.loads(shown)
 

@@ -1,4 +1,6 @@
-"""Tests of the MCP SDK's client, which discovers and registers everything from the URL of the API."""
+"""Tests of the MCP SDK's client, which discovers the authorization server from the URL of the API and registers
+itself.
+"""
 
 from dataclasses import dataclass, field
 

@@ -13,7 +13,7 @@ _A, _AAAA = 1, 28
 
 @dataclass
 class NameServer:
-    """The answers to consecutive queries; the last answer is repeated."""
+    """A DNS server with answers to consecutive queries. The last answer is repeated."""
 
     answers: list[list[str]]
     port: int = 0

@@ -13,7 +13,7 @@ from infra.webhook_events import EXAMPLES
 
 GUIDE = Path(__file__).parents[2] / "docs" / "authentication.md"
 WORDS_FOR_VALUES = ("told", "narrowed", "revoked", "account", "gone", "failing", "reason")
-"""Values that the guide's table of events has in code spans beside the names of fields."""
+"""Values that the guide's table of events shows in code spans beside the names of fields."""
 NOT_ALWAYS = {
     "account.standing_changed": {"tier", "status", "admin"},
     "key.leaked": {"url", "source"},

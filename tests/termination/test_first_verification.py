@@ -59,8 +59,8 @@ def test_first_verification_deletes_everything_from_before_it(latchkey: TestApp,
 def test_killed_first_verification_is_finished_by_the_minutes_function(
     latchkey: TestApp, squatter: User, after: int
 ) -> None:
-    """A function killed after its transaction is finished by a later run, and keys created after the
-    verification stay.
+    """If the function is killed after its transaction, later runs delete the rest. A key that is created after the
+    verification stays valid.
     """
     sender, calls = dynamodb.sender(), -1
 

@@ -13,7 +13,7 @@ from tests.uptime.status_page import no_overdue_delivery, read_status
 
 
 def test_check_requests_public_url(latchkey: TestApp, receiver: Receiver) -> None:
-    """A component with no response or a wrong one is down; without a public URL its state is unknown."""
+    """A component is down if it doesn't respond or its response is wrong. Without a public URL its state is unknown."""
     for url, found in (
         ("http://127.0.0.1:9", "down"),
         (receiver.url, "down"),

@@ -28,7 +28,9 @@ def test_clock_set_back_counts_no_minute_twice(latchkey: TestApp) -> None:
 
 
 def test_days_show_minutes_down_and_checked(latchkey: TestApp) -> None:
-    """The last 90 days are listed with minutes down and checked, oldest first; a day without checks has no data."""
+    """The last 90 days are listed oldest first, each with the number of minutes that were checked and that were down. A
+    day without checks has no data.
+    """
     for _ in range(10):
         store_check(database="down")
         latchkey.clock.forward(60)

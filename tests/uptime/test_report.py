@@ -36,7 +36,9 @@ def test_state_without_recent_check_is_unknown(latchkey: TestApp) -> None:
     ],
 )
 def test_overall_state_is_the_worst_known(latchkey: TestApp, found: dict[str, str], whole: str, headline: str) -> None:
-    """The overall state is the worst known one. Without a public URL the API isn't checked, so the state isn't `up`."""
+    """The overall state is the worst known state of a component. Without a public URL the API isn't checked, so the
+    overall state isn't `up`.
+    """
     store_check(**found)
     assert read_status(latchkey)["state"] == whole
     page = ConsoleClient(latchkey).open("/status").text

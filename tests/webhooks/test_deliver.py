@@ -49,7 +49,9 @@ def test_events_are_delivered_in_order(local: TestApp, receiver: Receiver) -> No
 
 
 def test_only_subscribed_types_since_creation_are_delivered(local: TestApp, receiver: Receiver) -> None:
-    """An endpoint receives only events of the types it subscribes to, and only those after its creation."""
+    """An endpoint receives only events of the types to which it subscribes, and only events that were recorded after
+    its creation.
+    """
     ada = local.account()
     happens(local, ada)
     local.clock.forward(1)

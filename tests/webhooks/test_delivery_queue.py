@@ -42,7 +42,7 @@ def find_id_in_lane(lane: str, skip: int = 0) -> str:
 def test_endpoint_is_up_to_date_if_healthy_without_backlog(
     fields: dict[str, Any], well: bool, up_to_date: bool
 ) -> None:
-    """A healthy endpoint without a backlog is up to date; a deleted endpoint isn't."""
+    """An endpoint is up to date if it is healthy and has no backlog. A deleted endpoint isn't healthy."""
     assert (
         delivery_queue.is_healthy(build_endpoint(**fields)),
         delivery_queue.is_up_to_date(build_endpoint(**fields)),
@@ -65,7 +65,9 @@ def test_queue_groups_deliveries_by_endpoint(latchkey: TestApp) -> None:
 
 
 def test_due_deliveries_of_all_lanes_are_read_oldest_first(latchkey: TestApp) -> None:
-    """The due deliveries of each lane are read oldest first; one that is due a millisecond later isn't read."""
+    """The due deliveries of each lane (a partition of the index) are read oldest first. A delivery that is due a
+    millisecond later isn't read.
+    """
     now_ms = clock.now_ms()
     expected = []
     for lane in "0123":

@@ -100,7 +100,9 @@ DEEDS: dict[str, Callable[[Endpoint], object]] = {
 
 @pytest.mark.parametrize("deed", DEEDS)
 def test_unverified_account_may_only_disable_and_delete(latchkey: TestApp, deed: str) -> None:
-    """While the address is unverified, every other change of an endpoint raises Conflict with the reason."""
+    """While the address is unverified, an endpoint can only be disabled or deleted. Other changes raise Conflict with
+    the reason.
+    """
     account = new_user(latchkey, verified=False).account
     hook = endpoints.create(account.id, url="https://example.com/", name="A", types=None)
     with settings.override(replace(settings.current(), mail_from=MAIL)):

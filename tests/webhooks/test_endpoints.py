@@ -41,7 +41,7 @@ def stored_count(account_id: str) -> int:
 
 
 def test_new_endpoint_is_stored_counted_and_recorded(latchkey: TestApp) -> None:
-    """The endpoint is stored without its secret, and the event has only the host of the URL."""
+    """The endpoint is stored without its secret, and the event contains only the host of the URL."""
     account = latchkey.account()
     endpoint = reload(new_endpoint(account, types=["key.created", "key.revoked"]))
     assert (endpoint.url, endpoint.name, endpoint.types) == (URL, "Ledger", {"key.created", "key.revoked"})

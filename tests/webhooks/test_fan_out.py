@@ -143,7 +143,9 @@ def test_lost_event_is_queued_once(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("mark", ["enabled_at", "types_since"])
 def test_event_from_before_subscription_is_not_lost(latchkey: TestApp, mark: str) -> None:
-    """An event before the subscription to its type, or before the endpoint was enabled, doesn't count as lost."""
+    """An event that was recorded before the endpoint subscribed to its type, or before the endpoint was enabled,
+    doesn't count as lost.
+    """
     ada = latchkey.account()
     endpoint = new_endpoint(ada)
     happens(latchkey, ada)

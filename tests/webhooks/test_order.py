@@ -114,7 +114,9 @@ def test_single_database_error_keeps_order(
 
 
 def test_busy_endpoint_clears_backlog_within_time_limit(local: TestApp, sent: Sent, receiver: Receiver) -> None:
-    """Only the time limit of a sweep bounds the backlog that it sends; later events are then sent immediately again."""
+    """A sweep sends the whole backlog of an endpoint if the time limit allows it. Later events are then sent
+    immediately again.
+    """
     ada = local.account()
     endpoint = endpoint_of(ada, receiver)
     endpoint_lock.mark_backlogged(endpoint)

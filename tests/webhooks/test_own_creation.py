@@ -44,7 +44,7 @@ def test_other_endpoints_are_sent_the_creation(local: TestApp, receiver: Receive
 
 
 def test_own_rotation_is_signed_with_old_secret_too(local: TestApp, receiver: Receiver) -> None:
-    """`webhook.secret_rotated` is also signed with the old secret, which the receiver still has."""
+    """The event `webhook.secret_rotated` is also signed with the old secret, which the receiver still has."""
     account = local.account()
     endpoint = endpoint_of(account, receiver, [kinds.WEBHOOK_SECRET_ROTATED])
     old = base64.b64decode(signing.secret_of(endpoint).removeprefix(signing.PREFIX))

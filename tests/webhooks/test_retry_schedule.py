@@ -62,7 +62,7 @@ def test_retry_after_only_postpones_attempt() -> None:
     ],
 )
 def test_retry_after_is_parsed_relative_to_now(retry_after: str, after_ms: int | None) -> None:
-    """Retry-After in seconds or as a future date is parsed; any other value gives 0."""
+    """Retry-After may state seconds or a future date. Any other value is parsed as 0, which means no delay."""
     asked_ms = retry_schedule.parse_retry_after_ms(retry_after, NOW_MS)
     assert asked_ms == (0 if after_ms is None else NOW_MS + after_ms)
 
@@ -79,7 +79,7 @@ def test_back_off_grows_by_a_minute_each_time(failures: int, minutes: int) -> No
     [(10, DAY_MS, True), (9, DAY_MS, False), (10, DAY_MS - 1, False), (11, DAY_MS + 1, True), (9, 9 * DAY_MS, False)],
 )
 def test_endpoint_is_disabled_after_ten_failures_and_a_day(failures: int, for_ms: int, is_given_up: bool) -> None:
-    """An endpoint is disabled only after ten failures and a day."""
+    """An endpoint is disabled only after ten failures in a row over at least a day."""
     assert "Ten failures in a row, for a day or more" in GUIDE
     assert retry_schedule.should_disable(failures, NOW_MS - for_ms, NOW_MS) is is_given_up
 

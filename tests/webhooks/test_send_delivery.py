@@ -104,7 +104,7 @@ def test_receiver_beyond_deadline_is_unreachable(local: TestApp, receiver: Recei
 
 
 def test_guide_states_the_deadlines() -> None:
-    """The guide has the deadlines of 15 seconds, and of 5 seconds for manual sends."""
+    """The guide states the deadlines of 15 seconds, and of 5 seconds for manual sends."""
     guide = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text()
     assert "any 2xx within 15 seconds" in guide
     assert (send_delivery.DEADLINE_S, send_delivery.MANUAL_DEADLINE_S) == (15, 5)

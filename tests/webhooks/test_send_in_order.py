@@ -187,7 +187,9 @@ def test_deliveries_of_blocked_endpoint_are_dropped_within_time_limit(
 def test_locked_endpoint_is_backlogged_and_one_in_back_off_is_not(
     endpoint: Endpoint, sent: Sent, busy_after_ms: int, is_behind: bool
 ) -> None:
-    """A locked endpoint is marked as backlogged, and one in back-off isn't; nothing is sent or dropped."""
+    """If an endpoint is locked, it is marked as backlogged; if it is in back-off, it isn't marked. Nothing is sent or
+    dropped.
+    """
     pending, now_ms = queue_delivery(endpoint), clock.now_ms()
     left_alone, busy = Endpoint.quiet_until.set(now_ms + 1), Endpoint.busy_until.set(now_ms + busy_after_ms)
     Endpoint(endpoint.account_id, endpoint.id).update(actions=[left_alone, busy])
@@ -265,7 +267,9 @@ def test_internal_error_is_counted_and_delivery_stays_due(latchkey: TestApp, end
 def test_endpoint_has_15_seconds_while_others_need_thread(
     latchkey: TestApp, monkeypatch: pytest.MonkeyPatch, endpoints_there: int, sent_each: int
 ) -> None:
-    """With more than sixteen endpoints each has 15 seconds; otherwise each may use the whole time of a sweep."""
+    """If more than sixteen endpoints have due deliveries, a sweep sends to each for at most 15 seconds. Otherwise it
+    may send to each until its own time limit.
+    """
     until_s: list[int] = []
     monkeypatch.setattr(deliver, "_send_in_order", lambda *arguments: until_s.append(arguments[2] - clock.now_ms()))
     for number in range(endpoints_there):

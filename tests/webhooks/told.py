@@ -32,7 +32,7 @@ def endpoint_of(account: Account, receiver: Receiver, types: list[str] | None = 
 
 
 def happens(latchkey: TestApp, account: Account, name: str = "Ada Lovelace") -> str:
-    """Rename an account one second later and return the id of the recorded event."""
+    """Advance the clock by a second, rename an account, and return the id of the recorded event."""
     latchkey.clock.forward(1)
     change.rename(account.id, name)
     return record.newest_first(account.id, 1)[0].id

@@ -65,7 +65,9 @@ def test_invalid_form_shows_its_error_and_changes_nothing(
 
 
 def test_address_changes_when_its_link_is_used(latchkey: TestApp, box: Mailbox) -> None:
-    """The new address is set when its link is used; the old address gets an email and can't log in any more."""
+    """A change of address takes effect when the link is used. The old address then gets an email and can't be used to
+    log in.
+    """
     account = new_account(email="old@example.com")
     console = log_in_as(latchkey, account)
     response = console.submit(f"{ACCOUNT}/email", on=ACCOUNT, email="New@example.com", password=PASSWORD)

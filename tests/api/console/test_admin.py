@@ -1,4 +1,6 @@
-"""Only administrators have access to the admin pages; each change has a reason and is recorded in its transaction."""
+"""Only administrators have access to the admin pages. Each change requires a reason, and is recorded in its
+transaction.
+"""
 
 import pytest
 
@@ -104,7 +106,7 @@ def test_account_is_shown_without_its_secrets(latchkey: TestApp) -> None:
 
 
 def test_tier_is_set_with_a_reason(latchkey: TestApp) -> None:
-    """A new tier applies from the next request, and its event has the administrator and the reason."""
+    """A new tier applies from the next request, and its event contains the administrator and the reason."""
     account, admin = new_account(), new_account(name="Root", admin=True)
     key = latchkey.key(account)
     latchkey.call("GET", "/v1/limits", key.secret)
@@ -186,8 +188,8 @@ def test_change_of_an_unknown_account_is_a_404_without_an_event(latchkey: TestAp
 
 
 def test_accounts_are_ranked_by_rejected_and_by_admitted_requests(latchkey: TestApp) -> None:
-    """Each ranking shows the ten accounts with most such requests in the last 24 hours. Accounts with
-    none are omitted.
+    """One ranking counts the admitted requests of the last 24 hours, the other the rejected requests. Each shows the
+    ten accounts with the most requests, and omits accounts without any.
     """
     latchkey.set_counters(new_account(email="old@example.com").id, tiers.FREE, used=9_000, refused=9_000)
     latchkey.clock.forward(25 * 3_600)
@@ -216,7 +218,7 @@ def test_empty_rankings_say_so(latchkey: TestApp) -> None:
 
 
 def test_accounts_are_listed_newest_first_in_pages(latchkey: TestApp) -> None:
-    """The list has 25 accounts a page, newest first, and contains each account once."""
+    """The list shows 25 accounts a page, newest first, and contains each account once."""
     created = [new_account(email=f"n{number:02}@example.com") for number in range(60)]
     console = log_in_as(latchkey, new_account(name="Root", email="root@example.com", admin=True))
     seen: list[str] = []

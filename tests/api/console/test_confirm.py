@@ -1,4 +1,6 @@
-"""Actions that can't be undone or stop something in use have a confirmation page that works without JavaScript."""
+"""Actions that can't be undone, or that stop something in use, have a confirmation page that works without
+JavaScript.
+"""
 
 import pytest
 

@@ -31,7 +31,9 @@ def test_every_link_within_the_page_has_a_target(latchkey: TestApp) -> None:
 
 
 def test_scripts_can_only_send_requests_to_this_api(latchkey: TestApp) -> None:
-    """The policy of this page lets its script send requests to this API only; other pages allow none."""
+    """The Content-Security-Policy of /docs allows its script to send requests to this API only. Other pages allow no
+    requests.
+    """
     page = ConsoleClient(latchkey).open("/docs")
     policy = page.answer.header("Content-Security-Policy") or ""
     assert "connect-src 'self'" in policy
@@ -50,7 +52,9 @@ def test_key_is_never_part_of_a_url(latchkey: TestApp) -> None:
 
 
 def test_only_requests_with_an_api_key_can_be_tried(latchkey: TestApp) -> None:
-    """Only operations that accept an API key can be tried. Operations with signed requests or OAuth clients can't."""
+    """Only operations that accept an API key can be tried. Operations that require a signature or an OAuth client can't
+    be tried.
+    """
     page = ConsoleClient(latchkey).open("/docs")
     tried = [form.action for form in page.content.forms]
     assert 'data-path="/v1/keys"' in page.html

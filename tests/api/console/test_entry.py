@@ -82,7 +82,9 @@ def test_wrong_log_in_keeps_the_address_and_does_not_name_the_wrong_field(latchk
 
 @pytest.mark.parametrize(("seconds", "when"), [(0, "60 minutes"), (1_801, "30 minutes"), (3_550, "1 minute")])
 def test_page_shows_when_to_retry(latchkey: TestApp, seconds: int, when: str) -> None:
-    """The page of a rate limit shows the wait in minutes, and Retry-After has it in seconds."""
+    """The page for a rate-limited request states the wait in minutes, and the Retry-After header states it in
+    seconds.
+    """
     latchkey.clock.forward(seconds)
     console = ConsoleClient(latchkey)
     with settings.override(replace(settings.current(), log_in_attempts_per_email=1)):
@@ -220,7 +222,7 @@ def test_next_of_the_form_never_redirects_to_another_site(latchkey: TestApp) -> 
 
 
 def test_landing_page_shows_the_base_url(latchkey: TestApp) -> None:
-    """The landing page has a quick start with the base URL; logged-in users get a link to their keys."""
+    """The landing page shows a quick start with the base URL; logged-in users get a link to their keys."""
     page = ConsoleClient(latchkey).open("/")
     assert "https://api.example.com/v1/users/me" in page.text
     assert {"/signup", "/login"} <= set(page.urls)

@@ -158,7 +158,7 @@ def test_malformed_form_gets_an_error_page(latchkey: TestApp, body: bytes) -> No
 
 
 def test_form_of_64_kb_is_accepted(latchkey: TestApp) -> None:
-    """A form of 64 KB is read, and an error is shown at its field."""
+    """A form of 64 KB is read, and an error is shown at the invalid field."""
     console = log_in_as(latchkey, new_account())
     page = console.submit("/settings/account/name", on="/settings/account", name="x" * 60_000)
     assert (page.status, page.problem) == (400, "Name must be a text of 1 to 100 characters on one line.")

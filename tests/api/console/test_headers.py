@@ -68,7 +68,7 @@ def test_every_error_page_has_the_security_headers(latchkey: TestApp) -> None:
 
 
 def test_server_error_page_has_the_security_headers(latchkey: TestApp) -> None:
-    """The page of a server error has the security headers, a message and the request id, but no traceback."""
+    """The page of a server error has the security headers, and shows a message and the request id, but no traceback."""
     console = log_in_as(latchkey, new_account())
     dynamodb.call("DeleteTable", {"TableName": settings.current().table("credentials")})
     page = console.open("/settings/keys")

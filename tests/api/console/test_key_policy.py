@@ -48,7 +48,7 @@ def test_alert_is_shown_in_the_list_and_on_the_page(latchkey: TestApp) -> None:
 
 
 def test_page_of_a_leaked_key_has_a_warning(latchkey: TestApp) -> None:
-    """The page of a leaked key has a warning, even if the key is already revoked."""
+    """The page of a leaked key shows a warning, even if the key is already revoked."""
     ada = new_user(latchkey)
     issued = latchkey.key(ada.account)
     path = f"{KEYS}/{issued.key.id}"

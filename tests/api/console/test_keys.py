@@ -72,7 +72,7 @@ def test_form_sent_again_makes_no_second_key(latchkey: TestApp) -> None:
 
 
 def test_form_token_is_bound_to_its_account(latchkey: TestApp) -> None:
-    """A form token that another account has used is still valid for its own account."""
+    """A form token that another account has used is still valid for the account that it was issued to."""
     one, other = log_in_as(latchkey, new_account()), log_in_as(latchkey, new_account(name="Eve"))
     ticket = one.open(NEW).value(NEW, "ticket")
     assert other.submit(NEW, name="Theirs", ticket=ticket).status == 200
@@ -280,7 +280,7 @@ def test_last_use_is_shown_in_words(latchkey: TestApp) -> None:
 
 
 def test_use_before_the_oldest_counter_is_not_shown_as_never(latchkey: TestApp) -> None:
-    """A key that is older than all counters isn't shown as never used."""
+    """If a key is older than all stored counters, the pages say that it wasn't used in 31 days, instead of never."""
     account = new_account()
     path = f"/settings/keys/{latchkey.key(account).key.id}"
     console = log_in_as(latchkey, account)

@@ -171,7 +171,9 @@ def test_first_password_offers_no_items(latchkey: TestApp) -> None:
 
 
 def test_first_verification_announces_that_everything_is_removed(latchkey: TestApp) -> None:
-    """The page says that all items are removed, without a choice, as another user may have created the account."""
+    """If the address is unverified, the page says that all items are removed and offers no choice, because another user
+    may have created the account.
+    """
     account = new_account(verified=False)
     latchkey.key(account)
     page = ConsoleClient(latchkey).open(link(account))

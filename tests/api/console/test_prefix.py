@@ -122,7 +122,7 @@ def test_cookies_under_the_stage_are_for_the_whole_host(staged: TestApp) -> None
 
 
 def test_quick_start_under_the_stage_can_be_copied(staged: TestApp) -> None:
-    """The quick start on the landing page has the URL with the prefix."""
+    """The quick start on the landing page shows the URL with the prefix."""
     assert f"{STAGED}/api/v1/users/me" in ConsoleClient(staged, STAGED, "/api").open("/").text
 
 

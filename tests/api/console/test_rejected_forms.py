@@ -142,7 +142,7 @@ def test_expired_form_keeps_its_values(latchkey: TestApp) -> None:
 
 
 def test_error_of_a_missing_form_is_shown_at_the_top(latchkey: TestApp) -> None:
-    """If the page no longer has the form, its error is shown at the top."""
+    """If the page no longer has the form, the error is shown at the top of the page."""
     account = new_account()
     console, path = log_in_as(latchkey, new_account(name="Root", admin=True)), f"/admin/accounts/{account.id}"
     csrf = console.open(path).value(f"{path}/tier", "csrf")

@@ -42,7 +42,7 @@ def test_only_active_sessions_of_the_account_are_listed(latchkey: TestApp) -> No
 
 
 def test_list_has_pages(latchkey: TestApp) -> None:
-    """The list has fifty sessions a page."""
+    """The list shows fifty sessions a page."""
     account = new_account()
     for _ in range(55):
         latchkey.clock.forward(1)

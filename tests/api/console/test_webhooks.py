@@ -65,7 +65,7 @@ def test_form_sent_again_adds_no_second_webhook(ada: ConsoleClient) -> None:
 
 
 def test_rejected_form_keeps_its_values(ada: ConsoleClient) -> None:
-    """The page of a rejected form has the error, the values and the selection."""
+    """The page after a rejected form shows the error, the values and the selection."""
     page = ada.submit(NEW, name="Ledger", url="http://example.com/", types=["key.created"])
     assert (page.status, page.problem) == (400, "URL must be an https URL, like https://example.com/hooks.")
     assert 'value="http://example.com/"' in page.html
@@ -73,7 +73,7 @@ def test_rejected_form_keeps_its_values(ada: ConsoleClient) -> None:
 
 
 def test_test_message_shows_its_delivery(latchkey: TestApp, receiver: Receiver) -> None:
-    """The page of a test message has the request, the response and a button to send it again."""
+    """The page of a test message shows the request, the response and a button to send it again."""
     with settings.override(replace(settings.current(), public_url=PUBLIC_URL)):
         local = log_in_as(latchkey, new_account(), PUBLIC_URL)
         local.submit(NEW, name="Ledger", url=receiver.url)
@@ -146,7 +146,7 @@ def test_webhook_of_another_account_is_not_found(latchkey: TestApp, ada: Console
 
 
 def test_deliveries_have_pages(latchkey: TestApp) -> None:
-    """The list has 25 deliveries a page."""
+    """The list shows 25 deliveries a page."""
     account = new_account()
     ada = log_in_as(latchkey, account)
     sent = create_failed_delivery(account)
