@@ -1,5 +1,6 @@
-"""Standard output of commands whose output may be piped to a reader that closes it early, as `head` does."""
+"""Standard output that doesn't interrupt a command: closed by its reader, as `head` does, on a full disk, not UTF-8."""
 
+import io
 import os
 import sys
 from contextlib import AbstractContextManager, redirect_stdout
@@ -7,7 +8,13 @@ from typing import Any
 
 
 def discarded_when_closed() -> AbstractContextManager[Any]:
-    """Discard the output of a `with` block once its reader has closed it, instead of interrupting the command."""
+    """Discard the output of a `with` block once it can't be written, instead of interrupting the command.
+
+    Characters that the encoding of the terminal or the file lacks are replaced.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     return redirect_stdout(_ClosableOutput(sys.stdout))
 
 
@@ -19,18 +26,18 @@ class _ClosableOutput:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        """Write a text, or discard it if the reader has closed the output."""
+        """Write a text, or discard it if that fails."""
         try:
             self._stream.write(text)
-        except BrokenPipeError:
+        except OSError:
             self._discard()
         return len(text)
 
     def flush(self) -> None:
-        """Flush the output, unless the reader has closed it."""
+        """Flush the output, or discard it if that fails."""
         try:
             self._stream.flush()
-        except BrokenPipeError:
+        except OSError:
             self._discard()
 
     def _discard(self) -> None:

@@ -160,7 +160,8 @@ def _functions(stage: str, sources: Mapping[str, str]) -> Iterator[Resource]:
 
     functions, stream = boto3.client("lambda"), _stream(stage)
     gone = functions.exceptions.ResourceNotFoundException
-    for name in (*FUNCTIONS, *own_functions.existing(stage)):
+    own = list(own_functions.existing(stage))
+    for name in (*FUNCTIONS, *own, *own_functions.deleted(stage, (*FUNCTIONS, *own))):
         function = function_name(stage, name)
         configured = _or_none(gone, functions.get_function_configuration, FunctionName=function)
         arn = None if configured is None else configured["FunctionArn"]
@@ -168,7 +169,7 @@ def _functions(stage: str, sources: Mapping[str, str]) -> Iterator[Resource]:
             yield {"name": name, "resource_type": "lambda_function", "lambda_arn": arn}
         if name in FUNCTIONS:
             yield from triggers.of_latchkey(name, function, arn, stage, stream)
-        elif arn is not None:
+        else:
             yield from triggers.of_own(name, function, arn, sources)
 
 

@@ -1,9 +1,12 @@
 """Find the functions that the operator has added to Latchkey's: in app.py, and in AWS."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from infra import configuration
+from infra import configuration, schedules, subscription
+
+SOURCES = ("stream_arn", "topic", "queue", "queue_arn", "stream", "bucket")
+"""Chalice's attributes for the source of an event handler."""
 
 
 def declared(app: Any) -> list[str]:
@@ -13,9 +16,13 @@ def declared(app: Any) -> list[str]:
 
 
 def sources(app: Any) -> dict[str, str]:
-    """Return the DynamoDB stream (ARN) or SNS topic (ARN or name) of each event handler of an app, by handler name."""
-    named = {each.name: getattr(each, "stream_arn", None) or getattr(each, "topic", None) for each in app.event_sources}
-    return {name: source for name, source in named.items() if source}
+    """Return the source of each event handler of an app, an ARN or a name as it is declared, by handler name."""
+    found: dict[str, str] = {}
+    for handler in app.event_sources:
+        for attribute in SOURCES:
+            if getattr(handler, attribute, None):
+                found[handler.name] = getattr(handler, attribute)
+    return found
 
 
 def existing(stage: str) -> Iterator[str]:
@@ -25,13 +32,28 @@ def existing(stage: str) -> Iterator[str]:
     """
     import boto3
 
-    functions, prefix = boto3.client("lambda"), f"{configuration.APP}-{stage}-"
+    functions, prefix = boto3.client("lambda"), _prefix(stage)
     for page in functions.get_paginator("list_functions").paginate():
         for function in page["Functions"]:
             name = function["FunctionName"].removeprefix(prefix)
             is_candidate = function["FunctionName"].startswith(prefix) and name not in configuration.OURS
             if is_candidate and _is_tagged(functions, function["FunctionArn"], stage):
                 yield name
+
+
+def deleted(stage: str, known: Iterable[str]) -> list[str]:
+    """Return Chalice's names of functions that were deleted manually, from the triggers that remain of them.
+
+    `known` are the names of existing functions, and of Latchkey's.
+    """
+    arns = [each["FunctionArn"] for each in subscription.of_any_function()]
+    functions = [arn.rpartition(":")[2] for arn in arns] + schedules.functions(_prefix(stage))
+    names = {name.removeprefix(_prefix(stage)) for name in functions if name.startswith(_prefix(stage))}
+    return sorted(names - set(known))
+
+
+def _prefix(stage: str) -> str:
+    return f"{configuration.APP}-{stage}-"
 
 
 def _is_tagged(functions: Any, arn: str, stage: str) -> bool:

@@ -24,6 +24,7 @@ LISTED = (
     "cloudwatch:DescribeAlarms",
     "cloudwatch:ListDashboards",
     "dynamodb:ListTables",
+    "events:ListRules",
     "iam:ListRoles",
     "lambda:CreateEventSourceMapping",
     "lambda:DeleteEventSourceMapping",

@@ -26,6 +26,15 @@ def states(rules: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def functions(prefix: str) -> list[str]:
+    """Return the functions whose names begin with `prefix`, and whose rules exist, even if they don't."""
+    import boto3
+
+    pages = boto3.client("events").get_paginator("list_rules").paginate(NamePrefix=prefix)
+    names = [rule["Name"] for page in pages for rule in page["Rules"]]
+    return [name.removesuffix("-event") for name in names if name.endswith("-event")]
+
+
 def switch_on(session: Any, rules: Iterable[str]) -> None:
     """Patch a botocore session so that its calls that create or update one of the rules also enable the rule.
 

@@ -27,6 +27,11 @@ def of_any_source(lambda_arn: str) -> list[dict[str, Any]]:
     return [each for each in _listed(FunctionName=lambda_arn) if each["State"] != _DELETING]
 
 
+def of_any_function() -> list[dict[str, Any]]:
+    """Return the subscriptions of all functions of the region, except those that are being deleted."""
+    return [each for each in _listed() if each["State"] != _DELETING]
+
+
 def of_deleted_function(function: str, stage: str) -> list[dict[str, Any]]:
     """Return the subscriptions to the events table that remain after their function was deleted manually."""
     return [each for each in _to_events(stage, _listed()) if _is_of(each["FunctionArn"], function)]

@@ -21,14 +21,18 @@ def of_latchkey(name: str, function: str, arn: str | None, stage: str, stream: s
     yield from _rule(name, function)
 
 
-def of_own(name: str, function: str, arn: str, sources: Mapping[str, str]) -> Iterator[Resource]:
+def of_own(name: str, function: str, arn: str | None, sources: Mapping[str, str]) -> Iterator[Resource]:
     """Yield every trigger of one of the operator's own functions that Chalice can create.
 
-    `sources` contains the stream or topic that app.py declares, by function. If a trigger has another source, Chalice
-    replaces the trigger.
+    `sources` contains the source that app.py declares, by function. Chalice deletes a trigger with another source. If
+    the function was deleted manually (`arn` is None), these are its rule and its subscriptions.
     """
-    yield from _mappings(name, subscription.of_any_source(arn), sources)
-    yield from _notifications(name, arn, sources)
+    if arn is None:
+        mappings = [each for each in subscription.of_any_function() if each["FunctionArn"].endswith(f":{function}")]
+    else:
+        mappings = subscription.of_any_source(arn)
+        yield from _notifications(name, arn, sources)
+    yield from _mappings(name, mappings, sources)
     yield from _rule(name, function)
 
 
@@ -43,16 +47,23 @@ def _mappings(name: str, mappings: Iterable[dict[str, Any]], sources: Mapping[st
         }.get(service)
         if details is None:
             continue  # not recorded, since Chalice must not delete a mapping that it can't have created
-        # Chalice would keep a mapping under the plain name, even with an outdated stream. With a UUID in its name, the
-        # mapping is deleted.
-        is_current = service != "dynamodb" or source == sources.get(name)
+        is_current = sources.get(name) in (source, last, last.removeprefix("stream/"))
         yield {
-            "name": f"{name}-{service}-event-source" + ("" if is_current else f"-{mapping['UUID']}"),
+            "name": _name_trigger(f"{name}-{service}-event-source", mapping["UUID"], is_current=is_current),
             "resource_type": f"{service}_event",
             **details,
             "event_uuid": mapping["UUID"],
             "lambda_arn": mapping["FunctionArn"],
         }
+
+
+def _name_trigger(name: str, distinction: str, *, is_current: bool) -> str:
+    """Return the name of a trigger in Chalice's state file.
+
+    Chalice keeps one trigger of each name and ignores others of the same name. It deletes a name that app.py doesn't
+    declare: so a trigger whose source isn't the declared one has a name of its own.
+    """
+    return name if is_current else f"{name}-{distinction}"
 
 
 def _notifications(name: str, arn: str, sources: Mapping[str, str]) -> Iterator[Resource]:
@@ -69,9 +80,25 @@ def _notifications(name: str, arn: str, sources: Mapping[str, str]) -> Iterator[
         service = statement["Principal"].get("Service") if isinstance(statement["Principal"], dict) else None
         if service == "s3.amazonaws.com":
             bucket = source.rpartition(":")[2]
-            yield {"name": f"{name}-s3event", "resource_type": "s3_event", "bucket": bucket, "lambda_arn": arn}
+            if _is_notifying(bucket, arn):
+                named = _name_trigger(f"{name}-s3event", bucket, is_current=sources.get(name) == bucket)
+                yield {"name": named, "resource_type": "s3_event", "bucket": bucket, "lambda_arn": arn}
         elif service == "sns.amazonaws.com":
             yield from _subscriptions(name, arn, source, sources)
+
+
+def _is_notifying(bucket: str, arn: str) -> bool:
+    """Return whether a bucket notifies a function. A bucket that doesn't exist, or belongs to others, doesn't."""
+    import boto3
+    from botocore.exceptions import ClientError
+
+    try:
+        configured = boto3.client("s3").get_bucket_notification_configuration(Bucket=bucket)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("NoSuchBucket", "AccessDenied"):
+            return False
+        raise
+    return any(each["LambdaFunctionArn"] == arn for each in configured.get("LambdaFunctionConfigurations", ()))
 
 
 def _subscriptions(name: str, arn: str, topic: str, sources: Mapping[str, str]) -> Iterator[Resource]:
@@ -86,7 +113,7 @@ def _subscriptions(name: str, arn: str, topic: str, sources: Mapping[str, str]) 
         return  # the subscriptions of a deleted topic are deleted too
     for each in found:
         yield {
-            "name": f"{name}-sns-subscription",
+            "name": _name_trigger(f"{name}-sns-subscription", last, is_current=declared in (topic, last)),
             "resource_type": "sns_event",
             # Chalice compares the recorded topic with the declared one, so record it as declared: as an ARN or a name.
             "topic": declared if declared in (topic, last) else last,

@@ -3,35 +3,51 @@
 import os
 import re
 import traceback
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
-from chalice.app import CloudWatchEventConfig, ScheduledEventConfig
+from chalice.app import CloudWatchEventConfig, S3EventConfig, ScheduledEventConfig
 from chalice.cli.factory import CLIFactory
 from chalice.config import Config
 from chalice.deploy.validate import validate_configuration
 
+from chalicelib.api import routing
 from infra import chalice_cli, configuration, deployed, own_functions, schedules
 from infra.failed import DeployError, one_line
 
 NAME = re.compile("[A-Za-z0-9_-]{1,64}")
 """A name that Lambda and EventBridge accept."""
+RESERVED = ("api_handler", "rest_api", "websocket_api", "default-role")
+"""Names of Chalice's own resources."""
+ENDS = ("-event", "-event-source", "-s3event", "-sns-subscription", "-log-group", "_role")
+"""The ends of Chalice's names for what belongs to a function."""
 ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/\S+")
 UNCHANGED = "Nothing was changed."
 
 
-def check_app(stage: str) -> None:
-    """Raise DeployError if Chalice or AWS would reject app.py or a function that it declares."""
+def check_app(stage: str, *, is_packaged: bool = False) -> None:
+    """Raise DeployError if Chalice or AWS would reject app.py or a function that it declares.
+
+    `is_packaged` means for a SAM template, for which Chalice supports fewer functions.
+    """
     chalice_cli.install()
     with _environment_restored():
         config = _loaded(stage)
+        if is_packaged and any(isinstance(each, S3EventConfig) for each in config.chalice_app.event_sources):
+            raise DeployError(
+                "app.py has a handler of S3 events, which Chalice can't package: give it a stack of its own."
+                f" {UNCHANGED}"
+            )
         if config.chalice_app.websocket_handlers:
             raise DeployError(
                 "app.py has WebSocket handlers, which can't be deployed with Latchkey: give them a Chalice app of their"
                 f" own. {UNCHANGED}"
             )
+        _check_names(config.chalice_app)
         own = own_functions.declared(config.chalice_app)
         _check_configured(stage, config, (*configuration.OURS, *own))
         for name in own:
@@ -43,6 +59,10 @@ def _loaded(stage: str) -> Config:
     try:
         config: Config = CLIFactory(str(Path.cwd()), environ=os.environ).create_config_obj(stage)
         validate_configuration(config)
+        for methods in config.chalice_app.routes.values():
+            for entry in methods.values():
+                if routing.route_of(entry) is not routing.UNKNOWN:
+                    routing.route_of(entry).resolve()  # imports the view, which its first request would import
     except (Exception, SystemExit) as error:  # the operator's code can raise anything
         raise DeployError(f"app.py can't be loaded: {_in_words(error)}. {UNCHANGED}") from error
     return config
@@ -75,6 +95,19 @@ def _check_configured(stage: str, config: Config, functions: tuple[str, ...]) ->
                 raise DeployError(
                     f"{configuration.FILE}, {place}lambda_functions.{name}: app.py declares no such function. {hint}"
                 )
+
+
+def _check_names(app: Any) -> None:
+    """Raise DeployError for a name of an own function that Chalice uses for something else."""
+    handlers = (*app.pure_lambda_functions, *app.event_sources, *app.builtin_auth_handlers)
+    times = Counter(each.name for each in handlers)
+    for name in times:
+        is_taken = name in RESERVED or times[name] > 1
+        if is_taken or name.endswith(ENDS):
+            raise DeployError(
+                f"app.py: no function of yours can be called {name}, since Chalice gives that name to something else."
+                f" Give it another one, by name=. {UNCHANGED}"
+            )
 
 
 def _check_own(stage: str, name: str, config: Config) -> None:

@@ -4,14 +4,16 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import click
+from chalice.app import Chalice
 from chalice.cli import cli as chalices
+from chalice.cli.factory import CLIFactory
 from chalice.deploy.deployer import ChaliceDeploymentError
 from chalice.deploy.packager import NoSuchPackageError
 
-from infra import aws_errors, chalice_cli, deployed
+from infra import aws_errors, chalice_cli, configuration, deployed
 from infra.failed import DeployError
 
 UNTOUCHED = {
@@ -23,6 +25,8 @@ UNTOUCHED = {
 """A sentence about the state of a stage after a failure, by Chalice command."""
 
 
+_EMPTY_APP = Chalice(configuration.APP, configure_logs=False)
+_load_app = CLIFactory.load_chalice_app
 FORESEEN = (ChaliceDeploymentError, NoSuchPackageError, LookupError, DeployError)
 """The errors of Chalice's commands that are printed without a traceback."""
 
@@ -32,8 +36,10 @@ def chalice(command: str, stage: str, *more: str) -> None:
     chalice_cli.install()
     if command == "delete":
         deployed.note_for_deletion(stage)  # this checkout may lack Chalice's record of the stage
+    words = [*command.split(), "--stage", stage, *more]
     try:
-        chalices.main([*command.split(), "--stage", stage, *more], prog_name="chalice", standalone_mode=False, obj={})
+        with _without_app() if command == "delete" else nullcontext():
+            chalices.main(words, prog_name="chalice", standalone_mode=False, obj={})
     except click.Abort as error:  # Chalice's command line raises this for Ctrl-C
         raise KeyboardInterrupt from error
     except Exception as error:
@@ -48,6 +54,16 @@ def chalice(command: str, stage: str, *more: str) -> None:
         raise DeployError(
             f"chalice {command} failed; the error is above. {UNTOUCHED[command]} Fix the cause, then run this again."
         ) from error
+
+
+@contextmanager
+def _without_app() -> Iterator[None]:
+    """Make Chalice work without app.py in a `with` block. It imports it even to delete, and an error would stop it."""
+    CLIFactory.load_chalice_app = lambda *_, **__: _EMPTY_APP  # type: ignore[method-assign]  # Chalice has no hook
+    try:
+        yield
+    finally:
+        CLIFactory.load_chalice_app = _load_app  # type: ignore[method-assign]  # as above
 
 
 @contextmanager

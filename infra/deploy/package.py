@@ -21,7 +21,7 @@ FUNCTIONS = {
 def package(stage: str, out: Path, *, edge: tuple[str, str] | None = None) -> None:
     """Write a SAM template with service and data and, if requested, the templates of the edge stacks beside it."""
     settings.check_settings(stage)
-    app_check.check_app(stage)
+    app_check.check_app(stage, is_packaged=True)
     text = template.as_text(beside_the_service(stage))
     out = _writable(out, edge_package.FILES if edge else ())
     say(f"Packaging {stage} (chalice package) …")

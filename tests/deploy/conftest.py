@@ -15,6 +15,7 @@ from tests.deploy import emulator
 from tests.deploy.checkout import Checkout, architecture_here, copied
 from tests.deploy.cloud import Cloud, serving
 from tests.deploy.edge import SETTINGS, World, headers
+from tests.deploy.own_functions import Account, folder, forget_functions
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,3 +122,15 @@ def emulated_stage(emulated_once: EmulatedStage) -> Iterator[EmulatedStage]:
         yield emulated_once
     dynamodb.reset_connections()
     process_cache.forget()
+
+
+@pytest.fixture
+def own_account(tmp_path: Path) -> Iterator[Account]:
+    """An account in which nothing is deployed yet."""
+    with serving() as cloud:
+        checkout = copied(folder(tmp_path, "first"), is_light=True, **cloud.environment)
+        made = Account(cloud, checkout)
+        cloud.client("iam").create_role(RoleName="own", AssumeRolePolicyDocument="{}")
+        made.create_sources()
+        yield made
+    forget_functions()

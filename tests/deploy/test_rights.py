@@ -26,6 +26,8 @@ NAMES = {
     "Rule": "events::rule/{}", "RoleName": "iam::role/{}",
 }  # fmt: skip
 """The form of a resource's ARN, by the name of the request parameter that contains the resource's name."""
+IN_POLICIES = {"sesv2": "ses"}
+"""The names of services in policies, where they differ from botocore's."""
 Call = tuple[str, str]
 
 
@@ -70,7 +72,7 @@ def _action(client: Any, operation: str) -> str:
     model = client.meta.service_model
     if model.service_name in ("apigateway", "apigatewayv2"):
         return f"apigateway:{model.operation_model(operation).http['method']}"
-    return f"{model.service_name}:{operation}"
+    return f"{IN_POLICIES.get(model.service_name, model.service_name)}:{operation}"
 
 
 def _arn(request: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -161,3 +162,19 @@ def test_status_shows_retained_data(cloud: Cloud, checkout: Checkout) -> None:
     assert "service   none; make deploy makes it" in said
     assert f"domain    https://{DOMAIN}/keys/: not made; the next deployment does\n" in said
     assert cloud.apis() == []
+
+
+@pytest.mark.parametrize("output", ["/dev/full", "output.txt"])
+def test_unwritable_output_interrupts_no_command(cloud: Cloud, checkout: Checkout, output: str, tmp_path: Path) -> None:
+    """A command goes on if its output is on a full disk, or if the terminal's encoding lacks a character."""
+    file = output if output.startswith("/") else str(tmp_path / output)
+    environment = {"PATH": "/usr/bin:/bin", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", **cloud.environment}
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m infra.deploy deploy --stage dev --dry-run > {file}"],
+        cwd=checkout.path,
+        env=environment | {"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
