@@ -73,10 +73,9 @@ class RequestContext:
         return str(self.request.context.get("requestId", ""))
 
     def recorded(self, render: Callable[[T], Response]) -> "Recording[T] | None":
-        """Return the Recording with which the transaction that creates a resource also stores the response; None if the
-        request has no Idempotency-Key.
+        """Return the Recording to add to the transaction that creates a resource, so that it also stores the response.
 
-        `render` builds the response from the created resource.
+        None if the request has no Idempotency-Key. `render` builds the response from the created resource.
         """
         if self.once is None:
             return None

@@ -56,7 +56,7 @@ class Credential(models.Table):
     successor_ends_at = models.Integer(null=True)
     predecessor_digest = UnicodeAttribute(null=True)
     predecessor_ends_at = models.Integer(null=True)
-    # The id of the first of the keys that replaced each other; absent on the first key itself.
+    # The id of the first key of a chain of rotations; absent on the first key itself.
     lineage = UnicodeAttribute(null=True)
 
     # The account's policy for anomalies (see `credentials.on_anomaly`); if absent, the account is only notified.

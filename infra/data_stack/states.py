@@ -26,7 +26,10 @@ def check(name: str, status: str, region: str = "") -> None:
 
 
 def remedy(name: str, status: str, again: str, region: str = "") -> str:
-    """Return instructions, which end with `again`, if a stack can be neither updated nor deleted; otherwise ""."""
+    """Return instructions for the operator if a stack can be neither updated nor deleted; otherwise "".
+
+    `again` is the command to run afterwards.
+    """
     if status in ONLY_DELETABLE:
         return ""
     if status.endswith("_IN_PROGRESS"):

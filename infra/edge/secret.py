@@ -31,7 +31,7 @@ def replace(stage: str, value: str) -> None:
 
 
 def end(stage: str) -> None:
-    """End a rotation: delete the next secret, which has replaced the current secret."""
+    """End a rotation: delete the parameter of the next secret, whose value is the current secret by now."""
     boto3.client("ssm").delete_parameters(Names=[_next(stage)])
 
 

@@ -83,7 +83,10 @@ class CollectedTests:
         results.close()
 
     def try_mutant(self, **mutant: Any) -> tuple[str, str | None]:
-        """Run a mutant's tests; return the result and the failed test. The result can also be `from_file`."""
+        """Run a mutant's tests; return the result and the failed test.
+
+        The result `from_file` means that the mutant can only be tried by changing its file.
+        """
         print(json.dumps(mutant), file=self._requests, flush=True)
         outcome, killer = json.loads(self._results.readline())
         return outcome, killer

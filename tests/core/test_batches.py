@@ -10,7 +10,7 @@ KEY = {"id": {"N": "1"}}
 
 
 def make_sender(items: dict[str, list[dynamodb.Json]]) -> tuple[dynamodb.Send, list[dynamodb.Json]]:
-    """Return a sender that responds to every batch with these items, and the list of its requests."""
+    """Return a sender that answers every batch with these items, and the list to which it adds its requests."""
     requests: list[dynamodb.Json] = []
 
     def send(operation: str, body: dynamodb.Json) -> dynamodb.Json:

@@ -124,7 +124,7 @@ def test_package_is_reproducible(tmp_path: Path) -> None:
 
 
 def test_package_has_the_contents_of_vendor(tmp_path: Path) -> None:
-    """Files in `vendor/` are at the root of the package, as Chalice documents, and without caches."""
+    """The files in `vendor/`, except caches, are at the root of the package, as Chalice documents."""
     checkout = copied(tmp_path, is_light=True)
     for name in ("vendor/tools/__init__.py", "vendor/tools/__pycache__/x.pyc"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

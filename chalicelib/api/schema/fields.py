@@ -137,7 +137,7 @@ class Enum:
     default: str | None = None
 
     def check(self, name: str, value: object) -> str:
-        """Return the value."""
+        """Return the value; raise InvalidRequest if it isn't valid for this field."""
         if not isinstance(value, str) or value not in self.values:
             raise InvalidRequest(f"{name} must be one of {', '.join(self.values)}.")
         return value

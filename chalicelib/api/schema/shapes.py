@@ -157,7 +157,7 @@ class Shape:
         return {"$ref": f"#/components/schemas/{self.name}"}
 
     def component(self) -> Schema:
-        """Return the component. Clients must ignore unknown fields, because responses may gain fields at any time."""
+        """Return the OpenAPI component. It allows unknown fields, because responses may gain fields at any time."""
         return {
             "type": "object",
             "description": self.description,

@@ -251,7 +251,7 @@ def test_any_query_and_path_gets_a_page(
 
 
 def _replace_surrogates(value: Any) -> Any:
-    """Return the values with lone surrogates replaced, so that a body can contain them."""
+    """Return the values with lone surrogates replaced, because a request body can't contain lone surrogates."""
     if isinstance(value, list):
         return [_replace_surrogates(one) for one in value]
     return value.encode("utf-8", "replace").decode()
