@@ -166,7 +166,7 @@ def test_status_shows_retained_data(cloud: Cloud, checkout: Checkout) -> None:
 
 @pytest.mark.parametrize("output", ["/dev/full", "output.txt"])
 def test_unwritable_output_interrupts_no_command(cloud: Cloud, checkout: Checkout, output: str, tmp_path: Path) -> None:
-    """A command goes on if its output is on a full disk, or if the terminal's encoding lacks a character."""
+    """A command continues if its output is on a full disk, or if the terminal's encoding lacks a character."""
     file = output if output.startswith("/") else str(tmp_path / output)
     environment = {"PATH": "/usr/bin:/bin", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", **cloud.environment}
     done = subprocess.run(
