@@ -104,7 +104,7 @@ def test_shipped_settings_are_valid() -> None:
 
 
 def test_production_settings_of_the_guide_are_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The guide's settings, with a certificate, can be copied into the shipped configuration and lose none of its own."""
+    """The guide's settings, with a certificate, can be copied into the shipped configuration and keep its settings."""
     whole = json.loads((ROOT / configuration.FILE).read_text())
     (shown,) = (each.code for each in blocks_of("docs/deploying.md") if '"LATCHKEY_STAGE"' in each.code)
     # The guide's certificate has a placeholder, which is refused until the operator has replaced it.
