@@ -225,7 +225,9 @@ def _name(text: str) -> str:
 
 
 def _keeps_alive(headers: Mapping[str, str], *, is_http10: bool) -> bool:
-    options = {option.lower() for option in http_syntax.members(headers.get("connection", ""))}
+    if "connection" not in headers:
+        return not is_http10
+    options = {option.lower() for option in http_syntax.members(headers["connection"])}
     return "close" not in options and (not is_http10 or "keep-alive" in options)
 
 
@@ -243,6 +245,9 @@ def _length(status: int, headers: Mapping[str, str], method: str, *, is_http10: 
 
 def _parse_content_length(length: str) -> int:
     """Return the value of a Content-Length field. If the value is repeated, all must be equal (RFC 9110 §8.6)."""
+    count = http_syntax.parse_integer(length)
+    if count is not None:
+        return count
     values = {each.strip(OWS) for each in length.split(",")}
     count = http_syntax.parse_integer(values.pop()) if len(values) == 1 else None
     if count is None:

@@ -9,7 +9,7 @@ stop and this process gets no further request of the subject in that hour.
 
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from chalicelib.core import settings, telemetry
@@ -54,19 +54,26 @@ def pending(window: Window) -> Counts:
     return _pending.get(window.item_key, _NOTHING_PENDING)[0]
 
 
-@contextmanager
-def flush_with(window: Window) -> Iterator[Counts]:
+def flush_with(window: Window) -> AbstractContextManager[Counts]:
     """Pass the pending counts of an item to a `with` block that writes them.
 
     If the block fails, they are pending again.
     """
     carried, since_ms = _pop(window)
+    return _NOTHING_TO_FLUSH if carried is NO_COUNTS else _flush(window, carried, since_ms)
+
+
+@contextmanager
+def _flush(window: Window, carried: Counts, since_ms: int) -> Iterator[Counts]:
     try:
         yield carried
     except BaseException:
-        if carried is not NO_COUNTS:
-            _add(window, carried, since_ms)
+        _add(window, carried, since_ms)
         raise
+
+
+_NOTHING_TO_FLUSH = nullcontext(NO_COUNTS)
+"""Usually nothing is pending, and a generator costs an admission more than this."""
 
 
 def record_rejection(window: Window, counter: str | None = None) -> None:
