@@ -29,10 +29,7 @@ class Malformed(ValueError):
 
 @dataclass(slots=True)
 class Head:
-    """The status and headers of a response.
-
-    Names are in lower case; the values of a repeated header are joined with commas.
-    """
+    """The status and headers of a response. Names are in lower case; values of a repeated header are joined by commas."""
 
     status: int
     headers: Mapping[str, str]
@@ -245,10 +242,7 @@ def _length(status: int, headers: Mapping[str, str], method: str, *, is_http10: 
 
 def _parse_content_length(length: str) -> int:
     """Return the value of a Content-Length field. If the value is repeated, all must be equal (RFC 9110 §8.6)."""
-    count = http_syntax.parse_integer(length)
-    if count is not None:
-        return count
-    values = {each.strip(OWS) for each in length.split(",")}
+    values = {each.strip(OWS) for each in length.split(",")} if "," in length else {length}
     count = http_syntax.parse_integer(values.pop()) if len(values) == 1 else None
     if count is None:
         raise Malformed("a malformed Content-Length")
