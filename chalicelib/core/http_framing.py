@@ -29,7 +29,7 @@ class Malformed(ValueError):
 
 @dataclass(slots=True)
 class Head:
-    """The status and headers of a response. Names are in lower case; values of a repeated header are joined by commas."""
+    """The status and headers of a response: names in lower case, values of a repeated header joined by commas."""
 
     status: int
     headers: Mapping[str, str]
