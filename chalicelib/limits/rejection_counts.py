@@ -60,7 +60,8 @@ def flush_with(window: Window) -> AbstractContextManager[Counts]:
     If the block fails, they are pending again.
     """
     carried, since_ms = _pop(window)
-    return _NOTHING_TO_FLUSH if carried is NO_COUNTS else _flush(window, carried, since_ms)
+    # Usually nothing is pending, and a generator would cost an admission more than this.
+    return nullcontext(NO_COUNTS) if carried is NO_COUNTS else _flush(window, carried, since_ms)
 
 
 @contextmanager
@@ -70,10 +71,6 @@ def _flush(window: Window, carried: Counts, since_ms: int) -> Iterator[Counts]:
     except BaseException:
         _add(window, carried, since_ms)
         raise
-
-
-_NOTHING_TO_FLUSH = nullcontext(NO_COUNTS)
-"""Usually nothing is pending, and a generator costs an admission more than this."""
 
 
 def record_rejection(window: Window, counter: str | None = None) -> None:
