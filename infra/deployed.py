@@ -160,8 +160,7 @@ def _functions(stage: str, sources: Mapping[str, str]) -> Iterator[Resource]:
 
     functions, stream = boto3.client("lambda"), _stream(stage)
     gone = functions.exceptions.ResourceNotFoundException
-    own = list(own_functions.existing(stage))
-    for name in (*FUNCTIONS, *own, *own_functions.deleted(stage, (*FUNCTIONS, *own))):
+    for name in (*FUNCTIONS, *own_functions.existing_and_deleted(stage)):
         function = function_name(stage, name)
         configured = _or_none(gone, functions.get_function_configuration, FunctionName=function)
         arn = None if configured is None else configured["FunctionArn"]

@@ -1,6 +1,6 @@
 """Find the functions that the operator has added to Latchkey's: in app.py, and in AWS."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Mapping
 from typing import Any
 
 from infra import configuration, schedules, subscription
@@ -9,10 +9,14 @@ SOURCES = ("stream_arn", "topic", "queue", "queue_arn", "stream", "bucket")
 """Chalice's attributes for the source of an event handler."""
 
 
+def names(app: Any) -> list[str]:
+    """Return the names of all functions that a Chalice app declares, except those for its routes and WebSockets."""
+    return [each.name for each in (*app.pure_lambda_functions, *app.event_sources, *app.builtin_auth_handlers)]
+
+
 def declared(app: Any) -> list[str]:
     """Return Chalice's names of the operator's functions in a Chalice app, except those for WebSockets."""
-    handlers = (*app.pure_lambda_functions, *app.event_sources, *app.builtin_auth_handlers)
-    return sorted({each.name for each in handlers} - set(configuration.OURS))
+    return sorted(set(names(app)) - set(configuration.OURS))
 
 
 def sources(app: Any) -> dict[str, str]:
@@ -25,31 +29,42 @@ def sources(app: Any) -> dict[str, str]:
     return found
 
 
-def existing(stage: str) -> Iterator[str]:
-    """Yield Chalice's names of the operator's functions of a stage that exist in AWS.
+def existing(stage: str) -> list[str]:
+    """Return Chalice's names of the operator's functions of a stage that exist in AWS.
 
     The stage is read from Chalice's tag, since `latchkey-dev-eu-report` could belong to the stage `dev` or `dev-eu`.
     """
-    import boto3
-
-    functions, prefix = boto3.client("lambda"), _prefix(stage)
-    for page in functions.get_paginator("list_functions").paginate():
-        for function in page["Functions"]:
-            name = function["FunctionName"].removeprefix(prefix)
-            is_candidate = function["FunctionName"].startswith(prefix) and name not in configuration.OURS
-            if is_candidate and _is_tagged(functions, function["FunctionArn"], stage):
-                yield name
+    return _tagged(_listed(stage), stage)
 
 
-def deleted(stage: str, known: Iterable[str]) -> list[str]:
-    """Return Chalice's names of functions that were deleted manually, from the triggers that remain of them.
+def existing_and_deleted(stage: str) -> list[str]:
+    """Return Chalice's names of the operator's functions of a stage, with those that were deleted manually.
 
-    `known` are the names of existing functions, and of Latchkey's.
+    Triggers that remain show the names of deleted functions. A function that exists without Chalice's tag belongs to
+    others, and so do its triggers.
     """
+    listed = _listed(stage)
     arns = [each["FunctionArn"] for each in subscription.of_any_function()]
     functions = [arn.rpartition(":")[2] for arn in arns] + schedules.functions(_prefix(stage))
-    names = {name.removeprefix(_prefix(stage)) for name in functions if name.startswith(_prefix(stage))}
-    return sorted(names - set(known))
+    triggered = {name.removeprefix(_prefix(stage)) for name in functions if name.startswith(_prefix(stage))}
+    return [*_tagged(listed, stage), *sorted(triggered - listed.keys() - set(configuration.OURS))]
+
+
+def _listed(stage: str) -> dict[str, str]:
+    """Return the ARNs of all functions that are named like a stage's, except Latchkey's, by their names in Chalice."""
+    import boto3
+
+    prefix, pages = _prefix(stage), boto3.client("lambda").get_paginator("list_functions").paginate()
+    arns = {each["FunctionName"]: each["FunctionArn"] for page in pages for each in page["Functions"]}
+    named = {name.removeprefix(prefix): arn for name, arn in arns.items() if name.startswith(prefix)}
+    return {name: arn for name, arn in named.items() if name not in configuration.OURS}
+
+
+def _tagged(listed: Mapping[str, str], stage: str) -> list[str]:
+    import boto3
+
+    client = boto3.client("lambda")
+    return [name for name, arn in listed.items() if _is_tagged(client, arn, stage)]
 
 
 def _prefix(stage: str) -> str:

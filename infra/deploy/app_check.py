@@ -99,11 +99,8 @@ def _check_configured(stage: str, config: Config, functions: tuple[str, ...]) ->
 
 def _check_names(app: Any) -> None:
     """Raise DeployError for a name of an own function that Chalice uses for something else."""
-    handlers = (*app.pure_lambda_functions, *app.event_sources, *app.builtin_auth_handlers)
-    times = Counter(each.name for each in handlers)
-    for name in times:
-        is_taken = name in RESERVED or times[name] > 1
-        if is_taken or name.endswith(ENDS):
+    for name, times in Counter(own_functions.names(app)).items():
+        if times > 1 or name in RESERVED or name.endswith(ENDS):
             raise DeployError(
                 f"app.py: no function of yours can be called {name}, since Chalice gives that name to something else."
                 f" Give it another one, by name=. {UNCHANGED}"

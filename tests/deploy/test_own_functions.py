@@ -54,10 +54,11 @@ def test_destroy_removes_own_functions(own_account: Account, tmp_path: Path) -> 
         Code={"ZipFile": b""},
         Tags={"aws-chalice": "version=1.33.0:stage=dev-eu:app=latchkey"},
     )
+    own_account.cloud.client("events").put_rule(Name="latchkey-dev-eu-report-event", ScheduleExpression="rate(1 day)")
     forget_functions()
     copied(folder(tmp_path, "other"), is_light=True, **own_account.cloud.environment).succeeds("destroy", "dev")
     assert set(own_account.cloud.functions()) == {"latchkey-dev-eu-report"}
-    assert own_account.triggers() == {"rules": 0, "mappings": 0, "topics": 0, "buckets": 0}
+    assert own_account.triggers() == {"rules": 1, "mappings": 0, "topics": 0, "buckets": 0}
 
 
 def test_changed_stream_is_subscribed_to(own_account: Account) -> None:
