@@ -17,12 +17,7 @@ _DELETING = "Deleting"
 OFF = ("Disabled", "Disabling")
 
 
-def of_function(lambda_arn: str, stage: str) -> list[dict[str, Any]]:
-    """Return a function's subscriptions to the events table, except those that are being deleted."""
-    return _to_events(stage, _listed(FunctionName=lambda_arn))
-
-
-def of_any_source(lambda_arn: str) -> list[dict[str, Any]]:
+def of_function(lambda_arn: str) -> list[dict[str, Any]]:
     """Return a function's subscriptions to any source, except those that are being deleted."""
     return [each for each in _listed(FunctionName=lambda_arn) if each["State"] != _DELETING]
 
@@ -32,9 +27,15 @@ def of_any_function() -> list[dict[str, Any]]:
     return [each for each in _listed() if each["State"] != _DELETING]
 
 
-def of_deleted_function(function: str, stage: str) -> list[dict[str, Any]]:
-    """Return the subscriptions to the events table that remain after their function was deleted manually."""
-    return [each for each in _to_events(stage, _listed()) if _is_of(each["FunctionArn"], function)]
+def of_deleted_function(function: str) -> list[dict[str, Any]]:
+    """Return the subscriptions to any source that remain after their function was deleted manually."""
+    return [each for each in of_any_function() if _is_of(each["FunctionArn"], function)]
+
+
+def to_events(stage: str, subscriptions: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return those of the subscriptions whose source is the stage's events table."""
+    table = f":table/latchkey-{stage}-events/"
+    return [each for each in subscriptions if table in each.get("EventSourceArn", "")]
 
 
 def to_stream(function: str, stream: str) -> list[dict[str, Any]]:
@@ -76,11 +77,6 @@ def filter_on(session: Any, function: str, stream: str) -> None:
 
     for operation in ("CreateEventSourceMapping", "UpdateEventSourceMapping"):
         session.register(f"before-parameter-build.lambda.{operation}", add)
-
-
-def _to_events(stage: str, listed: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    table = f":table/latchkey-{stage}-events/"
-    return [each for each in listed if each["State"] != _DELETING and table in each.get("EventSourceArn", "")]
 
 
 def _is_of(lambda_arn: str, function: str) -> bool:

@@ -14,10 +14,7 @@ def of_latchkey(name: str, function: str, arn: str | None, stage: str, stream: s
 
     `name` is the function's name in Chalice, `function` in AWS; `arn` is None if the function was deleted manually.
     """
-    if arn is None:
-        yield from _mappings(name, subscription.of_deleted_function(function, stage), {name: stream})
-    else:
-        yield from _mappings(name, subscription.of_function(arn, stage), {name: stream})
+    yield from _mappings(name, subscription.to_events(stage, _subscriptions(function, arn)), {name: stream})
     yield from _rule(name, function)
 
 
@@ -27,13 +24,14 @@ def of_own(name: str, function: str, arn: str | None, sources: Mapping[str, str]
     `sources` contains the source that app.py declares, by function. Chalice deletes a trigger with another source. If
     the function was deleted manually (`arn` is None), these are its rule and its subscriptions.
     """
-    if arn is None:
-        mappings = [each for each in subscription.of_any_function() if each["FunctionArn"].endswith(f":{function}")]
-    else:
-        mappings = subscription.of_any_source(arn)
+    if arn is not None:
         yield from _notifications(name, arn, sources)
-    yield from _mappings(name, mappings, sources)
+    yield from _mappings(name, _subscriptions(function, arn), sources)
     yield from _rule(name, function)
+
+
+def _subscriptions(function: str, arn: str | None) -> list[dict[str, Any]]:
+    return subscription.of_deleted_function(function) if arn is None else subscription.of_function(arn)
 
 
 def _mappings(name: str, mappings: Iterable[dict[str, Any]], sources: Mapping[str, str]) -> Iterator[Resource]:
@@ -84,7 +82,7 @@ def _notifications(name: str, arn: str, sources: Mapping[str, str]) -> Iterator[
                 named = _name_trigger(f"{name}-s3event", bucket, is_current=sources.get(name) == bucket)
                 yield {"name": named, "resource_type": "s3_event", "bucket": bucket, "lambda_arn": arn}
         elif service == "sns.amazonaws.com":
-            yield from _subscriptions(name, arn, source, sources)
+            yield from _topic_subscriptions(name, arn, source, sources)
 
 
 def _is_notifying(bucket: str, arn: str) -> bool:
@@ -101,7 +99,7 @@ def _is_notifying(bucket: str, arn: str) -> bool:
     return any(each["LambdaFunctionArn"] == arn for each in configured.get("LambdaFunctionConfigurations", ()))
 
 
-def _subscriptions(name: str, arn: str, topic: str, sources: Mapping[str, str]) -> Iterator[Resource]:
+def _topic_subscriptions(name: str, arn: str, topic: str, sources: Mapping[str, str]) -> Iterator[Resource]:
     import boto3
 
     topics = boto3.client("sns")
