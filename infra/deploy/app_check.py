@@ -4,8 +4,6 @@ import os
 import re
 import traceback
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from chalice.deploy.validate import validate_configuration
 
 from chalicelib.api import routing
 from infra import chalice_cli, configuration, deployed, own_functions, schedules
+from infra.deploy.chalice_commands import environment_restored
 from infra.failed import DeployError, one_line
 
 NAME = re.compile("[A-Za-z0-9_-]{1,64}")
@@ -35,7 +34,8 @@ def check_app(stage: str, *, is_packaged: bool = False) -> None:
     `is_packaged` means for a SAM template, for which Chalice supports fewer functions.
     """
     chalice_cli.install()
-    with _environment_restored():
+    with environment_restored():  # Chalice sets the functions' variables to load an app
+        os.environ["AWS_CHALICE_CLI_MODE"] = "true"  # as Chalice's command line does
         config = _loaded(stage)
         if is_packaged and any(isinstance(each, S3EventConfig) for each in config.chalice_app.event_sources):
             raise DeployError(
@@ -124,15 +124,3 @@ def _check_own(stage: str, name: str, config: Config) -> None:
             f"app.py: your function {name} needs a role. Set the role's ARN as iam_role_arn in {configuration.FILE},"
             f' stages.{stage}.lambda_functions.{name}: docs/own-routes.md, "Functions of your own". {UNCHANGED}'
         )
-
-
-@contextmanager
-def _environment_restored() -> Iterator[None]:
-    """Restore the environment after a `with` block, because Chalice sets the functions' variables to load an app."""
-    before = dict(os.environ)
-    os.environ["AWS_CHALICE_CLI_MODE"] = "true"  # as Chalice's command line does
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)

@@ -82,16 +82,23 @@ def environment(**variables: str) -> Iterator[None]:
 
 
 @contextmanager
-def without_shell_settings() -> Iterator[None]:
-    """Unset the shell's LATCHKEY_ variables in a `with` block: a stage's settings come only from .chalice/config.json.
-
-    Otherwise the gateway responses would be generated from settings that differ from the functions' settings.
-    """
+def environment_restored() -> Iterator[None]:
+    """Restore the whole environment after a `with` block."""
     before = dict(os.environ)
-    for name in [name for name in os.environ if name.startswith("LATCHKEY_")]:
-        del os.environ[name]
     try:
         yield
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+@contextmanager
+def without_shell_settings() -> Iterator[None]:
+    """Unset the shell's LATCHKEY_ variables in a `with` block: a stage's settings come only from .chalice/config.json.
+
+    Otherwise the gateway responses would be generated from settings that differ from the functions' settings.
+    """
+    with environment_restored():
+        for name in [name for name in os.environ if name.startswith("LATCHKEY_")]:
+            del os.environ[name]
+        yield
