@@ -89,9 +89,9 @@ def _hash_sources(
 def _sources(self: BaseLambdaDeploymentPackager, project_dir: str) -> dict[str, Path]:
     """Return the files of the checkout that a package contains, by name: the code, and the contents of `vendor/`."""
     vendor = Path(project_dir, "vendor")
-    vendored = {file.relative_to(vendor).as_posix(): file for file in vendor.rglob("*") if file.is_file()}
+    files = (file for file in vendor.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
     own = {name: Path(file) for file, name in self._iter_app_filenames(project_dir)}
-    return {name: file for name, file in (own | vendored).items() if "__pycache__" not in Path(name).parts}
+    return own | {file.relative_to(vendor).as_posix(): file for file in files}
 
 
 def _install_dependencies(self: LambdaDeploymentPackager, project_dir: str, python_version: str, folder: Path) -> None:

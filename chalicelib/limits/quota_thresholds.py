@@ -23,7 +23,7 @@ def find_crossed(tier: Tier, *, known: int, used: int) -> tuple[str, ...]:
     `used` is the usage after the admission, and `known` is the usage that this process knew before. Two concurrent
     processes may both report a threshold, but none is missed.
     """
-    if tier.quota is None or used * 100 < tier.quota * NEARLY_PERCENT:
+    reached = find_reached(tier, used)
+    if not reached:
         return ()
-    before = find_reached(tier, max(known, used - COUNTED_MAX))
-    return find_reached(tier, used)[len(before) :]
+    return reached[len(find_reached(tier, max(known, used - COUNTED_MAX))) :]
