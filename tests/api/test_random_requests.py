@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import cycle
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.limits import tiers
@@ -15,13 +15,7 @@ from tests.api.routes import ROUTES
 from tests.support import exhaustive
 from tests.support.harness import TestApp
 
-NOT_FLAKY = settings(
-    max_examples=exhaustive.examples(60),
-    derandomize=True,
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+NOT_FLAKY = exhaustive.random_requests(60)
 DOCUMENTED = {
     400: {"invalid_request"},
     401: {"missing_api_key", "invalid_api_key", "token_expired"},

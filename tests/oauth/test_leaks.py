@@ -2,14 +2,11 @@
 
 import io
 import logging
-import traceback
-from collections.abc import Callable
 
 import pytest
 
-from chalicelib.core import errors, secrets, settings, telemetry
+from chalicelib.core import secrets, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
-from chalicelib.core.dynamodb.errors import DynamoDBError
 from chalicelib.oauth import client_auth, clients, parameters, token_endpoint
 from chalicelib.oauth.tables import Client, OneTimeToken
 from chalicelib.oauth.token_request import TokenRequest
@@ -28,6 +25,7 @@ from tests.oauth.flow import (
     register_client,
 )
 from tests.support.harness import TestApp
+from tests.support.tracebacks import catch_traceback
 
 
 def dump_all_tables() -> str:
@@ -69,15 +67,6 @@ def run_all_flows(latchkey: TestApp, ada: User, app: App, spa: App) -> None:
     latchkey.secrets += [client["client_secret"], client["registration_access_token"]]
     for held in (client["registration_access_token"], client["client_secret"], "x"):
         latchkey.call("GET", f"/oauth/register/{client['client_id']}", held)
-
-
-def catch_traceback(fails: Callable[[], object]) -> str:
-    """Call a function that raises, and return the traceback as text."""
-    try:
-        fails()
-    except (errors.LatchkeyError, DynamoDBError):
-        return traceback.format_exc()
-    return pytest.fail("nothing was refused")
 
 
 def test_secrets_appear_only_in_responses(

@@ -6,7 +6,7 @@ from itertools import cycle
 from urllib.parse import quote, urlencode
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.local_gateway.response import Response
@@ -17,13 +17,7 @@ from tests.support.fake_internet import Internet, replace_internet
 from tests.support.harness import TestApp
 from tests.support.malformed_input import MALFORMED
 
-NOT_FLAKY = settings(
-    max_examples=exhaustive.examples(40),
-    derandomize=True,
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+NOT_FLAKY = exhaustive.random_requests(40)
 ENDPOINTS = ("/oauth/token", "/oauth/device_authorization", "/oauth/revoke", "/oauth/introspect", "/oauth/register")
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=60)
 ODD = st.sampled_from(
