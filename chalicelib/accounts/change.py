@@ -28,8 +28,8 @@ def set_tier_and_status(
 
     A change of status also activates or deactivates the account's OAuth clients. The event records `actor` and
     `reason`. Raises NotFound if the account doesn't exist, and Conflict if the current actor would suspend their own
-    account. Raises Unavailable if the change is stored but the invalidation mark couldn't be set; the caller can repeat
-    the call to set it.
+    account. Raises Unavailable if the change is stored but the invalidation mark couldn't be set or the ends of the
+    clients couldn't be recorded; the caller can repeat the call.
     """
     if status == SUSPENDED:
         check_is_other(account_id)
@@ -45,6 +45,7 @@ def set_tier_and_status(
     details = {name: value for name, value in changed.items() if value}
     not_found = errors.NotFound("There is no such user.")
     pending = pending_terminations.new(pending_terminations.OF_OWNER, account_id) if status == SUSPENDED else None
+    are_ends_recorded = True
 
     def add_to(write: models.Transaction) -> None:
         write.update(Account(account_id), actions=actions, condition=Account.listed.exists())
@@ -56,10 +57,12 @@ def set_tier_and_status(
         with models.raise_on_condition_failure(not_found), models.transaction() as write:
             add_to(write)
     else:
-        owned_clients.set_status(account_id, status, add_to, refused=not_found)
+        are_ends_recorded = owned_clients.set_status(account_id, status, add_to, refused=not_found)
     _mark(account_id)
     if pending is not None:
         pending_terminations.save_progress(pending, is_finished=owned_clients.finish(pending))
+    if not are_ends_recorded:
+        raise _not_yet_applied()
 
 
 def check_is_other(account_id: str) -> None:
@@ -82,6 +85,10 @@ def set_admin(account_id: str, admin: bool) -> None:
 
 def _mark(account_id: str) -> None:
     if not stale_marks.mark(account_id):
-        raise errors.Unavailable(
-            "The account is changed, but this may take up to 5 more minutes to apply. Repeat the request to be sure."
-        )
+        raise _not_yet_applied()
+
+
+def _not_yet_applied() -> errors.Unavailable:
+    return errors.Unavailable(
+        "The account is changed, but this may take up to 5 more minutes to apply. Repeat the request to be sure."
+    )

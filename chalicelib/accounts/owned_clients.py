@@ -3,9 +3,9 @@ reinstated.
 
 The transaction that changes the account also writes `owner_suspended_at` to its clients, at most 50. Therefore the
 verification of a token reads only the client, and not also the account that registered it. After the transaction, the
+ends of the clients are recorded, so that cached tokens are rejected within 10 s (see `limits.ended_clients`). Then the
 cached authorizations of the clients' users are invalidated. The request does this for the first 50 users, and a
-function that runs every minute does it for the rest. Until then, API Gateway may accept a user's cached token, for at
-most 300 s.
+function that runs every minute does it for the rest.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ from chalicelib.accounts.states import ACTIVE
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, errors
 from chalicelib.core.dynamodb import models
-from chalicelib.limits import stale_marks
+from chalicelib.limits import ended_clients, stale_marks
 
 ROUNDS_MAX = 5
 AT_ONCE = 90
@@ -86,8 +86,9 @@ def of_account(account_id: str) -> list[OwnedClient]:
 
 def set_status(
     account_id: str, status: str, add_to: Callable[[models.Transaction], None], *, refused: Exception
-) -> None:
-    """Change the status of an account and its clients in one transaction.
+) -> bool:
+    """Change the status of an account and its clients in one transaction. Returns False if the ends of the clients
+    couldn't be recorded afterwards, so that their tokens may be accepted for up to 300 s.
 
     `add_to` adds the writes of the account to the transaction. Raises the exception `refused` when a condition of these
     writes fails.
@@ -104,7 +105,7 @@ def set_status(
             if all(models.find_failed_write(error, OwnedClient(each.client_id)) is None for each in owned[:AT_ONCE]):
                 raise refused from None
         else:
-            return
+            return status == ACTIVE or ended_clients.record(client.client_id for client in owned[:AT_ONCE])
     raise errors.Unavailable
 
 
@@ -124,10 +125,13 @@ def _add_clients(write: models.Transaction, owned: list[OwnedClient], status: st
 def finish(pending: PendingTermination) -> bool:
     """Invalidate the cached authorizations of up to 50 users of the account's clients; return whether no users remain.
 
-    First deactivate the clients that the index didn't return yet when the account was changed.
+    First deactivate the clients that the index didn't return yet when the account was changed, and record the ends of
+    clients that weren't recorded.
     """
     owned = of_account(pending.subject)
     _deactivate_missed(pending.subject, [client for client in owned if client.owner_suspended_at is None])
+    # If this fails, the next run repeats it. If none follows, all users have been marked.
+    ended_clients.record_missing([client.client_id for client in owned], since_ms=pending.began_at)
     left = SLICE
     for client in sorted(owned, key=lambda each: each.client_id):
         if client.client_id < (pending.step or ""):

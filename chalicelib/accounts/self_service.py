@@ -97,7 +97,8 @@ def delete(login: LoggedIn, *, caller: Caller, password: str) -> PendingTerminat
 
     Returns the pending termination that deletes its data (see `termination.account_deletion`). Raises InvalidRequest
     when the password is wrong, and Rejected after too many attempts. Raises Unavailable when the account is deleted but
-    the invalidation mark couldn't be set; its keys may then be accepted for 5 more minutes.
+    the invalidation mark couldn't be set or the ends of its clients couldn't be recorded; its keys or the tokens of its
+    clients may then be accepted for 5 more minutes.
     """
     account = login.account
     _check_password(account, password, caller)
@@ -124,9 +125,13 @@ def delete(login: LoggedIn, *, caller: Caller, password: str) -> PendingTerminat
         quota_inheritance.add_to_deletion(write, account)
         write.save(pending)
 
-    owned_clients.set_status(account.id, DELETED, add_to, refused=conflict)
+    are_ends_recorded = owned_clients.set_status(account.id, DELETED, add_to, refused=conflict)
     if not stale_marks.mark(account.id):
         raise errors.Unavailable("The account is deleted, but its keys may be accepted for up to 5 more minutes.")
+    if not are_ends_recorded:
+        raise errors.Unavailable(
+            "The account is deleted, but tokens of its applications may be accepted for up to 5 more minutes."
+        )
     return pending
 
 

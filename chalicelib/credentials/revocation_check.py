@@ -2,7 +2,8 @@
 
 API Gateway caches a verified principal for 300 s. A revocation therefore sets an invalidation mark (see
 `limits.stale_marks`), and the admission of every request checks the mark. Thus a revoked credential is rejected at its
-next request.
+next request. The end of an OAuth client with many users is found before all of them are marked (see
+`ended_client_check`).
 """
 
 from dataclasses import dataclass
@@ -21,6 +22,10 @@ from chalicelib.limits.stale_marks import CLOCK_SKEW_S
 CACHED_MAX = 4_096
 PRESENTED_MS = 60_000
 """If another service sends a secret to this API for verification, the principal is cached for this long."""
+RECENT_MS = 10_000
+"""A token that was verified less than 10 s ago is accepted without a check whether its client has ended. The time of a
+verification is set back by the clock skew, so its age is never underestimated.
+"""
 ROUNDS_MAX = 40
 """Maximum number of times that one request verifies its credential. Each change of the account may require one more
 verification; revoking all 20 keys in the console makes 20 changes.
@@ -84,6 +89,8 @@ def admit_caller(
         # API Gateway caches a principal for 300 s. In this time the credential may expire, for example when a grace
         # period ends.
         raise errors.TokenExpired
+    if principal.client_id and not (principal is cached and _is_recent(cached)):
+        principal = _verify_if_ended(principal, authorization, resource)
     for _ in range(ROUNDS_MAX):
         try:
             left = admit(
@@ -111,6 +118,20 @@ def record_failure(principal: Principal) -> None:
     A later admission writes the count to the database.
     """
     rejection_counts.record_failure(window_at(principal.account_id, principal.tier, clock.now_ms()), principal.counter)
+
+
+def _is_recent(cached: Principal) -> bool:
+    return 0 <= clock.now_ms() - cached.verified_at_ms < RECENT_MS
+
+
+def _verify_if_ended(principal: Principal, authorization: str, resource: str) -> Principal:
+    """Return the principal of a token, verified again if its client may have ended."""
+    from chalicelib.credentials import ended_client_check
+
+    renewed = ended_client_check.verify_if_ended(principal, authorization, resource)
+    if renewed is not principal:
+        _reverified[renewed.credential_id] = renewed
+    return renewed
 
 
 def _record_thresholds(principal: Principal, left: Allowance, use: Use) -> None:

@@ -1,6 +1,7 @@
-"""Delete a client. Its tokens are invalid at the next request; its grants and consents are deleted in batches.
+"""Delete a client. Its tokens are invalid within 10 s; its grants and consents are deleted in batches.
 
 One transaction first marks the client as deleted. If it is deleted twice concurrently, only one of the calls succeeds.
+Then the end of the client is recorded, which makes cached tokens invalid within 10 s (see `limits.ended_clients`).
 """
 
 from collections.abc import Iterable
@@ -11,10 +12,10 @@ from pynamodb.expressions.update import Action
 from chalicelib.accounts import pending_terminations
 from chalicelib.accounts.pending_terminations import SLICE, PendingTermination
 from chalicelib.accounts.tables import Account
-from chalicelib.core import clock
+from chalicelib.core import clock, errors
 from chalicelib.core.dynamodb import models
 from chalicelib.events import kinds
-from chalicelib.limits import stale_marks
+from chalicelib.limits import ended_clients, stale_marks
 from chalicelib.oauth import clients, consent, grants
 from chalicelib.oauth.tables import Client
 
@@ -28,16 +29,31 @@ _CONSENTS = "consents"
 
 
 def delete(client: Client, *, actor: str = "", reason: str | None = None) -> None:
-    """Delete a client permanently. Its tokens and grants are invalid at the next request. Idempotent.
+    """Delete a client permanently. Its grants are invalid immediately, and its tokens within 10 s. Idempotent.
 
-    The client is marked as deleted first: from then on it gets no tokens, and none of its tokens is accepted. Then its
-    grants are revoked in batches, and the cached policies of the accounts that gave them are invalidated. This call
-    handles the first batch, the scheduled function the others. The event names `actor`, by default the caller of the
-    request, and `reason`.
+    The client is marked as deleted first: from then on it gets no tokens, and none of its tokens is verified. Then its
+    grants are revoked in batches, and the cached policies of the accounts that gave them are invalidated, so that their
+    tokens are invalid at the next request. This call handles the first batch, the scheduled function the others. The
+    event names `actor`, by default the caller of the request, and `reason`. Raises Unavailable if the client is deleted
+    but its end couldn't be recorded; the caller can repeat the call to record it.
     """
+    if not _delete(client, actor=actor, reason=reason):
+        raise errors.Unavailable(
+            "The application is deleted, but its tokens may be accepted for up to 5 more minutes. "
+            "Delete it again to be sure."
+        )
+
+
+def _delete(client: Client, *, actor: str = "", reason: str | None = None) -> bool:
+    """Delete a client; return whether its end is recorded."""
     ending = start_deletion(client, actor=actor, reason=reason)
     if ending is not None:
         pending_terminations.save_progress(ending, is_finished=finish_deletion(ending))
+        return not _was_approved(client) or ended_clients.record_missing([client.client_id], since_ms=ending.began_at)
+    deleted = Client.found(client.client_id)
+    if deleted is None or deleted.deleted_at is None:
+        return True
+    return ended_clients.record_missing([client.client_id], since_ms=deleted.deleted_at)
 
 
 def start_deletion(client: Client, *, actor: str = "", reason: str | None = None) -> PendingTermination | None:
@@ -65,6 +81,8 @@ def start_deletion(client: Client, *, actor: str = "", reason: str | None = None
             clients.record_event(write, client, kinds.APPLICATION_DELETED, actor=actor, reason=reason)
         if client.account_id is not None:
             stale_marks.mark(client.account_id)
+        if _was_approved(client):
+            ended_clients.record([client.client_id])
         return ending
     return None
 
@@ -76,7 +94,8 @@ def delete_all(found: Iterable[Client]) -> None:
     all other grants.
     """
     for number, client in enumerate(client for client in found if client.deleted_at is None):
-        delete_one = delete if number < IMMEDIATE_MAX else start_deletion
+        # If an end can't be recorded, the others are deleted nevertheless, and the scheduled function records it.
+        delete_one = _delete if number < IMMEDIATE_MAX else start_deletion
         delete_one(client)
 
 
@@ -95,6 +114,8 @@ def finish_deletion(ending: PendingTermination) -> bool:
     left = SLICE
     if ending.step != _CONSENTS:
         found = list(islice(grants.of_client(ending.subject, after=ending.after), left))
+        if found:
+            ended_clients.record_missing([ending.subject], since_ms=ending.began_at)
         for grant in found:
             # If the invalidation mark can't be set, the stream consumer sets it when it processes the event of the
             # revocation.
@@ -111,6 +132,16 @@ def finish_deletion(ending: PendingTermination) -> bool:
     # If another run follows, it begins from the start, because the indexes are eventually consistent.
     ending.step = ending.after = None
     return True
+
+
+def _was_approved(client: Client) -> bool:
+    """Return whether an account may have approved the client.
+
+    Anybody can register a client and delete it again. If no account approved it, it has no tokens, and its end isn't
+    recorded: otherwise one caller could fill the item of the ended clients. If an account approves it just now, its
+    grant is among the first that the deletion revokes.
+    """
+    return client.dies_at is None or client.kept_until is not None
 
 
 def _decrement_client_count(write: models.Transaction, client: Client) -> None:

@@ -21,6 +21,7 @@ from chalicelib.credentials.tables import Credential
 from chalicelib.detection.tables import Profiles
 from chalicelib.events import kinds
 from chalicelib.events.tables import Event
+from chalicelib.limits import ended_clients
 from chalicelib.oauth import consent, grants
 from chalicelib.oauth.tables import Client, Consent, Grant
 from chalicelib.webhooks.tables import Delivery, Endpoint
@@ -55,7 +56,10 @@ def _clients(pending: PendingTermination, left: int) -> int:
     itself.
     """
     done = 0
-    for client in Client.by_account.query(pending.subject):
+    owned = list(Client.by_account.query(pending.subject))
+    # If this fails, the next batch repeats it. If none follows, all grants have been revoked.
+    ended_clients.record_missing([client.client_id for client in owned], since_ms=pending.began_at)
+    for client in owned:
         client_grants = list(islice(grants.of_client(client.client_id), left - done))
         for grant in client_grants:
             grants.revoke(grant)
