@@ -35,13 +35,10 @@ def delete(client: Client, *, actor: str = "", reason: str | None = None) -> Non
     grants are revoked in batches, and the cached policies of the accounts that gave them are invalidated, so that their
     tokens are invalid at the next request. This call handles the first batch, the scheduled function the others. The
     event names `actor`, by default the caller of the request, and `reason`. Raises Unavailable if the client is deleted
-    but its end couldn't be recorded; the caller can repeat the call to record it.
+    but its end couldn't be recorded; repeating the call records it, and so does the scheduled function.
     """
     if not _delete(client, actor=actor, reason=reason):
-        raise errors.Unavailable(
-            "The application is deleted, but its tokens may be accepted for up to 5 more minutes. "
-            "Delete it again to be sure."
-        )
+        raise errors.Unavailable("The application is deleted, but its tokens may be accepted for up to 5 more minutes.")
 
 
 def _delete(client: Client, *, actor: str = "", reason: str | None = None) -> bool:
