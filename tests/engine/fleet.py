@@ -57,14 +57,15 @@ class FleetError(Exception):
 class Fleet:
     """The running processes, which share only the DynamoDB emulator."""
 
+    size: int = PROCESSES
     processes: list[BaseProcess] = field(default_factory=list)
     pipes: list[Connection] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Start the processes."""
         context = multiprocessing.get_context("spawn")
-        self.barrier = context.Barrier(PROCESSES)
-        for _ in range(PROCESSES):
+        self.barrier = context.Barrier(self.size)
+        for _ in range(self.size):
             ours, theirs = context.Pipe()
             process = context.Process(target=_function, args=(theirs, self.barrier), daemon=True)
             process.start()
@@ -83,13 +84,14 @@ class Fleet:
     def send(
         self, url: str, requests: Iterable[Request], clocks_off_s: Sequence[int] = CLOCKS_AGREE
     ) -> list[list[Reply]]:
-        """Send `requests` to apps that use the DynamoDB emulator at `url`, 32 at a time; return the replies of each
-        process.
+        """Send `requests` to apps that use the DynamoDB emulator at `url`, one from each thread at a time; return the
+        replies of each process.
         """
         dealt = list(requests)
+        at_once = self.size * THREADS
         for number, pipe in enumerate(self.pipes):
-            lanes = [dealt[number + PROCESSES * thread :: AT_ONCE] for thread in range(THREADS)]
-            rounds = -(-len(dealt) // AT_ONCE)
+            lanes = [dealt[number + self.size * thread :: at_once] for thread in range(THREADS)]
+            rounds = -(-len(dealt) // at_once)
             pipe.send(_Task(url, lanes, rounds, clocks_off_s[number] * 1000))
         outcomes = [pipe.recv() for pipe in self.pipes]
         failures = [outcome for outcome in outcomes if isinstance(outcome, str)]
