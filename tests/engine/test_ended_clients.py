@@ -1,5 +1,5 @@
-"""No token is honoured later than 10 s after the end of its client, in ten processes that have cached its policy, although
-its user isn't marked yet.
+"""No token is accepted later than 10 s after the end of its client, in ten processes that have cached its policy,
+although its user isn't marked yet.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -120,7 +120,7 @@ ENDS: dict[str, End] = {
 def test_token_of_an_ended_client_is_rejected_everywhere_after_10_s(
     latchkey: TestApp, ask: Everywhere, end: End, cached_for_s: float
 ) -> None:
-    """Ten seconds after a client ended, no process accepts a token of a user who isn't marked yet, although each process
+    """Ten seconds after a client ended, no process accepts a token of a user who isn't marked yet, although each one
     accepted it a millisecond before the end. It stays rejected until the cached policies expire.
     """
     client = popular_client(latchkey)

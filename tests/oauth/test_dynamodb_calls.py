@@ -12,6 +12,7 @@ from tests.support.harness import TestApp
 READ_BOTH = ("BatchGetItem", "")
 TRANSACTION = ("TransactWriteItems", "")
 COUNT = ("UpdateItem", "latchkey-test-windows")
+READ_ENDED = ("GetItem", "latchkey-test-windows")
 READ_TOKEN = ("GetItem", "latchkey-test-credentials")
 
 
@@ -57,11 +58,14 @@ def test_device_poll_costs_one_read_and_one_write(app: App) -> None:
 def test_first_request_of_a_token_costs_two_reads_and_a_write(latchkey: TestApp, ada: User, app: App) -> None:
     """The first request reads the token, then account, client and grant in one call.
 
-    Later requests cost one write, as with any credential.
+    Later requests cost one write, as with any credential, and the ended clients are read once in 5 s and process.
     """
     for token in (ada.grant(app)[0], app.ask(CLIENT).json()["access_token"]):
         assert measure_cost(latchkey.call, "GET", "/v1/limits", token) == [READ_TOKEN, READ_BOTH, COUNT]
         assert measure_cost(latchkey.call, "GET", "/v1/limits", token) == [COUNT]
+    latchkey.clock.forward(5)
+    assert measure_cost(latchkey.call, "GET", "/v1/limits", token) == [READ_ENDED, COUNT]
+    assert measure_cost(latchkey.call, "GET", "/v1/limits", token) == [COUNT]
 
 
 def test_failed_client_authentication_costs_one_read(latchkey: TestApp, app: App) -> None:
