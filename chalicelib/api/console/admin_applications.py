@@ -39,7 +39,7 @@ def confirm_end(request: PageRequest) -> Render:
         confirm.Question(
             heading=f"Delete “{_name(client, client_id)}”?",
             consequence="It gets no more tokens, loses access to every connected account, and its tokens stop working"
-            " from the next request. This can't be undone.",
+            " within 10 seconds. This can't be undone.",
             about=client_id,
             action=f"{HOME}/end",
             hidden={"client_id": [client_id]},

@@ -119,7 +119,7 @@ def confirm_delete(request: PageRequest, client_id: str) -> Render:
     return confirm.ask(
         confirm.Question(
             heading=f"Delete “{client.name}”?",
-            consequence="It loses access to every connected account, and its tokens stop working from the next request."
+            consequence="It loses access to every connected account, and its tokens stop working within 10 seconds."
             " This can't be undone.",
             about=client.client_id,
             action=f"{HOME}/{client_id}/delete",

@@ -50,7 +50,7 @@ def test_dynamically_registered_client_is_found_and_ended(latchkey: TestApp) -> 
         f"{HOME}/end", on=at(created["client_id"]), client_id=created["client_id"], reason="Phishing"
     )
     shown = console.follow(ended)
-    assert shown.notice == "Application deleted. Its tokens stop working from the next request."
+    assert shown.notice == "Application deleted. Its tokens stop working within 10 seconds."
     assert "Deleted" in shown.text
     client = Client.get(created["client_id"])
     assert (client.ended_by, client.ended_because) == (console.account.id, "Phishing")
