@@ -76,10 +76,10 @@ def start_deletion(client: Client, *, actor: str = "", reason: str | None = None
             write.save(ending)
             _decrement_client_count(write, client)
             clients.record_event(write, client, kinds.APPLICATION_DELETED, actor=actor, reason=reason)
-        if client.account_id is not None:
-            stale_marks.mark(client.account_id)
         if _was_approved(client):
             ended_clients.record([client.client_id])
+        if client.account_id is not None:
+            stale_marks.mark(client.account_id)
         return ending
     return None
 
