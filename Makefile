@@ -24,7 +24,7 @@ OF_ENVIRONMENT := ADMIN_KEY DRY_RUN PORT STAGE
 
 # Programs get variables unchanged through the environment, so that neither make nor the shell expands their values.
 # Recipes therefore contain "$$TEXT", never "$(TEXT)".
-GIVEN := ADMIN ADMIN_KEY ALARM_EMAIL ALL BOUNDARY CERTIFICATE CLIENT_ID CLIENT_SECRET CLOSE COLD COMPONENTS DATA DOMAIN DRY_RUN EDGE EMAIL ID LOG_DAYS MINUTES NAME OFF ONLY OPERATE OUT PORT REASON RECEIVER ROUNDS SCOPES SEED STAGE STATE TEXT TIER TITLE URL
+GIVEN := ACCOUNT ADMIN ADMIN_KEY ALARM_EMAIL ALL BOUNDARY CERTIFICATE CLIENT_ID CLIENT_SECRET CLOSE COLD COMPONENTS DATA DOMAIN DRY_RUN EDGE EMAIL ID LOG_DAYS MINUTES NAME OFF ONLY OPERATE OUT PORT REASON RECEIVER ROUNDS SCOPES SEED STAGE STATE TEXT TIER TITLE URL
 $(foreach name,$(filter-out $(OF_ENVIRONMENT),$(GIVEN)),$(if $(filter environment,$(firstword $(origin $(name)))),$(eval override $(name) :=)$(eval export $(name))))
 $(foreach name,$(GIVEN),$(if $(filter undefined,$(origin $(name))),,$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
@@ -62,28 +62,28 @@ lock: $(BIN)/.dev ## update the pinned versions and hashes of all packages from 
 format: $(BIN)/.dev ## format the code with ruff
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
-key: given-EMAIL $(BIN)/.run ## print a new API key: EMAIL= [SCOPES="read write keys"] [STAGE=]
-	@$(MANAGE) key --email="$$EMAIL" $(if $(SCOPES),--scopes="$$SCOPES")
+key: given-EMAIL $(BIN)/.run ## print a new API key of a user: EMAIL= [ACCOUNT=] [SCOPES="read write keys"] [STAGE=]
+	@$(MANAGE) key --email="$$EMAIL" --account="$$ACCOUNT" $(if $(SCOPES),--scopes="$$SCOPES")
 
-account: given-EMAIL $(BIN)/.run ## create an account: EMAIL= [TIER=free] [NAME=] [ADMIN=1] [STAGE=]
+account: given-EMAIL $(BIN)/.run ## create an account and its owner: EMAIL= [TIER=free] [NAME=] [ADMIN=1] [STAGE=]
 	@$(MANAGE) account --email="$$EMAIL" --tier="$${TIER:-free}" --name="$$NAME" $(if $(ADMIN),--admin)
 
-tier: given-EMAIL given-TIER $(BIN)/.run ## set an account's tier: EMAIL= TIER= [STAGE=]
-	@$(MANAGE) tier --email="$$EMAIL" --tier="$$TIER"
+tier: given-EMAIL-or-ACCOUNT given-TIER $(BIN)/.run ## set an account's tier: EMAIL= or ACCOUNT=, TIER= [STAGE=]
+	@$(MANAGE) tier --email="$$EMAIL" --account="$$ACCOUNT" --tier="$$TIER"
 
-suspend: given-EMAIL $(BIN)/.run ## suspend an account: EMAIL= [STAGE=]
-	@$(MANAGE) suspend --email="$$EMAIL"
+suspend: given-EMAIL-or-ACCOUNT $(BIN)/.run ## suspend an account: EMAIL= or ACCOUNT= [STAGE=]
+	@$(MANAGE) suspend --email="$$EMAIL" --account="$$ACCOUNT"
 
-reinstate: given-EMAIL $(BIN)/.run ## reinstate an account: EMAIL= [STAGE=]
-	@$(MANAGE) reinstate --email="$$EMAIL"
+reinstate: given-EMAIL-or-ACCOUNT $(BIN)/.run ## reinstate an account: EMAIL= or ACCOUNT= [STAGE=]
+	@$(MANAGE) reinstate --email="$$EMAIL" --account="$$ACCOUNT"
 
-admin: given-EMAIL $(BIN)/.run ## make an account an administrator: EMAIL= [OFF=1] [STAGE=]
+admin: given-EMAIL $(BIN)/.run ## make a user an administrator: EMAIL= [OFF=1] [STAGE=]
 	@$(MANAGE) admin --email="$$EMAIL" $(if $(OFF),--off)
 
 admins: $(BIN)/.run ## list the administrators: [STAGE=]
 	@$(MANAGE) admins
 
-password-link: given-EMAIL $(BIN)/.run ## print a one-time link to set an account's password: EMAIL= [STAGE=]
+password-link: given-EMAIL $(BIN)/.run ## print a one-time link to set a user's password: EMAIL= [STAGE=]
 	@$(MANAGE) password-link --email="$$EMAIL"
 
 incident: $(BIN)/.run ## publish an incident on /status: TITLE= TEXT= [COMPONENTS="api database"], or ID= TEXT= [STATE=] [CLOSE=1] [STAGE=]
@@ -149,6 +149,9 @@ given-STAGE:
 		''|local) echo "Choose a stage: make $(MAKECMDGOALS) STAGE=dev|prod" >&2; exit 1 ;; \
 		*) printf 'There is no stage %s. Choose one: make %s STAGE=dev|prod\n' "$$(printf %s "$$STAGE" | tr -s '[:space:]' ' ' | cut -c1-60)" "$(MAKECMDGOALS)" >&2; exit 1 ;; \
 	esac
+
+given-EMAIL-or-ACCOUNT:
+	@test -n "$$(printf %s "$$EMAIL$$ACCOUNT" | tr -d '[:space:]')" || { echo "EMAIL is missing: make $(MAKECMDGOALS) EMAIL=… (or ACCOUNT=acc_…)" >&2; exit 1; }
 
 given-%:
 	@test -n "$$(printenv $* | tr -d '[:space:]')" || { echo "$* is missing: make $(MAKECMDGOALS) $*=…" >&2; exit 1; }

@@ -10,20 +10,13 @@ from chalicelib.accounts import states
 
 
 def change(options: argparse.Namespace) -> None:
-    """Grant an account the administrator role or, with --off, revoke it."""
+    """Grant a user the administrator role or, with --off, revoke it."""
     from chalicelib.accounts import change, find
 
-    account = find.account_by_email(options.email)
-    change.set_admin(account.id, not options.off)
-    print(f"{account.email} is {'no longer an administrator' if options.off else 'an administrator'}.")
-    warn_if_none(account.admin)
-
-
-def warn_if_none(was_one: bool) -> None:
-    """Warn on standard error if there is no active administrator."""
-    from chalicelib.accounts import find
-
-    if was_one and not any(each.admin and each.status == states.ACTIVE for each in find.accounts_after("", limit=None)):
+    user = find.user_by_email(options.email)
+    change.set_admin(user.id, not options.off)
+    print(f"{user.email} is {'no longer an administrator' if options.off else 'an administrator'}.")
+    if user.admin and not any(each.admin and each.status == states.ACTIVE for each in find.users_after("", limit=None)):
         print("There is no active administrator now. Make one: make admin EMAIL=…", file=sys.stderr)
 
 
@@ -31,6 +24,6 @@ def show(_options: argparse.Namespace) -> None:
     """Print all administrators."""
     from chalicelib.accounts import find
 
-    for account in find.accounts_after("", limit=None):
-        if account.admin:
-            print(f"{account.id} {account.email} ({account.status})")
+    for user in find.users_after("", limit=None):
+        if user.admin:
+            print(f"{user.id} {user.email} ({user.status})")

@@ -1,6 +1,6 @@
 """Patches of Chalice's command line, so that its plain commands work without a wrapper.
 
-`deploy` and `package` add the gateway responses to the API document, use the roles and the stream of the data stack,
+`deploy` and `package` add the gateway responses to the API document, use the roles and the streams of the data stack,
 and build complete packages (`packaging.py`). `deploy` also adopts existing resources (`deployed.py`).
 `local` runs the local gateway instead of Chalice's.
 """
@@ -50,9 +50,6 @@ DELETES_MAX, BETWEEN_DELETES_S = 10, 31
 
 NOT_YET = r"(?i)cannot access stream|role.*can ?not be assumed"
 """Errors that Lambda returns until a new IAM role has propagated. Chalice itself retries only other errors."""
-
-STREAM = "stream"
-"""Chalice's name of the function that reads the stream of events."""
 
 _generate = SwaggerGenerator.generate_swagger
 _deployer, _packager = CLIFactory.create_default_deployer, CLIFactory.create_app_packager
@@ -123,19 +120,21 @@ def _create_deployer(self: CLIFactory, session: Any, config: Config, ui: Any) ->
     for name, function in names.items():
         _of_function(config, name).setdefault("tags", {})[roles.TAG] = of_functions[function].id
     own = [deployed.function_name(config.chalice_stage, name) for name in own_functions.declared(config.chalice_app)]
-    subscription.await_deletion([names[STREAM], *own], say=lambda text: ui.write(f"{text}\n"), pause=aws._sleep)
-    subscription.filter_on(session, names[STREAM], made["EventsStream"])
+    subscribed = [names[name] for name in subscription.TABLES]
+    subscription.await_deletion([*subscribed, *own], say=lambda text: ui.write(f"{text}\n"), pause=aws._sleep)
+    for name, output in subscription.OUTPUTS.items():
+        subscription.complete(session, names[name], made[output], subscription.OPTIONS[name])
     schedules.switch_on(session, (schedules.rule_name(names[name]) for name in schedules.SCHEDULED))
     deployed.note_for_deployment(config.chalice_stage, own_functions.sources(config.chalice_app))
     return _deployer(self, session, config, ui)
 
 
 def _create_planner(self: CLIFactory, session: Any, config: Config, ui: Any) -> Any:
-    """Return the planner of a dry run. Without a data stack, the ARN of the stream is a placeholder."""
+    """Return the planner of a dry run. Without a data stack, the ARNs of the streams are placeholders."""
     try:
         _prepare_deployment(config)
     except LookupError:
-        _name_stream(config, "arn:aws:dynamodb:of:the:table/data/stream/stack")
+        _name_streams(config, dict.fromkeys(subscription.TABLES, "arn:aws:dynamodb:of:the:table/data/stream/stack"))
     deployed.note_for_deployment(config.chalice_stage, own_functions.sources(config.chalice_app))
     return _planner(self, session, config, ui)
 
@@ -154,7 +153,7 @@ def _show_plan(self: DisplayOnlyExecutor, plan: Any) -> None:
 
 
 def _prepare_deployment(config: Config) -> dict[str, str]:
-    """Add the roles and the events stream of the data stack to the configuration.
+    """Add the roles and the streams of the data stack to the configuration.
 
     Returns the outputs of the data stack.
     """
@@ -162,14 +161,16 @@ def _prepare_deployment(config: Config) -> dict[str, str]:
         viewer_address.distrust(config._config_from_disk, config.chalice_stage)
     made = deployed.outputs(config.chalice_stage)
     _give_roles(config, lambda name: made[template.logical_role(name)])
-    _name_stream(config, made["EventsStream"])
+    _name_streams(config, {name: made[output] for name, output in subscription.OUTPUTS.items()})
     return made
 
 
 def _create_packager(self: CLIFactory, config: Config, *options: Any, **more: Any) -> Any:
-    """Return the packager. CloudFormation fills in the stream's ARN when the stack is created."""
-    export = {"Fn::ImportValue": f"latchkey-{config.chalice_stage}-events-stream"}
-    _name_stream(config, {"Fn::GetAtt": ["Events", "StreamArn"]} if WITH_DATA in os.environ else export)
+    """Return the packager. CloudFormation fills in the streams' ARNs when the stack is created."""
+    for name, table in subscription.TABLES.items():
+        export = {"Fn::ImportValue": f"latchkey-{config.chalice_stage}-{table}-stream"}
+        own = {"Fn::GetAtt": [table.capitalize(), "StreamArn"]}
+        _name_streams(config, {name: own if WITH_DATA in os.environ else export})
     return _packager(self, config, *options, **more)
 
 
@@ -185,12 +186,12 @@ def _add_role(_self: SAMTemplateGenerator, resource: Any, function: dict[str, An
 
 
 def _subscribe(self: SAMTemplateGenerator, resource: Any, packaged: dict[str, Any]) -> None:
-    """Add an event source mapping; the mapping of the events table has a filter for new items."""
+    """Add an event source mapping, with the options that Chalice can't set."""
     _add_subscription(self, resource, packaged)
     name = resource.lambda_function.resource_name
-    if name == STREAM:
+    if name in subscription.OPTIONS:
         (event,) = packaged["Resources"][name.capitalize()]["Properties"]["Events"].values()
-        event["Properties"]["FilterCriteria"] = subscription.FILTER
+        event["Properties"] |= subscription.OPTIONS[name]
 
 
 def _give_roles(config: Config, role_of: Callable[[str], str]) -> None:
@@ -205,11 +206,11 @@ def _of_function(config: Config, name: str) -> dict[str, Any]:
     return configured
 
 
-def _name_stream(config: Config, stream: Any) -> None:
+def _name_streams(config: Config, streams: dict[str, Any]) -> None:
     for source in config.chalice_app.event_sources:
         # A function that an operator has added reads the operator's own stream.
-        if isinstance(source, DynamoDBEventConfig) and source.name == STREAM:
-            source.stream_arn = stream
+        if isinstance(source, DynamoDBEventConfig) and source.name in streams:
+            source.stream_arn = streams[source.name]
 
 
 def _is_not_yet(self: TypedAWSClient, error: Any) -> bool:

@@ -19,7 +19,7 @@ APP = "latchkey"
 """The prefix of the names of all resources in AWS."""
 DOMAIN = "api_gateway_custom_domain"
 """Chalice's key for the custom domain in a stage's configuration."""
-OURS = ("api_handler", "authorizer", "stream", "minute", "hour")
+OURS = ("api_handler", "authorizer", "stream", "job", "minute", "hour")
 """Chalice's names of Latchkey's functions. An operator may add further functions."""
 BACK = "Fix it, or restore what was committed: git checkout .chalice/config.json"
 Configuration = dict[str, Any]

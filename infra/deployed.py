@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from infra import checkout, configuration, own_functions, triggers
+from infra import checkout, configuration, own_functions, subscription, triggers
 from infra.failed import DeployError
 
 API = "api_handler"
@@ -121,7 +121,7 @@ def live_api(stage: str) -> dict[str, str]:
 
 
 def outputs(stage: str) -> dict[str, str]:
-    """Return the outputs of a stage's data stack: the ARNs of the events stream and of the functions' roles.
+    """Return the outputs of a stage's data stack: the ARNs of the streams and of the functions' roles.
 
     Raises LookupError if the stack doesn't exist, or if an older version created it with fewer outputs.
     """
@@ -137,7 +137,7 @@ def outputs(stage: str) -> dict[str, str]:
             raise LookupError(missing) from error
         raise
     said = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
-    if "EventsStream" not in said or "HourRole" not in said:
+    if any(output not in said for output in (*subscription.OUTPUTS.values(), "HourRole", "JobRole")):
         raise LookupError(missing)
     return said
 
@@ -158,7 +158,7 @@ def _functions(stage: str, sources: Mapping[str, str]) -> Iterator[Resource]:
     """Yield the functions of a stage, Latchkey's and the operator's own, each followed by its triggers."""
     import boto3
 
-    functions, stream = boto3.client("lambda"), _stream(stage)
+    functions, streams = boto3.client("lambda"), _streams(stage)
     gone = functions.exceptions.ResourceNotFoundException
     for name in (*FUNCTIONS, *own_functions.existing_and_deleted(stage)):
         function = function_name(stage, name)
@@ -167,17 +167,18 @@ def _functions(stage: str, sources: Mapping[str, str]) -> Iterator[Resource]:
         if arn is not None:
             yield {"name": name, "resource_type": "lambda_function", "lambda_arn": arn}
         if name in FUNCTIONS:
-            yield from triggers.of_latchkey(name, function, arn, stage, stream)
+            yield from triggers.of_latchkey(name, function, arn, stage, streams.get(name, ""))
         else:
             yield from triggers.of_own(name, function, arn, sources)
 
 
-def _stream(stage: str) -> str:
-    """Return the ARN of the events stream; "" if the data stack has no such output."""
+def _streams(stage: str) -> dict[str, str]:
+    """Return the ARN of the stream that each function reads, by function; {} if the data stack isn't up to date."""
     try:
-        return outputs(stage)["EventsStream"]
+        found = outputs(stage)
     except LookupError:
-        return ""
+        return {}
+    return {name: found[output] for name, output in subscription.OUTPUTS.items()}
 
 
 def _apis(stage: str) -> Iterator[str]:

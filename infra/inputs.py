@@ -96,6 +96,7 @@ def _is_client(text: str) -> bool:
 
 
 TAKES = {
+    "ACCOUNT": Takes("an account's id, like acc_…", lambda text: ids.is_id(text, "acc")),
     "ADMIN_KEY": matching("the key alone, in one line, as printed when it was created", "[!-~]{1,500}"),
     "ALARM_EMAIL": matching(
         "an address, like you@example.com, or none to send alarms to no address",

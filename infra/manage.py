@@ -1,4 +1,4 @@
-"""The operator's commands on accounts, incidents and secrets, for a local run or a deployed stage.
+"""The operator's commands on accounts, users, incidents and secrets, for a local run or a deployed stage.
 
 Every command accepts a reason, which administrators see in the audit log. Secrets go to standard output only.
 """
@@ -36,9 +36,11 @@ NEEDED: dict[str, dict[str, str]] = {
     "leak-secret": {},
 }
 """The required options of each command, and their names as make variables."""
+ON_ACCOUNTS = ("tier", "suspend", "reinstate")
+"""The commands that accept ACCOUNT instead of EMAIL."""
 UNCONFIRMED = (
     "{email} isn't verified: this key works, but can't create other keys, and is revoked when the address is verified. "
-    "The user should verify it first (Settings > Account sends the link); create the key afterwards."
+    "The user should verify it first (Settings > Profile sends the link); create the key afterwards."
 )
 EXPECTED = (Mistake, DeployError, reachable.NotReachable, settings.SettingError, errors.LatchkeyError, BotoCoreError)
 """The errors that are printed as one sentence, without a traceback."""
@@ -78,12 +80,15 @@ def parsed(words: list[str] | None, stages: Collection[str] = (inputs.LOCAL,)) -
 
 def _must_be_complete(options: argparse.Namespace) -> None:
     """Raise Mistake, with the names of the variables, for required options that are empty."""
-    needed = NEEDED[options.command].items()
+    can_be_account = options.command in ON_ACCOUNTS
+    given = {"email"} if can_be_account and options.account.strip() else set()
+    needed = [(name, variable) for name, variable in NEEDED[options.command].items() if name not in given]
     missing = [variable for name, variable in needed if not getattr(options, name).strip()]
     if missing:
         verb = "is" if len(missing) == 1 else "are"
         how = " ".join(f"{variable}=…" for variable in NEEDED[options.command].values())
-        raise Mistake(f"{' and '.join(missing)} {verb} missing: make {options.command} {how}")
+        instead = " (or ACCOUNT=acc_…)" if can_be_account and "EMAIL" in missing else ""
+        raise Mistake(f"{' and '.join(missing)} {verb} missing: make {options.command} {how}{instead}")
 
 
 @contextmanager
@@ -106,6 +111,8 @@ def _parser() -> argparse.ArgumentParser:
     def command(name: str, run: Callable[[argparse.Namespace], None]) -> argparse.ArgumentParser:
         added = commands.add_parser(name)
         added.add_argument("--email", default="")
+        if name == "key" or name in ON_ACCOUNTS:
+            added.add_argument("--account", default="")
         added.set_defaults(run=run)
         return added
 
@@ -135,21 +142,23 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _key(options: argparse.Namespace) -> None:
-    from chalicelib.accounts import find
     from chalicelib.credentials import scopes
     from chalicelib.credentials.issue import new_key, store_key
+    from infra import subjects
 
-    account = find.account_by_email(options.email)
+    chosen = subjects.membership(options)
+    account_id, user = chosen.account.id, chosen.user
     wanted = options.scopes.replace(",", " ").split()
     if not wanted:
         raise Mistake("SCOPES must name one scope or more.")
     for scope in wanted:
-        if scope not in scopes.effective(scopes.ALL, admin=account.admin):
-            raise Mistake(f"{account.email} can't have the scope {scope}: it is for administrators.")
-    issued = new_key(account.id, name=options.name, wanted=wanted, expires_at=None, made_by=None)
+        if scope not in scopes.effective(scopes.ALL, role=chosen.role, admin=user.admin):
+            why = "it is for administrators" if scope in scopes.ADMIN_ONLY else f"the role {chosen.role} lacks it"
+            raise Mistake(f"{user.email} can't have the scope {scope} in {account_id}: {why}.")
+    issued = new_key(account_id, user.id, name=options.name, wanted=wanted, expires_at=None, made_by=None)
     store_key(issued)
-    if account.email_verified_at is None and _is_mail_read(options.stage):
-        print(UNCONFIRMED.format(email=account.email), file=sys.stderr)
+    if not user.is_verified and _is_mail_read(options.stage):
+        print(UNCONFIRMED.format(email=user.email), file=sys.stderr)
     print(issued.secret)
 
 
@@ -162,13 +171,12 @@ def _account(options: argparse.Namespace) -> None:
         tier=tiers.BY_NAME[options.tier or tiers.FREE.name],
         admin=options.admin,
     )
-    account = invited.account
-    print(f"{account.id} {account.email} ({account.tier}{', admin' if account.admin else ''})")
+    account, user = invited.membership.account, invited.membership.user
+    print(f"{account.id} {user.email} ({account.tier}{', admin' if user.admin else ''})")
     _print_link(invited.link, options.stage)
     if _is_mail_read(options.stage):
-        print(
-            "Then verify the address (Settings > Account): before that, the account can't create keys.", file=sys.stderr
-        )
+        said = "Then verify the address (Settings > Profile): before that, the user can't create keys."
+        print(said, file=sys.stderr)
 
 
 def _is_mail_read(stage: str) -> bool:
@@ -181,14 +189,11 @@ def _is_mail_read(stage: str) -> bool:
 def _password_link(options: argparse.Namespace) -> None:
     from chalicelib.accounts import email_links, find
 
-    account = find.account_by_email(options.email)
-    if account.status != states.ACTIVE:
-        raise Mistake(f"{account.email} is {account.status}: reinstate it first.")
-    _print_link(email_links.create_password_link(account), options.stage)
+    _print_link(email_links.create_password_link(find.user_by_email(options.email)), options.stage)
 
 
 def _print_link(ticket: str, stage: str) -> None:
-    """Print a link for setting an account's password. It isn't sent by email, so using it verifies no address."""
+    """Print a link for setting a user's password. It isn't sent by email, so using it verifies no address."""
     print(f"Set a password within the hour: {settings.current().public_url or _url_of(stage)}/password?ticket={ticket}")
 
 
@@ -202,37 +207,36 @@ def _url_of(stage: str) -> str:
 
 
 def _tier(options: argparse.Namespace) -> None:
-    from chalicelib.accounts import change, find
-
-    account = find.account_by_email(options.email)
-    change.set_tier_and_status(
-        account.id, tier=tiers.BY_NAME[options.tier or tiers.FREE.name], status=None, actor=OPERATOR
-    )
-    print(f"{account.email} is {options.tier} from the next request on.")
+    account = _change(options, tier=tiers.BY_NAME[options.tier], status=None)
+    print(f"{account} is {options.tier} from the next request on.")
 
 
 def _suspend(options: argparse.Namespace) -> None:
-    from chalicelib.accounts import change, find
-
-    account = find.account_by_email(options.email)
-    change.set_tier_and_status(account.id, tier=None, status=states.SUSPENDED, actor=OPERATOR)
-    print(f"{options.email} is suspended: its keys and tokens are refused from the next request on.")
-    administrators.warn_if_none(account.admin)
+    account = _change(options, tier=None, status=states.SUSPENDED)
+    print(f"{account} is suspended: its keys and tokens are refused from the next request on.")
 
 
 def _reinstate(options: argparse.Namespace) -> None:
-    from chalicelib.accounts import change, find
+    account = _change(options, tier=None, status=states.ACTIVE)
+    print(f"{account} is reinstated. A refusal that the gateway still remembers lasts up to 5 minutes more.")
 
-    change.set_tier_and_status(find.account_by_email(options.email).id, tier=None, status=states.ACTIVE, actor=OPERATOR)
-    print(f"{options.email} is reinstated. A refusal that the gateway still remembers lasts up to 5 minutes more.")
+
+def _change(options: argparse.Namespace, *, tier: tiers.Tier | None, status: str | None) -> str:
+    """Set the tier or the status of the account, and return its description."""
+    from chalicelib.accounts import change
+    from infra import subjects
+
+    account = subjects.account(options)
+    change.set_tier_and_status(account.id, tier=tier, status=status, actor=OPERATOR)
+    return subjects.described(account, options)
 
 
 def _application_end(options: argparse.Namespace) -> None:
     from chalicelib.oauth import delete_any_client
 
     client = delete_any_client.delete(options.client_id, actor=OPERATOR, reason=options.reason or None)
-    print(f"{client.client_id} is ended: nothing is issued to it, and its tokens are refused. The minute's function")
-    print("reaches those of its users whom this command hasn't.")
+    print(f"{client.client_id} is ended: nothing is issued to it, and its tokens are refused. A job deletes its")
+    print("grants. API Gateway may accept tokens of users beyond the first 50 for up to 5 more minutes.")
 
 
 def _leak_secret(_options: argparse.Namespace) -> None:

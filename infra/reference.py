@@ -1,6 +1,6 @@
 """`make reference`: write the API reference, docs/rest-api.md, from the same data as the page /docs.
 
-It also writes docs/webhook-events.md (see `webhook_events`).
+It also writes docs/webhook-events.md and docs/access.md (see `webhook_events` and `access_matrix`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from chalicelib.api.openapi.document import document
 from chalicelib.pages.outline import Operation, Row, outline
-from infra import webhook_events
+from infra import access_matrix, webhook_events
 from infra.routes import of_latchkey
 
 PAGE = Path(__file__).parents[1] / "docs" / "rest-api.md"
@@ -92,3 +92,4 @@ def _link(schema: str) -> str:
 if __name__ == "__main__":
     PAGE.write_text(page())
     webhook_events.PAGE.write_text(webhook_events.page())
+    access_matrix.PAGE.write_text(access_matrix.page())

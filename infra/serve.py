@@ -62,7 +62,7 @@ def _introduce(url: str, demos: "list[Demo]", client: "DemoClient") -> None:
     first: str | None = None
     for demo in demos:
         first = first or demo.secret
-        key = demo.secret or f"(not stored; for a new key: make key EMAIL={demo.email})"
+        key = demo.secret or f"(not stored; for a new key: make key EMAIL={demo.email} ACCOUNT={demo.account_id})"
         print(f"  {demo.label:<11}{demo.email:<25}{demo.password:<24}{key}")
     print("\nDemo application for OAuth, of the Pro account:")
     print(f"  client id     {client.client_id}")

@@ -1,4 +1,4 @@
-"""Manage a function's subscription to the stage's events stream, which is a Lambda event source mapping.
+"""Manage the functions' subscriptions to the streams of the stage's tables, which are Lambda event source mappings.
 
 A deleted mapping is listed as `Deleting` for some minutes. During this time, no new mapping for the same function and
 stream can be created. A mapping to a former stream of the table delivers no events.
@@ -11,8 +11,23 @@ from typing import Any
 from infra.failed import DeployError
 
 LOOKS_MAX, PAUSE_S = 120, 5
-FILTER = {"Filters": [{"Pattern": '{"eventName":["INSERT"]}'}]}
-"""A filter for new items. Events are never updated, and their deletion by TTL has no consequences."""
+TABLES = {"stream": "events", "job": "jobs"}
+"""The table whose stream each function reads, by the function's name in Chalice."""
+OUTPUTS = {"stream": "EventsStream", "job": "JobsStream"}
+"""The data stack's output with the ARN of that stream."""
+OPTIONS: dict[str, dict[str, Any]] = {
+    # Events are never updated, and their deletion by TTL has no consequences.
+    "stream": {"FilterCriteria": {"Filters": [{"Pattern": '{"eventName":["INSERT"]}'}]}},
+    "job": {
+        "FilterCriteria": {"Filters": [{"Pattern": '{"eventName":["INSERT","MODIFY"]}'}]},
+        # A table has a few shards, and a job occupies its part of a shard for ten seconds.
+        "ParallelizationFactor": 10,
+        # A job whose function is killed each time would otherwise delay others for a day. The function `minute`
+        # restarts it.
+        "MaximumRetryAttempts": 2,
+    },
+}
+"""Properties of the subscription of each function that Chalice can't set."""
 _DELETING = "Deleting"
 OFF = ("Disabled", "Disabling")
 
@@ -32,16 +47,17 @@ def of_deleted_function(function: str) -> list[dict[str, Any]]:
     return [each for each in of_any_function() if _is_of(each["FunctionArn"], function)]
 
 
-def to_events(stage: str, subscriptions: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return those of the subscriptions whose source is the stage's events table."""
-    table = f":table/latchkey-{stage}-events/"
-    return [each for each in subscriptions if table in each.get("EventSourceArn", "")]
+def to_tables(stage: str, subscriptions: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return those of the subscriptions whose source is one of the stage's tables in TABLES."""
+    tables = [f":table/latchkey-{stage}-{table}/" for table in TABLES.values()]
+    return [each for each in subscriptions if any(table in each.get("EventSourceArn", "") for table in tables)]
 
 
-def to_stream(function: str, stream: str) -> list[dict[str, Any]]:
-    """Return a function's subscriptions to a stream, except those that are being deleted."""
-    listed = (each for each in _listed(EventSourceArn=stream) if each["State"] != _DELETING)
-    return [each for each in listed if _is_of(each["FunctionArn"], function)]
+def to_stream(function: str, stream: str, subscriptions: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return those of the subscriptions that are a function's to a stream."""
+    return [
+        each for each in subscriptions if each.get("EventSourceArn") == stream and _is_of(each["FunctionArn"], function)
+    ]
 
 
 def await_deletion(
@@ -63,8 +79,8 @@ def await_deletion(
     )
 
 
-def filter_on(session: Any, function: str, stream: str) -> None:
-    """Patch a botocore session so that its calls that create or update a stream subscription include our event filter.
+def complete(session: Any, function: str, stream: str, options: dict[str, Any]) -> None:
+    """Patch a botocore session so that its calls that create or update a stream subscription include these options.
 
     These calls then also enable a disabled subscription, which Chalice doesn't do.
     """
@@ -73,7 +89,7 @@ def filter_on(session: Any, function: str, stream: str) -> None:
     def add(params: dict[str, Any], **_: Any) -> None:
         is_made = params.get("EventSourceArn") == stream and _is_of(params["FunctionName"], function)
         if is_made or params.get("UUID") in known:
-            params.update(FilterCriteria=FILTER, Enabled=True)
+            params.update(options, Enabled=True)
 
     for operation in ("CreateEventSourceMapping", "UpdateEventSourceMapping"):
         session.register(f"before-parameter-build.lambda.{operation}", add)

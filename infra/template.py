@@ -6,6 +6,7 @@ region, because role names are unique per account.
 """
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,8 @@ def address(mail_from: str) -> str:
 
 def _role(name: str, mail_from: str) -> Template:
     granted = json.loads((POLICIES / f"{_short(name)}.json").read_text())
-    statements = [each for each in (_fill_in(statement, mail_from) for statement in granted) if each["Resource"]]
+    filled = (_fill_in(statement, mail_from) for statement in granted)
+    statements = _merged(each for each in filled if each["Resource"])
     trusted = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
     return {
         "Type": "AWS::IAM::Role",
@@ -81,6 +83,16 @@ def _role(name: str, mail_from: str) -> Template:
             ],
         },
     }
+
+
+def _merged(statements: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the statements, those that allow the same actions as one, because the size of a template is limited."""
+    merged: dict[str, dict[str, Any]] = {}
+    for each in statements:
+        same = json.dumps([sorted(each["Action"]), each.get("Condition")])
+        first = merged.setdefault(same, each | {"Resource": []})
+        first["Resource"] = [*first["Resource"], *each["Resource"]]
+    return list(merged.values())
 
 
 def _fill_in(statement: dict[str, Any], mail_from: str) -> dict[str, Any]:

@@ -10,11 +10,11 @@ Resource = dict[str, Any]
 
 
 def of_latchkey(name: str, function: str, arn: str | None, stage: str, stream: str) -> Iterator[Resource]:
-    """Yield the triggers of one of Latchkey's functions: its rule, and its subscription to the events table.
+    """Yield the triggers of one of Latchkey's functions: its rule, and its subscription to a table's stream.
 
     `name` is the function's name in Chalice, `function` in AWS; `arn` is None if the function was deleted manually.
     """
-    yield from _mappings(name, subscription.to_events(stage, _subscriptions(function, arn)), {name: stream})
+    yield from _mappings(name, subscription.to_tables(stage, _subscriptions(function, arn)), {name: stream})
     yield from _rule(name, function)
 
 

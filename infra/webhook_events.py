@@ -23,6 +23,7 @@ _A_KEY = {"key": KEY, "name": "CI pipeline"}
 _AN_APPLICATION = {"application": APPLICATION, "name": "Photos"}
 _A_GRANT = {"grant": f"gra_{_ID}", "application": APPLICATION, "scopes": "read write"}
 _A_WEBHOOK = {"webhook": f"whk_{_ID}", "name": "Ledger", "host": "example.com"}
+_A_MEMBER = {"user": f"usr_{_ID}", "role": "developer"}
 _A_QUOTA = {"tier": "free", "quota": "1000", "resets_at": LATER}
 
 _INTRODUCTION = """\
@@ -34,15 +35,13 @@ what each field of `changed` is; all of them are strings.
 EXAMPLES: dict[str, tuple[str, dict[str, str]]] = {
     kinds.ACCOUNT_CREATED: (actors.ANONYMOUS, {"tier": "free"}),
     kinds.ACCOUNT_RENAMED: (SESSION, {"name": "Ada Lovelace"}),
-    kinds.STANDING_CHANGED: (f"acc_{_ID}", {"tier": "pro", "status": "active"}),
-    kinds.PASSWORD_CHANGED: (SESSION, {}),
-    kinds.PASSWORD_LINK_MADE: (actors.OPERATOR, {}),
-    kinds.EMAIL_CHANGED: (SESSION, {}),
-    kinds.EMAIL_VERIFIED: (SESSION, {}),
+    kinds.STANDING_CHANGED: (f"usr_{_ID[::-1]}", {"tier": "pro", "status": "active"}),
     kinds.ACCOUNT_DELETED: (SESSION, {}),
-    kinds.LOGGED_IN: (SESSION, {"session": SESSION}),
-    kinds.SESSION_ENDED: (SESSION, {"session": SESSION}),
-    kinds.SESSIONS_ENDED: (SESSION, {}),
+    kinds.MEMBER_JOINED: (SESSION, _A_MEMBER),
+    kinds.MEMBER_ROLE_CHANGED: (SESSION, _A_MEMBER | {"role": "admin"}),
+    kinds.MEMBER_REMOVED: (SESSION, _A_MEMBER),
+    kinds.INVITATION_CREATED: (SESSION, {"invitation": f"inv_{_ID}", "role": "developer"}),
+    kinds.INVITATION_WITHDRAWN: (SESSION, {"invitation": f"inv_{_ID}", "role": "developer"}),
     kinds.KEY_CREATED: (SESSION, _A_KEY | {"scopes": "read write"}),
     kinds.KEY_RENAMED: (SESSION, _A_KEY),
     kinds.KEY_NARROWED: (SESSION, {"key": KEY, "scopes": "read"}),
@@ -81,7 +80,9 @@ EXAMPLES: dict[str, tuple[str, dict[str, str]]] = {
     kinds.QUOTA_NEARLY_SPENT: (KEY, _A_QUOTA | {"used": "800"}),
     kinds.QUOTA_SPENT: (KEY, _A_QUOTA | {"used": "1000"}),
 }
-"""The actor and the changed fields in the example for each event type."""
+"""The actor and the changed fields in the example for each type of an account's events. No webhook receives those of a
+user.
+"""
 _NOWHERE = (actors.DETECTION, actors.SYSTEM, actors.OPERATOR)
 """Actors without a client address."""
 
@@ -93,6 +94,8 @@ def example(kind: str) -> str:
     event = Event(
         f"acc_{_ID}", f"evt_{_ID}", type=kind, at=AT_MS, actor=actor, source_ip=address, changed=dict(changed)
     )
+    # The quota is the account's, so its events name the key that used it up, but no user.
+    event.user_id = f"usr_{_ID}" if actor in (SESSION, KEY) and not kind.startswith("quota.") else None
     return payload.of_event(event)
 
 

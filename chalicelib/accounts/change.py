@@ -1,24 +1,35 @@
-"""Change an account: its name, tier, status or admin flag. A change applies at the next request of each credential."""
+"""Change an account's name, tier or status, or a user's name or admin flag.
+
+A change applies at the next request of each credential.
+"""
 
 from pynamodb.expressions.update import Action
 
-from chalicelib.accounts import find, owned_clients, pending_terminations
+from chalicelib.accounts import find, invalidation, owned_clients
 from chalicelib.accounts.states import SUSPENDED
-from chalicelib.accounts.tables import Account
-from chalicelib.core import errors
+from chalicelib.accounts.tables import Account, User
+from chalicelib.core import clock, errors
 from chalicelib.core.dynamodb import models
 from chalicelib.events import actors, kinds, record
-from chalicelib.limits import stale_marks
+from chalicelib.jobs import progress
 from chalicelib.limits.tiers import Tier
 
 
 def rename(account_id: str, name: str) -> Account:
     """Set the name of an account. No credential depends on the name, so no cached authorization is invalidated."""
-    with models.raise_on_condition_failure(errors.NotFound("There is no such user.")), models.transaction() as write:
+    with models.raise_on_condition_failure(errors.NotFound("There is no such account.")), models.transaction() as write:
         # Without the condition, the update would recreate a deleted account.
         write.update(Account(account_id), actions=[Account.name.set(name)], condition=Account.listed.exists())
         record.add_to(write, account_id, kinds.ACCOUNT_RENAMED, {"name": name})
     return find.account_by_id(account_id)
+
+
+def rename_user(user_id: str, name: str) -> User:
+    """Set the name of a user. No credential depends on the name, so no cached authorization is invalidated."""
+    with models.raise_on_condition_failure(errors.NotFound("There is no such user.")), models.transaction() as write:
+        write.update(User(user_id), actions=[User.name.set(name)], condition=User.listed.exists())
+        record.add_to(write, user_id, kinds.USER_RENAMED, {"name": name})
+    return find.user_by_id(user_id)
 
 
 def set_tier_and_status(
@@ -36,15 +47,12 @@ def set_tier_and_status(
     actions: list[Action] = []
     changed = {"tier": tier.name if tier else "", "status": status or ""}
     if tier is not None:
-        actions.append(Account.tier.set(tier.name))
+        actions += [Account.tier.set(tier.name), Account.tier_changed_at.set(clock.now_ms())]
     if status is not None:
         actions.append(Account.status.set(status))
-    if status == SUSPENDED:
-        # A higher epoch ends all console sessions permanently: a reinstatement doesn't restore them.
-        actions.append(Account.session_epoch.add(1))
     details = {name: value for name, value in changed.items() if value}
-    not_found = errors.NotFound("There is no such user.")
-    pending = pending_terminations.new(pending_terminations.OF_OWNER, account_id) if status == SUSPENDED else None
+    not_found = errors.NotFound("There is no such account.")
+    pending = progress.new(progress.OF_OWNER, account_id, waits=True) if status == SUSPENDED else None
     are_ends_recorded = True
 
     def add_to(write: models.Transaction) -> None:
@@ -58,37 +66,40 @@ def set_tier_and_status(
             add_to(write)
     else:
         are_ends_recorded = owned_clients.set_status(account_id, status, add_to, refused=not_found)
-    _mark(account_id)
+    _require(invalidation.mark_account(account_id))
     if pending is not None:
-        pending_terminations.save_progress(pending, is_finished=owned_clients.finish(pending))
+        progress.save(pending, is_finished=owned_clients.finish(pending))
     if not are_ends_recorded:
         raise _not_yet_applied()
 
 
 def check_is_other(account_id: str) -> None:
-    """Raise Conflict when the account is that of the current actor."""
-    if actors.current().account_id == account_id:
+    """Raise Conflict when the account is that of the current actor, or another one of the actor's user."""
+    acting = actors.current()
+    user = User.found(acting.user_id) if acting.user_id else None
+    own = (user and user.account_ids) or ()
+    if account_id == acting.account_id or account_id in own:
         raise errors.Conflict("You can't suspend your own account. Ask another administrator.")
 
 
-def set_admin(account_id: str, admin: bool) -> None:
-    """Set or clear the admin flag. While it is cleared, the scopes `admin` and `verify` of the account's keys have no
-    effect.
+def set_admin(user_id: str, admin: bool) -> None:
+    """Set or clear the admin flag of a user. While it is cleared, the scopes `admin` and `verify` of the user's keys
+    have no effect.
 
-    Raises NotFound if the account doesn't exist, and Unavailable if the invalidation mark couldn't be set.
+    Raises NotFound if the user doesn't exist, and Unavailable if the invalidation mark couldn't be set.
     """
     with models.raise_on_condition_failure(errors.NotFound("There is no such user.")), models.transaction() as write:
-        write.update(Account(account_id), actions=[Account.admin.set(admin)], condition=Account.listed.exists())
-        record.add_to(write, account_id, kinds.STANDING_CHANGED, {"admin": "yes" if admin else "no"})
-    _mark(account_id)
+        write.update(User(user_id), actions=[User.admin.set(admin)], condition=User.listed.exists())
+        record.add_to(write, user_id, kinds.ADMIN_CHANGED, {"admin": "yes" if admin else "no"})
+    _require(invalidation.mark_user(user_id))
 
 
-def _mark(account_id: str) -> None:
-    if not stale_marks.mark(account_id):
+def _require(is_marked: bool) -> None:
+    if not is_marked:
         raise _not_yet_applied()
 
 
 def _not_yet_applied() -> errors.Unavailable:
     return errors.Unavailable(
-        "The account is changed, but this may take up to 5 more minutes to apply. Repeat the request to be sure."
+        "The change is made, but may take up to 5 more minutes to apply. Repeat the request to be sure."
     )

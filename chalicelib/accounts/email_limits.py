@@ -1,25 +1,26 @@
 """Limits on emails that a user or an anonymous caller requests.
 
-The account's own user has an allowance that anonymous callers can't use up. Each network of anonymous callers can
+A user has an allowance of their own, which anonymous callers can't use up. Each network of anonymous callers can
 request only a limited share of the emails to one address, so that one network can't use up the limit of the address.
+So can each account that sends invitations.
 """
 
 from chalicelib.accounts import sessions
 from chalicelib.accounts.email_address import claim_of, hash_claim
 from chalicelib.accounts.password_attempts import Caller
-from chalicelib.accounts.tables import Account
+from chalicelib.accounts.tables import User
 from chalicelib.core import telemetry
 from chalicelib.limits.admission import Rejected, admit
 from chalicelib.limits.headers import Allowance
-from chalicelib.limits.tiers import EmailTier
+from chalicelib.limits.tiers import INVITATION_EMAILS, EmailTier
 
 
-def count_own(account: Account, tier: EmailTier) -> Allowance:
-    """Count an email that the account's own user requests, and return the user's remaining allowance.
+def count_own(user: User, tier: EmailTier) -> Allowance:
+    """Count an email that a user requests, and return the user's remaining allowance.
 
-    Raises Rejected when the account has reached its hourly limit for this kind of email.
+    Raises Rejected when the user has reached their hourly limit for this kind of email.
     """
-    return admit(f"mail_{account.id}", tier.own)
+    return admit(f"mail_{user.id}", tier.own)
 
 
 def count_address(address: str, tier: EmailTier) -> None:
@@ -27,6 +28,15 @@ def count_address(address: str, tier: EmailTier) -> None:
     email.
     """
     admit(_subject(address), tier.address)
+
+
+def count_invitation(address: str, account_id: str) -> None:
+    """Count an invitation of an account to an address; raise Rejected when the account has reached its share of the
+    address's hourly limit, or all accounts together the limit.
+    """
+    # Each account has only a share, so that one can't prevent all others from inviting the address.
+    admit(f"{_subject(address)}_{account_id}", INVITATION_EMAILS.share)
+    count_address(address, INVITATION_EMAILS)
 
 
 def admit_email(address: str, networks: tuple[str, ...], tier: EmailTier) -> bool:
@@ -46,16 +56,16 @@ def admit_email(address: str, networks: tuple[str, ...], tier: EmailTier) -> boo
     return True
 
 
-def admit_email_to(account: Account | None, address: str, caller: Caller, tier: EmailTier) -> bool:
-    """Count an email as `admit_email` does, or as `count_own` does if the account has logged in on the caller's device.
+def admit_email_to(user: User | None, address: str, caller: Caller, tier: EmailTier) -> bool:
+    """Count an email as `admit_email` does, or as `count_own` does if the user has logged in on the caller's device.
 
-    Returns whether to send the email. The device is looked up even if no account has the address, so that the response
-    time doesn't reveal whether an account exists.
+    Returns whether to send the email. The device is looked up even if no user has the address, so that the response
+    time doesn't reveal whether a user exists.
     """
-    if not sessions.is_known_device(caller.device, account) or account is None:
+    if not sessions.is_known_device(caller.device, user) or user is None:
         return admit_email(address, caller.networks, tier)
     try:
-        count_own(account, tier)
+        count_own(user, tier)
     except Rejected:
         return False
     return True
@@ -63,5 +73,5 @@ def admit_email_to(account: Account | None, address: str, caller: Caller, tier: 
 
 def _subject(address: str) -> str:
     # Use the claim as the counter's name, because other spellings of an address reach the same mailbox. The claim is
-    # hashed so that addresses without an account aren't stored.
+    # hashed so that addresses without a user aren't stored.
     return f"mail_{hash_claim(claim_of(address))}"

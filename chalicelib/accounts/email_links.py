@@ -8,14 +8,14 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
-from chalicelib.accounts import pending_terminations
+from chalicelib.accounts import first_proof, invalidation
 from chalicelib.accounts.email_address import parse
-from chalicelib.accounts.pending_terminations import PendingTermination
-from chalicelib.accounts.tables import Account, EmailClaim, OneTimeToken, Session
+from chalicelib.accounts.first_proof import FirstProof
+from chalicelib.accounts.tables import EmailClaim, OneTimeToken, Session, User
 from chalicelib.core import clock, errors, secrets
 from chalicelib.core.dynamodb import models
 from chalicelib.events import kinds, record
-from chalicelib.limits import stale_marks
+from chalicelib.jobs.tables import Job
 
 LIFETIME_S = 3_600
 SET_PASSWORD = "set_password"  # noqa: S105 - a purpose, not a password
@@ -33,31 +33,31 @@ class SpentLink(errors.LatchkeyError):
         super().__init__("This link was already used or has expired. Request a new one.")
 
 
-def new_link(account_id: str, purpose: str, *, epoch: int, email: str | None = None) -> str:
+def new_link(user_id: str, purpose: str, *, epoch: int, email: str | None = None) -> str:
     """Store a token for `purpose` and return its secret, which must appear only in one URL."""
-    token, secret = new_token(account_id, purpose, epoch=epoch, email=email)
+    token, secret = new_token(user_id, purpose, epoch=epoch, email=email)
     token.save(condition=OneTimeToken.digest.does_not_exist())
     return secret
 
 
-def create_password_link(account: Account) -> str:
-    """Store a link that sets an account's password, record the event, and return the secret.
+def create_password_link(user: User) -> str:
+    """Store a link that sets a user's password, record the event, and return the secret.
 
     The operator passes the link to the user, so using the link doesn't verify the address. Raises NotFound when the
-    account was deleted.
+    user was deleted.
     """
-    token, secret = new_token(account.id, SET_PASSWORD, epoch=account.session_epoch)
+    token, secret = new_token(user.id, SET_PASSWORD, epoch=user.session_epoch)
     with models.raise_on_condition_failure(errors.NotFound("There is no such user.")), models.transaction() as write:
-        write.condition_check(Account, account.id, condition=Account.listed.exists())
+        write.condition_check(User, user.id, condition=User.listed.exists())
         write.save(token, condition=OneTimeToken.digest.does_not_exist())
-        record.add_to(write, account.id, kinds.PASSWORD_LINK_MADE, {})
+        record.add_to(write, user.id, kinds.PASSWORD_LINK_MADE, {})
     return secret
 
 
-def new_token(account_id: str, purpose: str, *, epoch: int, email: str | None = None) -> tuple[OneTimeToken, str]:
+def new_token(user_id: str, purpose: str, *, epoch: int, email: str | None = None) -> tuple[OneTimeToken, str]:
     """Return a token for `purpose` that is not stored yet, and its secret.
 
-    `epoch` is the account's `session_epoch`. Ending all sessions raises `session_epoch`, and so invalidates the link.
+    `epoch` is the user's `session_epoch`. Ending all sessions raises `session_epoch`, and so invalidates the link.
     `email` is the address to which the link is sent, if any.
     """
     secret = secrets.mint(secrets.MAIL_LINK_KIND)
@@ -65,7 +65,7 @@ def new_token(account_id: str, purpose: str, *, epoch: int, email: str | None = 
     token = OneTimeToken(
         digest=secrets.digest(secret),
         kind=secrets.MAIL_LINK_KIND,
-        account_id=account_id,
+        user_id=user_id,
         purpose=purpose,
         email=email,
         epoch=epoch,
@@ -85,159 +85,145 @@ def find_link(secret: str, *purposes: str) -> OneTimeToken:
     return token
 
 
-def account_of_link(token: OneTimeToken) -> Account:
-    """Return the account of a token; raise SpentLink when the account was deleted or has invalidated the token."""
-    account = Account.found(token.account_id)
-    if account is None:
+def user_of_link(token: OneTimeToken) -> User:
+    """Return the user of a token; raise SpentLink when the user was deleted or has invalidated the token."""
+    user = User.found(token.user_id)
+    if user is None:
         raise SpentLink
-    outdated = token.epoch != account.session_epoch and not _is_redundant(token, account)
-    moved = token.purpose != CHANGE_EMAIL and token.email not in (None, account.email)
-    if not account.listed or outdated or moved:
+    outdated = token.epoch != user.session_epoch and not _is_redundant(token, user)
+    moved = token.purpose != CHANGE_EMAIL and token.email not in (None, user.email)
+    if not user.listed or outdated or moved:
         raise SpentLink
-    return account
+    return user
 
 
-def set_password(
-    token: OneTimeToken, account: Account, password_hash: str, chosen: PendingTermination | None = None
-) -> PendingTermination | None:
+def set_password(token: OneTimeToken, user: User, password_hash: str, chosen: Job | None = None) -> Job | None:
     """Consume a link to set the password, and end every session.
 
-    A link that was sent by email also verifies the address. If this is the first verification, the returned termination
+    A link that was sent by email also verifies the address. If this is the first verification, the returned job
     includes everything created earlier. Otherwise `chosen` is returned.
     """
-    verification = _verification(account) if token.email is not None else []
-    actions = [Account.password_hash.set(password_hash), *verification, Account.session_epoch.add(1)]
-    pending = pending_terminations.new(pending_terminations.OF_PROOF, account.id) if verification else chosen
-    _use(token, account, actions, kinds.PASSWORD_CHANGED, pending=pending)
-    return pending
+    proof = first_proof.of(user) if token.email is not None else None
+    changes = [*(proof.changes if proof else ()), User.password_hash.set(password_hash), User.session_epoch.add(1)]
+    _use(token, user, changes, kinds.PASSWORD_CHANGED, proof=proof, pending=chosen)
+    return chosen if proof is None else proof.pending
 
 
-def verify_email(token: OneTimeToken, account: Account, session: Session | None = None) -> PendingTermination | None:
-    """Consume a link to verify the account's address; return the termination that a first verification starts.
+def verify_email(token: OneTimeToken, user: User, session: Session | None = None) -> Job | None:
+    """Consume a link to verify the user's address; return the job that a first verification starts.
 
-    If the browser has a `session` of this account, the session and the password stay valid. Otherwise the password is
+    If the browser has a `session` of this user, the session and the password stay valid. Otherwise the password is
     removed, because another user may have set it.
     """
-    if account.email_verified_at is not None:
-        _use(token, account, [], kinds.EMAIL_VERIFIED)
+    proof = first_proof.of(user)
+    if proof is None:
+        _use(token, user, [], kinds.EMAIL_VERIFIED)
         return None
-    actions = [*_verification(account), Account.session_epoch.set(account.session_epoch + 1)]
+    changes = [*proof.changes, User.session_epoch.set(user.session_epoch + 1)]
     if session is None:
-        actions.append(Account.password_hash.remove())
-    pending = pending_terminations.new(pending_terminations.OF_PROOF, account.id)
-    _use(token, account, actions, kinds.EMAIL_VERIFIED, session, pending=pending)
-    return pending
+        changes.append(User.password_hash.remove())
+    _use(token, user, changes, kinds.EMAIL_VERIFIED, session, proof=proof)
+    return proof.pending
 
 
-def change_email(token: OneTimeToken, account: Account, session: Session | None = None) -> PendingTermination | None:
-    """Consume a link to change the address; return the termination that a first verification starts.
+def change_email(token: OneTimeToken, user: User, session: Session | None = None) -> Job | None:
+    """Consume a link to change the address; return the job that a first verification starts.
 
-    The account's `session` in this browser stays active. Without a session, an attacker could trick another user into
-    confirming their address for the attacker's account. Raises Conflict if another account has the address.
+    The user's `session` in this browser stays active. Without a session, an attacker could trick another user into
+    confirming their address for the attacker's log-in. Raises Conflict if another user has the address.
     """
-    address, old = parse(str(token.email)), account.email
+    address, old = parse(str(token.email)), user.email
     if address.claim == old:
-        _use(token, account, [], kinds.EMAIL_CHANGED)
+        _use(token, user, [], kinds.EMAIL_CHANGED)
         return None
-    new, typed = address.claim, Account.typed_email
-    pending = (
-        pending_terminations.new(pending_terminations.OF_PROOF, account.id)
-        if account.email_verified_at is None
-        else None
-    )
-    changes: list[Action] = [Account.email_verified_at.set(clock.now_ms())]
-    if pending is not None:
-        changes = [*_verification(account), Account.session_epoch.set(account.session_epoch + 1)]
+    new, typed = address.claim, User.typed_email
+    proof = first_proof.of(user)
+    changes: list[Action] = [User.email_verified_at.set(clock.now_ms())]
+    if proof is not None:
+        changes = [*proof.changes, User.session_epoch.set(user.session_epoch + 1)]
     changes.append(typed.remove() if address.mailbox == new else typed.set(address.mailbox))
-    claim = EmailClaim(new, account_id=account.id)
+    claim = EmailClaim(new, user_id=user.id)
     try:
         with models.transaction() as write:
             _consume(write, token)
             write.save(claim, condition=EmailClaim.email.does_not_exist(), return_values="ALL_OLD")
-            record.add_to(write, account.id, kinds.EMAIL_CHANGED, {})
-            write.delete(EmailClaim(old), condition=EmailClaim.account_id == account.id)
+            record.add_to(write, user.id, kinds.EMAIL_CHANGED, {})
+            write.delete(EmailClaim(old), condition=EmailClaim.user_id == user.id)
             write.update(
-                Account(account.id),
-                actions=[Account.email.set(new), *changes],
-                condition=(Account.email == old) & _is_unchanged(token, account),
+                User(user.id),
+                actions=[User.email.set(new), *changes],
+                condition=(User.email == old) & _is_unchanged(token, user),
             )
-            if pending is not None:
-                _keep_session(write, session, account)
-                write.save(pending)
+            if proof is not None:
+                _keep_session(write, session, user)
+                proof.add_to(write)
     except TransactWriteError as error:
         if not models.is_condition_failure(error):
             raise
         holder = models.find_failed_write(error, claim)
-        # If the address already belongs to this account, a link was used concurrently.
-        if holder is not None and holder["account_id"]["S"] != account.id:
-            raise errors.Conflict("This address now belongs to another account.") from None
+        # If the address already belongs to this user, a link was used concurrently.
+        if holder is not None and holder["user_id"]["S"] != user.id:
+            raise errors.Conflict("This address now belongs to another user.") from None
         raise SpentLink from None
-    if pending is not None:
-        stale_marks.mark(account.id)
-    return pending
-
-
-def _verification(account: Account) -> list[Action]:
-    """Return the changes of a first verification, or [] if the address was verified before.
-
-    The changes invalidate all earlier keys and grants, which an attacker may have created. Callers also raise the
-    epoch, which ends the sessions.
-    """
-    if account.email_verified_at is not None:
-        return []
-    now_ms = clock.now_ms()
-    return [Account.email_verified_at.set(now_ms), Account.credentials_since.set(now_ms), Account.live_keys.set({})]
+    if proof is not None:
+        invalidation.mark_user(user.id)
+    return None if proof is None else proof.pending
 
 
 def _use(
     token: OneTimeToken,
-    account: Account,
+    user: User,
     actions: list[Action],
     kind: str,
     session: Session | None = None,
     *,
-    pending: PendingTermination | None = None,
+    proof: FirstProof | None = None,
+    pending: Job | None = None,
 ) -> None:
-    condition = _is_unchanged(token, account)
+    condition = _is_unchanged(token, user)
     with models.raise_on_condition_failure(SpentLink()), models.transaction() as write:
         _consume(write, token)
         if actions:
-            write.update(Account(account.id), actions=actions, condition=condition)
-            record.add_to(write, account.id, kind, {})
-            _keep_session(write, session, account)
-            if pending is not None:
+            write.update(User(user.id), actions=actions, condition=condition)
+            record.add_to(write, user.id, kind, {})
+            _keep_session(write, session, user)
+            if proof is not None:
+                proof.add_to(write)
+            elif pending is not None:
                 write.save(pending)
         else:
-            write.condition_check(Account, account.id, condition=condition)
-    stale_marks.mark(account.id)
+            write.condition_check(User, user.id, condition=condition)
+    invalidation.mark_user(user.id)
 
 
-def _keep_session(write: models.Transaction, session: Session | None, account: Account) -> None:
-    """Keep one session active in a transaction that ends all other sessions of the account by raising the epoch."""
+def _keep_session(write: models.Transaction, session: Session | None, user: User) -> None:
+    """Keep one session active in a transaction that ends all other sessions of the user by raising the epoch."""
     if session is not None:
-        epoch = account.session_epoch + 1
+        epoch = user.session_epoch + 1
         write.update(Session(session.digest), actions=[Session.epoch.set(epoch)], condition=Session.id.exists())
 
 
-def _is_unchanged(token: OneTimeToken, account: Account) -> Condition:
-    """Return the condition that the account hasn't changed since `account_of_link` and `_verification` checked it."""
-    verified_at = Account.email_verified_at
-    condition: Condition = Account.listed.exists()
-    if account.email_verified_at is None:
-        # The new epoch is computed from `account.session_epoch`, so the stored epoch must still have this value.
-        condition &= verified_at.does_not_exist() & (Account.session_epoch == account.session_epoch)
+def _is_unchanged(token: OneTimeToken, user: User) -> Condition:
+    """Return the condition that the user hasn't changed since `user_of_link` and `first_proof.of` checked them."""
+    verified_at = User.email_verified_at
+    condition: Condition = User.listed.exists()
+    if user.email_verified_at is None:
+        # The new epoch is computed from `user.session_epoch`, so the stored epoch must still have this value. The
+        # accounts are changed in the same transaction, so their list must be unchanged, too.
+        condition &= verified_at.does_not_exist() & (User.session_epoch == user.session_epoch)
+        condition &= User.account_ids == user.account_ids if user.account_ids else User.account_ids.does_not_exist()
     else:
         condition &= verified_at.exists()
-    if not _is_redundant(token, account):
-        condition &= Account.session_epoch == token.epoch
+    if not _is_redundant(token, user):
+        condition &= User.session_epoch == token.epoch
     if token.email is not None and token.purpose != CHANGE_EMAIL:
-        condition &= Account.email == token.email
+        condition &= User.email == token.email
     return condition
 
 
-def _is_redundant(token: OneTimeToken, account: Account) -> bool:
+def _is_redundant(token: OneTimeToken, user: User) -> bool:
     """Return whether a link would verify an address that is already verified. Using such a link changes nothing."""
-    return token.purpose == VERIFY_EMAIL and account.is_verified
+    return token.purpose == VERIFY_EMAIL and user.is_verified
 
 
 def _consume(write: models.Transaction, token: OneTimeToken) -> None:

@@ -1,12 +1,11 @@
-"""Create an account for another user, as an administrator or the operator, with a link by which the user sets a
-password.
-"""
+"""Create an account for a new user, as an administrator or the operator, with a link to set the password."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from chalicelib.accounts import create, email_links
-from chalicelib.accounts.tables import Account, OneTimeToken
+from chalicelib.accounts.members import Membership
+from chalicelib.accounts.tables import OneTimeToken
 from chalicelib.core.dynamodb import models
 from chalicelib.limits.tiers import Tier
 
@@ -16,9 +15,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Invited:
-    """A new account, and the secret of the link that sets its password. The secret is not stored."""
+    """A new account with its owner, and the secret of the link that sets the owner's password.
 
-    account: Account
+    The secret is not stored.
+    """
+
+    membership: Membership
     link: str = field(repr=False)
 
 
@@ -27,15 +29,15 @@ def invite(
 ) -> Invited:
     """Create an account without a password, and a link to set one, in one transaction.
 
-    `once` records the idempotent request. Raises InvalidRequest for an invalid `email`, Conflict if an account has the
-    address.
+    `once` records the idempotent request. Raises InvalidRequest for an invalid `email`, Conflict if a user has
+    the address.
     """
     invited: list[Invited] = []
 
-    def add_link(write: models.Transaction, account: Account) -> None:
-        token, secret = email_links.new_token(account.id, email_links.SET_PASSWORD, epoch=account.session_epoch)
+    def add_link(write: models.Transaction, new: Membership) -> None:
+        token, secret = email_links.new_token(new.user.id, email_links.SET_PASSWORD, epoch=new.user.session_epoch)
         write.save(token, condition=OneTimeToken.digest.does_not_exist())
-        invited.append(Invited(account, secret))
+        invited.append(Invited(new, secret))
         if once is not None:
             once.add_to(write, invited[-1])
 

@@ -8,7 +8,7 @@ from chalicelib.accounts import email_address as addresses
 from chalicelib.accounts import find, password_attempts, passwords
 from chalicelib.accounts.password_attempts import Caller
 from chalicelib.accounts.states import ACTIVE
-from chalicelib.accounts.tables import Account
+from chalicelib.accounts.tables import User
 from chalicelib.core import errors
 
 
@@ -23,7 +23,7 @@ class WrongLogIn(errors.LatchkeyError):
 
 
 class Suspended(errors.LatchkeyError):
-    """The password is correct but the account is suspended."""
+    """The password is correct but the user is suspended."""
 
     status, error = 403, "suspended"
 
@@ -32,8 +32,8 @@ class Suspended(errors.LatchkeyError):
         super().__init__("This account is suspended. Contact the operator of this API.")
 
 
-def log_in(*, email: str, password: str, caller: Caller) -> Account:
-    """Return the account with this email and password.
+def log_in(*, email: str, password: str, caller: Caller) -> User:
+    """Return the user with this email and password.
 
     Raises WrongLogIn, Suspended, or Rejected after too many attempts this hour.
     """
@@ -42,18 +42,18 @@ def log_in(*, email: str, password: str, caller: Caller) -> Account:
         address = addresses.claim_of(email)
     except errors.InvalidRequest:
         address = addresses.pseudo_claim(email)
-    account = _account_of(address)
-    # Called even without an account: otherwise the number of database reads would reveal whether an account exists.
-    password_attempts.count_by_account(caller, address, account)
-    if not passwords.matches(password, account.password_hash if account else None) or account is None:
+    user = _user_of(address)
+    # Called even without a user: otherwise the number of database reads would reveal whether a user exists.
+    password_attempts.count_by_user(caller, address, user)
+    if not passwords.matches(password, user.password_hash if user else None) or user is None:
         raise WrongLogIn
-    if account.status != ACTIVE:
+    if user.status != ACTIVE:
         raise Suspended
-    return account
+    return user
 
 
-def _account_of(address: str) -> Account | None:
+def _user_of(address: str) -> User | None:
     try:
-        return find.account_by_email(address)
+        return find.user_by_email(address)
     except (errors.NotFound, errors.InvalidRequest):
         return None

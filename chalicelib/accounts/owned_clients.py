@@ -5,7 +5,7 @@ The transaction that changes the account also writes `owner_suspended_at` to its
 verification of a token reads only the client, and not also the account that registered it. After the transaction, the
 ends of the clients are recorded, so that cached tokens are rejected within 10 s (see `limits.ended_clients`). Then the
 cached authorizations of the clients' users are invalidated. The request does this for the first 50 users, and a
-function that runs every minute does it for the rest.
+job does it for the rest.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,12 +16,15 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 
-from chalicelib.accounts.pending_terminations import SLICE, PendingTermination
+from chalicelib.accounts import invalidation
 from chalicelib.accounts.states import ACTIVE
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, errors
 from chalicelib.core.dynamodb import models
-from chalicelib.limits import ended_clients, stale_marks
+from chalicelib.jobs import progress
+from chalicelib.jobs.progress import BATCH
+from chalicelib.jobs.tables import Job
+from chalicelib.limits import ended_clients
 
 ROUNDS_MAX = 5
 AT_ONCE = 90
@@ -122,7 +125,7 @@ def _add_clients(write: models.Transaction, owned: list[OwnedClient], status: st
         )
 
 
-def finish(pending: PendingTermination) -> bool:
+def finish(pending: Job) -> bool:
     """Invalidate the cached authorizations of up to 50 users of the account's clients; return whether no users remain.
 
     First deactivate the clients that the index didn't return yet when the account was changed, and record the ends of
@@ -132,20 +135,30 @@ def finish(pending: PendingTermination) -> bool:
     _deactivate_missed(pending.subject, [client for client in owned if client.owner_suspended_at is None])
     # If this fails, the next run repeats it. If none follows, all users have been marked.
     ended_clients.record_missing([client.client_id for client in owned], since_ms=pending.began_at)
-    left = SLICE
+    left = BATCH
     for client in sorted(owned, key=lambda each: each.client_id):
         if client.client_id < (pending.step or ""):
             continue
         after = pending.after if client.client_id == pending.step else None
         users = list(islice(_users(client.client_id, after), left))
         pending.step, pending.after = client.client_id, after
-        if not _mark_all({account_id for _, account_id in users}):
+        if not invalidation.mark_accounts({account_id for _, account_id in users}):
             return False
         pending.after = users[-1][0] if users else after
         left -= len(users)
         if not left:
             return False
     return True
+
+
+def mark_first_users(account_id: str) -> None:
+    """Invalidate the cached authorizations of the first users of a deleted account's clients."""
+    finish(progress.new(progress.OF_OWNER, account_id))
+
+
+def mark_first_users_of(client_id: str) -> None:
+    """Invalidate the cached authorizations of the first users of a deleted client."""
+    invalidation.mark_accounts({account_id for _, account_id in islice(_users(client_id, None), BATCH)})
 
 
 def _deactivate_missed(account_id: str, missed: list[OwnedClient]) -> None:
@@ -162,12 +175,6 @@ def _deactivate_missed(account_id: str, missed: list[OwnedClient]) -> None:
 def _users(client_id: str, after: str | None) -> Iterator[tuple[str, str]]:
     """Yield the grant id and the account id of each of the client's active grants whose id is greater than `after`."""
     newer = ClientGrant.id > after if after else None
-    for grant in ClientGrant.by_client.query(client_id, newer, page_size=SLICE):
+    for grant in ClientGrant.by_client.query(client_id, newer, page_size=BATCH):
         if grant.revoked_at is None:
             yield grant.id, grant.account_id
-
-
-def _mark_all(account_ids: set[str]) -> bool:
-    # Set the marks of all accounts before the results are checked. If the loop stopped at the first failure, the
-    # remaining accounts wouldn't be marked.
-    return False not in {stale_marks.mark(account_id) for account_id in account_ids}

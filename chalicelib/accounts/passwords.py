@@ -6,9 +6,7 @@ from argon2.exceptions import VerificationError
 from chalicelib.accounts.password_rules import normalise
 
 _HASHER = argon2.PasswordHasher.from_parameters(argon2.profiles.RFC_9106_LOW_MEMORY)
-_HASH_OF_NO_ACCOUNT = (
-    "$argon2id$v=19$m=65536,t=3,p=4$sjgoCPoaZhHvWGS1KoltaQ$Q0dG39P/cAtBlZZTJbamFoJmAF8IFefl7aP8kWbotLQ"
-)
+_HASH_OF_NO_USER = "$argon2id$v=19$m=65536,t=3,p=4$sjgoCPoaZhHvWGS1KoltaQ$Q0dG39P/cAtBlZZTJbamFoJmAF8IFefl7aP8kWbotLQ"
 
 
 def hash_password(password: str) -> str:
@@ -27,7 +25,7 @@ def matches(password: str, stored: str | None) -> bool:
 
 def _is_hash_of(form: str, stored: str | None) -> bool:
     try:
-        return _HASHER.verify(stored or _HASH_OF_NO_ACCOUNT, _octets(form)) and bool(stored)
+        return _HASHER.verify(stored or _HASH_OF_NO_USER, _octets(form)) and bool(stored)
     except VerificationError:
         return False
 

@@ -1,8 +1,8 @@
 """Sign-ups whose email address isn't verified yet. Each is stored only as a one-time token.
 
-The user who signed up may not own the address. Therefore the account, the email claim and the session are created only
-when the link in the email is used. The password from the sign-up is kept only if the link is opened in the browser that
-signed up, because another browser may be that of another user.
+The user who signed up may not own the address. Therefore the user, the account, the email claim and the session
+are created only when the link in the email is used. The password from the sign-up is kept only if the link is opened in
+the browser that signed up, because another browser may be that of another user.
 """
 
 import hmac
@@ -12,7 +12,8 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
 
 from chalicelib.accounts import create, email_links, find
-from chalicelib.accounts.tables import Account, OneTimeToken
+from chalicelib.accounts.members import Membership
+from chalicelib.accounts.tables import OneTimeToken
 from chalicelib.core import clock, errors
 from chalicelib.core.dynamodb import models
 from chalicelib.events import kinds, record
@@ -42,8 +43,8 @@ class PendingSignUp:
         return "PendingSignUp()"
 
 
-class HasAccount(errors.LatchkeyError):
-    """An account already has the address. The user who opened the link owns the address, so the response may say so."""
+class HasUser(errors.LatchkeyError):
+    """A user already has the address. The user who opened the link owns the address, so the response may say so."""
 
     status, error = 409, "conflict"
 
@@ -54,7 +55,7 @@ class HasAccount(errors.LatchkeyError):
 
 def new_token(sign_up: PendingSignUp) -> str:
     """Store a sign-up and return the secret of its token, which must appear only in one email."""
-    token, secret = email_links.new_token(find.NO_ACCOUNT, PURPOSE, epoch=0)
+    token, secret = email_links.new_token(find.NO_USER, PURPOSE, epoch=0)
     token.email, token.name, token.password_hash = sign_up.email, sign_up.name, sign_up.password_hash
     token.browser, token.after = sign_up.browser, _unless_too_long(sign_up.after)
     token.save(condition=OneTimeToken.digest.does_not_exist())
@@ -70,17 +71,18 @@ def is_same_browser(token: OneTimeToken, browser: str) -> bool:
     return bool(browser) and hmac.compare_digest(token.browser or "", browser)
 
 
-def make_account(token: OneTimeToken, *, name: str, password_hash: str) -> Account:
-    """Consume a token and create the account, its email claim and their events, in one transaction.
+def make_account(token: OneTimeToken, *, name: str, password_hash: str) -> Membership:
+    """Consume a token and create the user, their email claim and their account, in one transaction.
 
-    Raises SpentLink when the token was used or has expired, and HasAccount when an account already has the address.
+    Raises SpentLink when the token was used or has expired, and HasUser when a user already has the address.
     """
     now_ms = clock.now_ms()
-    account = create.new_account(email=str(token.email), name=name, tier=FREE, password_hash=password_hash)
-    account.email_verified_at = now_ms
+    user = create.new_user(email=str(token.email), name=name, password_hash=password_hash)
+    user.email_verified_at = now_ms
+    new = create.new_membership(user, name, FREE)
 
     def consume(write: models.Transaction) -> None:
-        # Of two concurrent uses one fails. The token's data is removed, because it is now stored in the account.
+        # Of two concurrent uses one fails. The token's data is removed, because it is now stored in the user.
         actions: list[Action] = [OneTimeToken.consumed_at.set(now_ms)]
         actions += [
             each.remove()
@@ -88,21 +90,21 @@ def make_account(token: OneTimeToken, *, name: str, password_hash: str) -> Accou
         ]
         unspent = OneTimeToken.consumed_at.does_not_exist() & (OneTimeToken.expires_at > now_ms)
         write.update(OneTimeToken(token.digest), actions=actions, condition=unspent)
-        record.add_to(write, account.id, kinds.EMAIL_VERIFIED, {})
+        record.add_to(write, user.id, kinds.EMAIL_VERIFIED, {})
 
     try:
-        create.store(account, consume)
+        create.store(new, consume)
     except errors.Conflict as error:
-        # If the token was consumed too, a concurrent request with the same token has created the account.
+        # If the token was consumed too, a concurrent request with the same token has created the user.
         cause = error.__cause__
         if (
             isinstance(cause, TransactWriteError)
             and models.find_failed_write(cause, OneTimeToken(token.digest)) is not None
         ):
             raise email_links.SpentLink from None
-        raise HasAccount from None
+        raise HasUser from None
     except TransactWriteError as error:
         if not models.is_condition_failure(error):
             raise
         raise email_links.SpentLink from None
-    return account
+    return new

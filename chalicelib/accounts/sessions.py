@@ -1,14 +1,14 @@
 """Console sessions and remembered devices, stored under the digests of their cookies.
 
-Raising the account's session epoch invalidates both; `session_lifetime` defines when they expire. A remembered device
-grants no access: it only proves that the account has logged in on this device.
+Raising the user's session epoch invalidates both; `session_lifetime` defines when they expire. A remembered device
+grants no access: it only proves that the user has logged in on this device.
 """
 
 from dataclasses import dataclass
 
 from chalicelib.accounts.session_lifetime import DEVICE_MS, IN_ALL_MS, SEEN_EVERY_MS, is_expired
 from chalicelib.accounts.states import ACTIVE
-from chalicelib.accounts.tables import Account, Session
+from chalicelib.accounts.tables import Session, User
 from chalicelib.core import clock, errors, ids, secrets
 from chalicelib.core.dynamodb import models
 from chalicelib.events import kinds, record
@@ -19,61 +19,60 @@ _LAST_ID = "ses_~"
 
 @dataclass(frozen=True, slots=True)
 class LoggedIn:
-    """The account and the session of a request to the console."""
+    """The user and the session of a request to the console."""
 
-    account: Account
+    user: User
     session: Session
 
 
-def open_session(account: Account, *, network: str = "", browser: str = "") -> str:
+def open_session(user: User, *, network: str = "", browser: str = "") -> str:
     """Start a session and return its secret, which is the value of its cookie.
 
     Each log-in starts a new session, to prevent session fixation. The list of sessions in the console shows `network`
     and `browser`; the full address is not stored.
     """
-    session, secret = _new(account, SESSION, IN_ALL_MS)
-    session.holder_id, session.network, session.browser = account.id, network or None, browser or None
+    session, secret = _new(user, SESSION, IN_ALL_MS)
+    session.holder_id, session.network, session.browser = user.id, network or None, browser or None
     with models.transaction() as write:
         write.save(session, condition=Session.digest.does_not_exist())
-        record.add_to(write, account.id, kinds.LOGGED_IN, {"session": session.id}, actor=session.id)
+        record.add_to(write, user.id, kinds.LOGGED_IN, {"session": session.id}, actor=session.id)
     return secret
 
 
-def remember_device(account: Account, *, is_raised: bool = False) -> str:
-    """Store a device on which this account has logged in, and return its secret, which is the value of its cookie.
+def remember_device(user: User, *, is_raised: bool = False) -> str:
+    """Store a device on which this user has logged in, and return its secret, which is the value of its cookie.
 
-    If `is_raised`, the current request has raised the account's epoch by one since `account` was read.
+    If `is_raised`, the current request has raised the user's epoch by one since `user` was read.
     """
-    device, secret = _new(account, DEVICE, DEVICE_MS)
+    device, secret = _new(user, DEVICE, DEVICE_MS)
     device.epoch += is_raised
     device.save()
     return secret
 
 
 def session_of(secret: str) -> LoggedIn | None:
-    """Return the account and session of `secret`; None when the session is unknown, has expired or was ended."""
+    """Return the user and session of `secret`; None when the session is unknown, has expired or was ended."""
     session = _find(secret, SESSION)
     now_ms = clock.now_ms()
     if session is None or is_expired(session, now_ms):
         return None
-    account = Account.found(session.account_id)
-    if account is None or account.status != ACTIVE or session.epoch != account.session_epoch:
+    user = User.found(session.user_id)
+    if user is None or user.status != ACTIVE or session.epoch != user.session_epoch:
         return None
     if now_ms - session.seen_at >= SEEN_EVERY_MS:
         _update_seen_at(session, now_ms)
-    return LoggedIn(account, session)
+    return LoggedIn(user, session)
 
 
-def is_known_device(secret: str, account: Account | None) -> bool:
-    """Return whether this account has logged in on the device with this secret since the account's sessions were last
-    ended.
+def is_known_device(secret: str, user: User | None) -> bool:
+    """Return whether this user has logged in on the device with this secret since the user's sessions were last ended.
 
-    Without an account, the same database calls are made and the result is False.
+    Without a user, the same database calls are made and the result is False.
     """
     device = _find(secret, DEVICE)
-    if device is None or account is None:
+    if device is None or user is None:
         return False
-    return device.account_id == account.id and device.epoch == account.session_epoch
+    return device.user_id == user.id and device.epoch == user.session_epoch
 
 
 def close_session(secret: str) -> None:
@@ -82,23 +81,23 @@ def close_session(secret: str) -> None:
         Session(secrets.digest(secret)).delete()
 
 
-def of_account(account: Account, limit: int, *, before: str = "") -> tuple[list[Session], str]:
-    """Return an account's active sessions, newest first, and the id at which the next page starts ("" after the last
+def of_user(user: User, limit: int, *, before: str = "") -> tuple[list[Session], str]:
+    """Return a user's active sessions, newest first, and the id at which the next page starts ("" after the last
     page).
 
     Up to `limit` sessions with an id less than `before` are read. Ended and expired sessions are omitted, so a page may
     contain fewer than `limit` sessions.
     """
     older = Session.id < (before or _LAST_ID)
-    query = Session.by_holder.query(account.id, older, scan_index_forward=False, limit=limit)
+    query = Session.by_holder.query(user.id, older, scan_index_forward=False, limit=limit)
     page, now_ms = list(query), clock.now_ms()
-    live = [each for each in page if each.epoch == account.session_epoch and not is_expired(each, now_ms)]
+    live = [each for each in page if each.epoch == user.session_epoch and not is_expired(each, now_ms)]
     return live, page[-1].id if len(page) == limit else ""
 
 
-def owned(account_id: str, session_id: str) -> Session:
-    """Return the account's session with this id; raise NotFound when there is no such session."""
-    found = list(Session.by_holder.query(account_id, Session.id == session_id)) if ids.is_id(session_id, "ses") else []
+def owned(user_id: str, session_id: str) -> Session:
+    """Return the user's session with this id; raise NotFound when there is no such session."""
+    found = list(Session.by_holder.query(user_id, Session.id == session_id)) if ids.is_id(session_id, "ses") else []
     if not found:
         raise errors.NotFound("This session has ended.")
     return found[0]
@@ -108,24 +107,24 @@ def end(session: Session) -> None:
     """End one session. Idempotent."""
     with models.ignore_condition_failure(), models.transaction() as write:
         write.delete(Session(session.digest), condition=Session.id.exists())
-        record.add_to(write, session.account_id, kinds.SESSION_ENDED, {"session": session.id})
+        record.add_to(write, session.user_id, kinds.SESSION_ENDED, {"session": session.id})
 
 
-def end_all(account_id: str) -> None:
-    """End all sessions of an account, and invalidate its links and remembered devices."""
+def end_all(user_id: str) -> None:
+    """End all sessions of a user, and invalidate its links and remembered devices."""
     with models.raise_on_condition_failure(errors.NotFound("There is no such user.")), models.transaction() as write:
-        write.update(Account(account_id), actions=[Account.session_epoch.add(1)], condition=Account.listed.exists())
-        record.add_to(write, account_id, kinds.SESSIONS_ENDED, {})
+        write.update(User(user_id), actions=[User.session_epoch.add(1)], condition=User.listed.exists())
+        record.add_to(write, user_id, kinds.SESSIONS_ENDED, {})
 
 
-def _new(account: Account, purpose: str, lifetime_ms: int) -> tuple[Session, str]:
+def _new(user: User, purpose: str, lifetime_ms: int) -> tuple[Session, str]:
     secret, now_ms = secrets.mint(secrets.SESSION_KIND), clock.now_ms()
     session = Session(
         secrets.digest(secret),
         id=ids.new("ses"),
         purpose=purpose,
-        account_id=account.id,
-        epoch=account.session_epoch,
+        user_id=user.id,
+        epoch=user.session_epoch,
         created_at=now_ms,
         seen_at=now_ms,
         dies_at=(now_ms + lifetime_ms) // 1000,

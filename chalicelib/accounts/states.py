@@ -1,3 +1,3 @@
-"""States of an account."""
+"""States of an account and of a user."""
 
 ACTIVE, SUSPENDED, DELETED = "active", "suspended", "deleted"

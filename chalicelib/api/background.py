@@ -1,4 +1,5 @@
-"""Lambda functions that handle no HTTP request: `stream` processes events, `minute` and `hour` run on a schedule.
+"""Lambda functions that handle no HTTP request: `stream` processes events, `job` does long work,
+`minute` and `hour` run on a schedule.
 
 Each is deployed separately, as `chalicelib.api.background.<name>`, and imports only the modules that it needs. In a
 local run a thread calls the same functions.
@@ -16,13 +17,11 @@ EVENTS_STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/latchkey-events/s
 """A placeholder, because Chalice requires an ARN when this module is imported. A deployment replaces it with the ARN of
 the events stream, which the data stack creates.
 """
+JOBS_STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/latchkey-jobs/stream/set-by-the-data-stack"
+"""As above, for the stream of the table `jobs`."""
 SWEEP_MS = 45_000
 """How long after its start the function `minute` may start webhook deliveries. Because of this limit, a run of the
 function ends before the next run starts.
-"""
-ENDINGS_MS = 15_000
-"""How long after its start the function `minute` may continue pending terminations. The rest of SWEEP_MS remains for
-webhooks.
 """
 WATCH_MS = 10 * 60_000
 REPAIR_MS = 13 * 60_000
@@ -39,9 +38,15 @@ def stream(records: DynamoDBEvent) -> None:
     follow_up([record.new_image for record in records if record.event_name == "INSERT"])
 
 
+@blueprint.on_dynamodb_record(stream_arn=JOBS_STREAM, name="job", batch_size=1, starting_position="TRIM_HORIZON")
+def job(records: DynamoDBEvent) -> None:
+    """Work on a job for a few seconds. Saving its progress calls this function again."""
+    work_on_jobs([record.new_image for record in records if record.event_name != "REMOVE"])
+
+
 @blueprint.schedule("rate(1 minute)", name="minute")
 def minute(event: CloudWatchEvent) -> None:
-    """Check the components of the status page, continue pending terminations, and send due webhook deliveries."""
+    """Check the components of the status page, restart interrupted jobs, and send due webhook deliveries."""
     every_minute()
 
 
@@ -61,16 +66,23 @@ def follow_up(images: Iterable[dynamodb.Json]) -> None:
     on_events.process(images)
 
 
+def work_on_jobs(images: Iterable[dynamodb.Json]) -> None:
+    """Work on each of the jobs, given as stored. Idempotent; a failing job is counted, and restarted by `minute`."""
+    from chalicelib.termination import finish
+
+    finish.work_on(images)
+
+
 def every_minute() -> None:
     """Run the tasks of the function `minute`."""
-    from chalicelib.termination import finish
+    from chalicelib.jobs import run
     from chalicelib.uptime import checks
     from chalicelib.webhooks import deliver, delivery_queue
 
     began_ms = clock.now_ms()
     _run_all(
         ("status_checked", lambda: checks.check(delivery_queue.oldest_overdue_ms)),
-        ("endings_finished", lambda: finish.run_all_pending(began_ms + ENDINGS_MS)),
+        ("jobs_restarted", run.restart_overdue),
         ("webhooks_swept", lambda: deliver.sweep(began_ms + SWEEP_MS)),
     )
 

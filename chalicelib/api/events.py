@@ -11,17 +11,20 @@ from chalicelib.api.schema.shapes import Anything, DateTime, Nullable, Shape, St
 from chalicelib.credentials.scopes import ADMIN
 from chalicelib.events import kinds, record
 
-TYPE = Enum(tuple(kinds.LABELS), description="The event type.")
+TYPE = Enum(tuple(kinds.OF_ACCOUNT), description="The event type.")
 
 EVENT = Shape(
     "Event",
-    "A change of the account, its keys, applications or grants.",
+    "A change of the account, its members, keys, applications or grants.",
     {
         "id": Id("evt", description="The event's id."),
         "type": TYPE,
         "created_at": DateTime("When it happened."),
         "actor": String(
             "The actor: the id of a key, token, session or application, or a word like `admin` or `operator`."
+        ),
+        "user_id": Nullable(
+            Id("usr"), "The user whose key, token or session acted; null for others, and for the operator and admins."
         ),
         "source_ip": Nullable(String(), "The client address; null if no request of the account caused it."),
         "changed": Anything("The object and its new values, never a secret.", {"key": "key_0V5kqWn4Zr8TfYb2LcXd"}),

@@ -47,6 +47,7 @@ KEY = Shape(
     {
         "id": Id("key", description="The key's id."),
         "name": String("The key's name.", "CI pipeline"),
+        "user_id": Id("usr", description="The user to whom it belongs, or the account's service user."),
         "hint": String("The start and the end of its secret.", "lk_live_…X7fQ"),
         "scopes": StringList("Its scopes.", scopes.ALL, ("read",)),
         "state": Enum(
@@ -140,7 +141,12 @@ def rotate_key(context: RequestContext, key_id: str, body: Rotation) -> Response
 def change_key(context: RequestContext, key_id: str, body: KeyChange) -> dict[str, Any]:
     """Rename a key, remove scopes, or set the response to unusual activity."""
     key = change.change_key(
-        context.principal.account_id, key_id, name=body.name, wanted=body.scopes, on_anomaly=body.on_anomaly
+        context.principal.account_id,
+        key_id,
+        name=body.name,
+        wanted=body.scopes,
+        on_anomaly=body.on_anomaly,
+        manager=context.principal,
     )
     return _with_last_use(key)
 
@@ -148,7 +154,7 @@ def change_key(context: RequestContext, key_id: str, body: KeyChange) -> dict[st
 @described({204: ResponseSpec(description="The key is revoked.")}, path=KEY_ID)
 def revoke_key(context: RequestContext, key_id: str) -> Response:
     """Revoke a key permanently. It is rejected from the next request on."""
-    revoke.revoke(context.principal.account_id, key_id)
+    revoke.revoke(context.principal.account_id, key_id, context.principal)
     return responses.no_content()
 
 
@@ -158,6 +164,7 @@ def record(key: "Credential", used: dict[str, int]) -> dict[str, Any]:
     return {
         "id": key.id,
         "name": key.name,
+        "user_id": key.user_id,
         "hint": key.hint,
         "scopes": scopes.in_order(key.scopes),
         "state": key.state,

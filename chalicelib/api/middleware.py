@@ -15,6 +15,7 @@ from chalicelib.api.routing import Route
 from chalicelib.core import clock, errors, telemetry
 from chalicelib.credentials import revocation_check
 from chalicelib.credentials.principal import from_context
+from chalicelib.credentials.scopes import role_without
 from chalicelib.events import actors
 from chalicelib.limits import headers as limit_headers
 from chalicelib.limits.admission import Rejected
@@ -75,7 +76,8 @@ def _admit(context: RequestContext, route: Route) -> None:
             context.caller, context.left = revocation_check.admit_caller(
                 caller, context.request.headers.get("authorization", ""), use=_use(context, route)
             )
-            actors.identify_actor(caller.credential_id, caller.account_id)
+            caller = context.caller
+            actors.identify_actor(caller.credential_id, caller.account_id, caller.user_id)
         elif route.rate_limited:
             context.admit_anonymous()
         if is_ambiguous:
@@ -95,4 +97,4 @@ def _use(context: RequestContext, route: Route) -> revocation_check.Use:
 def _require_scopes(context: RequestContext, scopes: Iterable[str]) -> None:
     for scope in scopes:
         if scope not in context.principal.scopes:
-            raise errors.InsufficientScope(scope)
+            raise errors.InsufficientScope(scope, role_without(scope, context.principal.role))

@@ -74,11 +74,12 @@ INTROSPECTED = Shape(
         "token_type": Enum(("Bearer",), description="The type of an access token; absent for a refresh token."),
         "exp": Number("Expiry, in epoch seconds.", 1_640_003_600),
         "iat": Number("Time of issue, in epoch seconds.", 1_640_000_000),
-        "sub": String("The account of the resource owner.", "acc_0V5kqWn4Zr8TfYb2LcXd"),
+        "sub": String("The user who approved, or the account's service user.", "usr_0V5kqWn4Zr8TfYb2LcXd"),
+        "account_id": String("The account that the token gives access to.", "acc_0V5kqWn4Zr8TfYb2LcXd"),
         "iss": String("The issuer.", format="uri"),
         "aud": StringList("The resources that it was issued for, if any."),
     },
-    optional=("scope", "client_id", "token_type", "exp", "iat", "sub", "iss", "aud"),
+    optional=("scope", "client_id", "token_type", "exp", "iat", "sub", "account_id", "iss", "aud"),
 )
 
 _METADATA: dict[str, Kind] = {

@@ -9,7 +9,7 @@ from chalice.app import Blueprint
 
 from chalicelib.api.oauth_responses import error_response as oauth_error
 from chalicelib.api.routing import CLAIMED, FORM, JSON, RECORDED, Route, register
-from chalicelib.credentials.scopes import ADMIN, EVENTS, KEYS, READ, VERIFY, WEBHOOKS, WRITE
+from chalicelib.credentials.scopes import ADMIN, EVENTS, KEYS, MEMBERS, READ, VERIFY, WEBHOOKS, WRITE
 
 _Uncounted = partial(Route, rate_limited=False)
 """Public routes that must work while the database is down. Their requests aren't counted, because counting writes to
@@ -29,8 +29,17 @@ ROUTES = (
     Route("GET", "/v1/users/me", "users.show_me", (READ,)),
     Route("PATCH", "/v1/users/me", "users.rename_me", (WRITE,)),
     Route("GET", "/v1/users/{user_id}", "users.show_user", (READ,)),
-    Route("POST", "/v1/users", "users.create_user", (ADMIN,), idempotency=RECORDED),
-    Route("PATCH", "/v1/users/{user_id}", "users.change_user", (ADMIN,)),
+    Route("POST", "/v1/accounts", "accounts.create_account", (ADMIN,), idempotency=RECORDED),
+    Route("GET", "/v1/accounts/{account_id}", "accounts.show_account", (READ,)),
+    Route("PATCH", "/v1/accounts/{account_id}", "accounts.change_account", (ADMIN,)),
+    Route("GET", "/v1/members", "members.list_members", (MEMBERS,)),
+    Route("GET", "/v1/members/{member_id}", "members.show_member", (MEMBERS,)),
+    Route("PATCH", "/v1/members/{member_id}", "members.change_member", (MEMBERS,)),
+    Route("DELETE", "/v1/members/{member_id}", "members.remove_member", (MEMBERS,)),
+    Route("GET", "/v1/invitations", "invitations.list_invitations", (MEMBERS,)),
+    Route("POST", "/v1/invitations", "invitations.create_invitation", (MEMBERS,), idempotency=CLAIMED),
+    Route("GET", "/v1/invitations/{invitation_id}", "invitations.show_invitation", (MEMBERS,)),
+    Route("DELETE", "/v1/invitations/{invitation_id}", "invitations.withdraw_invitation", (MEMBERS,)),
     Route("GET", "/v1/keys", "keys.list_keys", (KEYS,)),
     Route("GET", "/v1/keys/{key_id}", "keys.show_key", (KEYS,)),
     Route("POST", "/v1/keys", "keys.create_key", (KEYS,), idempotency=RECORDED),

@@ -18,7 +18,9 @@ URL = Text(
     max_length=2_000, description="The https URL that messages are sent to.", example="https://example.com/hooks"
 )
 NAME = Text(max_length=64, description="A name to recognise the webhook by.", example="Ledger")
-TYPES = EnumList((EVERY, *kinds.LABELS), description="Event types to receive; `*`: all.", example=(kinds.KEY_CREATED,))
+TYPES = EnumList(
+    (EVERY, *kinds.OF_ACCOUNT), description="Event types to receive; `*`: all.", example=(kinds.KEY_CREATED,)
+)
 STATUS = Enum((ENABLED, DISABLED), description="Whether messages are sent.")
 WEBHOOK_ID = {"webhook_id": Id("whk", description="The webhook's id.")}
 DELIVERY_ID = {
@@ -29,7 +31,7 @@ _ABOUT: dict[str, Kind] = {
     "id": WEBHOOK_ID["webhook_id"],
     "name": String("The webhook's name.", "Ledger"),
     "url": String("The URL that messages are sent to.", "https://example.com/hooks"),
-    "types": StringList("Event types that it receives.", (EVERY, *kinds.LABELS), (EVERY,)),
+    "types": StringList("Event types that it receives.", (EVERY, *kinds.OF_ACCOUNT), (EVERY,)),
     "status": STATUS,
     "disabled_because": Nullable(
         Enum((states.BY_ACCOUNT, states.GONE, states.FAILING)),
@@ -60,7 +62,7 @@ DELIVERY = Shape(
     "A message to a webhook.",
     {
         "id": Id("evt", description="The id of the message, which is the id of its event."),
-        "type": Enum((states.TEST, *kinds.LABELS), description="The event type."),
+        "type": Enum((states.TEST, *kinds.OF_ACCOUNT), description="The event type."),
         "state": Enum((PENDING, DELIVERED, FAILED), description="Pending, delivered or failed."),
         "created_at": DateTime("When it was queued."),
         "next_attempt_at": Nullable(DateTime(), "When the next attempt is due; null: none."),
@@ -77,7 +79,7 @@ def record(endpoint: "Endpoint") -> dict[str, Any]:
         "id": endpoint.id,
         "name": endpoint.name,
         "url": endpoint.url,
-        "types": [EVERY] if endpoint.types is None else [kind for kind in kinds.LABELS if kind in endpoint.types],
+        "types": [EVERY] if endpoint.types is None else [kind for kind in kinds.OF_ACCOUNT if kind in endpoint.types],
         "status": endpoint.status,
         "disabled_because": endpoint.disabled_because,
         "created_at": clock.iso(endpoint.created_at),

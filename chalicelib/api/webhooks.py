@@ -81,6 +81,7 @@ def create_webhook(context: RequestContext, body: NewWebhook) -> Response:
         url=body.url,
         name=body.name,
         types=_chosen(body.types),
+        user_id=context.principal.user_id,
         once=context.recorded(render),
     )
     return render(endpoint)

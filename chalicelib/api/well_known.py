@@ -43,5 +43,5 @@ def change_password(context: RequestContext) -> Response:
     return Response(
         "",
         status_code=303,
-        headers={"Location": f"{client_address.base_url(context.request)}/settings/account", **CACHED},
+        headers={"Location": f"{client_address.base_url(context.request)}/settings/profile", **CACHED},
     )

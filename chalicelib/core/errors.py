@@ -78,10 +78,21 @@ class InsufficientScope(LatchkeyError):
 
     status, error = 403, "insufficient_scope"
 
-    def __init__(self, scope: str) -> None:
-        """Set the message, which names the required `scope`."""
-        super().__init__(f"This request needs a credential with the scope {scope}.")
+    def __init__(self, scope: str, role: str = "") -> None:
+        """Set the message, which names the required `scope`, and the user's `role` if this doesn't allow the scope."""
+        because = f" The role {role} doesn't allow it." if role else ""
+        super().__init__(f"This request needs a credential with the scope {scope}.{because}")
         self.scope = scope
+
+
+class InsufficientRole(LatchkeyError):
+    """The user's role in the account doesn't allow the request."""
+
+    status, error = 403, "insufficient_role"
+
+    def __init__(self, role: str) -> None:
+        """Set the message, which names the least `role` that allows the request."""
+        super().__init__(f"This needs the role {role} in the account. Ask an owner or admin of the account.")
 
 
 class NotFound(LatchkeyError):

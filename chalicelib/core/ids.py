@@ -5,6 +5,7 @@ If one process creates several ids within a millisecond, they also sort in the o
 events of a transaction stay in order.
 """
 
+import hashlib
 import re
 
 from chalicelib.core import clock, randomness
@@ -29,6 +30,12 @@ def new(prefix: str) -> str:
     number = last + 1 + randomness.below(_STEP) if now_ms == last_ms else randomness.below(62**_RANDOM // 2)
     _last = now_ms, number
     return f"{prefix}_{randomness.to_base62(now_ms, 8)}{randomness.to_base62(number, _RANDOM)}"
+
+
+def derive(prefix: str, at_ms: int, subject: str) -> str:
+    """Return the id that always results from this time and this text."""
+    number = int.from_bytes(hashlib.sha256(subject.encode()).digest()) % 62**_RANDOM
+    return f"{prefix}_{randomness.to_base62(at_ms, 8)}{randomness.to_base62(number, _RANDOM)}"
 
 
 def first_at(prefix: str, at_ms: int) -> str:

@@ -7,25 +7,32 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import size
 from pynamodb.expressions.update import Action
 
+from chalicelib.accounts import invalidation
 from chalicelib.core import errors
 from chalicelib.core.dynamodb import models
 from chalicelib.credentials import scopes
 from chalicelib.credentials.find import owned_key
+from chalicelib.credentials.principal import Principal
 from chalicelib.credentials.tables import Credential
 from chalicelib.events import kinds, record
-from chalicelib.limits import stale_marks
 
 
 def change_key(
-    account_id: str, key_id: str, *, name: str | None, wanted: list[str] | None, on_anomaly: str | None = None
+    account_id: str,
+    key_id: str,
+    *,
+    name: str | None,
+    wanted: list[str] | None,
+    on_anomaly: str | None = None,
+    manager: Principal | None = None,
 ) -> Credential:
     """Change the `name`, the scopes (`wanted`) or the policy `on_anomaly` of a key. None means no change.
 
-    Raises NotFound if the account has no such key, InvalidRequest for a scope that the key doesn't have, and Conflict
-    if the key is revoked. Raises Unavailable if scopes were removed but the invalidation mark couldn't be set; the
-    scopes may then work for 5 more minutes.
+    Raises NotFound if the account has no such key, InsufficientRole if `manager` may not change it, InvalidRequest for
+    a scope that the key doesn't have, and Conflict if the key is revoked. Raises Unavailable if scopes were removed but
+    the invalidation mark couldn't be set; the scopes may then work for 5 more minutes.
     """
-    key = owned_key(account_id, key_id)
+    key = owned_key(account_id, key_id, manager)
     condition = Credential.id.exists() & Credential.revoked_at.does_not_exist()
     for scope in wanted or ():
         # The condition of the write checks the scopes, because a concurrent request may have removed one.
@@ -40,7 +47,7 @@ def change_key(
         if not models.is_condition_failure(error):
             raise
         raise _reason(key.digest, wanted or []) from None
-    if wanted is not None and not stale_marks.mark(account_id):
+    if wanted is not None and not invalidation.mark_account(account_id):
         raise errors.Unavailable(
             "The scopes are removed, but may still work for up to 5 more minutes. Repeat the request to be sure."
         )

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pynamodb.exceptions import TransactWriteError
-from pynamodb.expressions.condition import Condition
 
-from chalicelib.accounts import email_sender, forms, unverified
+from chalicelib.accounts import forms, roles
 from chalicelib.accounts.tables import Account, OneTimeToken
 from chalicelib.core import clock, errors, ids, secrets, settings
 from chalicelib.core.dynamodb import models
@@ -67,20 +66,35 @@ def issue_key(
         raise errors.InvalidRequest(
             f"expires_in_s may be at most {left_s}: a key can't outlive the credential that creates it."
         )
-    issued = new_key(creator.account_id, name=name, wanted=wanted, expires_at=expires_at, made_by=creator.credential_id)
+    issued = new_key(
+        creator.account_id,
+        creator.user_id,
+        name=name,
+        wanted=wanted,
+        expires_at=expires_at,
+        made_by=creator.credential_id,
+    )
+    issued.key.role = kept_role(creator)
     store_key(issued, None if form is None else forms.consume(form, creator.account_id), creator, once)
     return issued
 
 
 def new_key(
-    account_id: str, *, name: str, wanted: list[str] | set[str], expires_at: int | None, made_by: str | None
+    account_id: str,
+    user_id: str,
+    *,
+    name: str,
+    wanted: list[str] | set[str],
+    expires_at: int | None,
+    made_by: str | None,
 ) -> Issued:
-    """Return a new key that is not stored yet."""
+    """Return a new key of a user in an account, which is not stored yet."""
     secret = secrets.mint(settings.current().key_kind)
     key = Credential(
         digest=secrets.digest(secret),
         id=ids.new("key"),
         account_id=account_id,
+        user_id=user_id,
         kind="key",
         name=name,
         hint=secrets.preview(secret),
@@ -105,7 +119,7 @@ def store_key(
     the creator may not create a key, or the form token `spent` was consumed before.
     """
     account = Account(issued.key.account_id)
-    only_if = None if creator is None else _may_create_key(creator)
+    only_if = None if creator is None else key_limit.creator_is_unchanged(creator)
     expired: dict[str, int] = {}
     for _ in range(key_limit.ROUNDS_MAX):
         try:
@@ -114,6 +128,7 @@ def store_key(
                 if spent is not None:
                     forms.add_to(write, spent)
                 key_limit.add_key(write, account, issued.key, expired, only_if=only_if)
+                key_limit.check_user(write, creator, must_be_verified=True)
                 record.add_to(write, issued.key.account_id, kinds.KEY_CREATED, _event_details(issued.key))
                 if once is not None:
                     once.add_to(write, issued)
@@ -124,22 +139,17 @@ def store_key(
                 once.explain(error)
             if spent is not None and models.find_failed_write(error, spent) is not None:
                 raise forms.already_submitted("key") from None
-            item = key_limit.account_from(error, account)
-            if creator is not None and email_sender.is_configured() and "email_verified_at" not in item:
-                raise unverified.email_not_verified() from None
             # Expired keys may still be listed as active; the next try removes them. If there are none, the transaction
             # failed because the list was changed concurrently.
-            expired = key_limit.expired_keys(item, creator)
+            expired = key_limit.expired_after(error, account, creator)
         else:
             return
     raise errors.Unavailable("Too many keys are being created for this account right now. Try again in a moment.")
 
 
-def _may_create_key(creator: Principal) -> Condition:
-    condition = key_limit.creator_is_unchanged(creator)
-    if email_sender.is_configured():
-        condition &= Account.email_verified_at.exists()
-    return condition
+def kept_role(creator: Principal) -> str | None:
+    """Return the role that a key keeps, because its creator is one of the service user's keys with such a role."""
+    return creator.role if roles.is_service_user(creator.user_id, creator.account_id) else None
 
 
 def _event_details(key: Credential) -> dict[str, str]:

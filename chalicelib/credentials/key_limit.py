@@ -12,8 +12,9 @@ from pynamodb.expressions.condition import Condition, size
 from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 
+from chalicelib.accounts import email_sender, roles, unverified
 from chalicelib.accounts.states import ACTIVE
-from chalicelib.accounts.tables import Account
+from chalicelib.accounts.tables import Account, Member, User
 from chalicelib.core import clock, errors
 from chalicelib.core.dynamodb import models
 from chalicelib.credentials.principal import KEY, Principal
@@ -69,20 +70,60 @@ def creator_is_unchanged(creator: Principal) -> Condition:
     """Return the condition on the account under which a `creator` may create a key: the creator's own expiry is
     unchanged.
 
-    Thus the creation fails if the creator was concurrently rotated or revoked, its session ended, or the account's
-    email address was verified for the first time. The fields of `creator` don't show such a change, because the creator
-    was verified earlier.
+    Thus the creation fails if the creator was concurrently rotated or revoked. The fields of `creator` don't show such
+    a change, because the creator was verified earlier. `check_user` adds the conditions on the creator's user.
     """
     since = Account.credentials_since
     condition: Condition = since.does_not_exist() | (since <= creator.verified_at_ms)
-    if creator.session_epoch is not None:
-        condition &= Account.session_epoch == creator.session_epoch
-    elif creator.kind == KEY:
+    if creator.kind == KEY:
         condition &= _entry(creator.credential_id) == creator.ends_at_ms
     return condition
 
 
-def account_from(error: TransactWriteError, account: Account) -> dict[str, Any]:
+def check_user(write: models.Transaction, creator: Principal | None, *, must_be_verified: bool = False) -> None:
+    """Add to a transaction that creates a key the conditions that the creator's user is unchanged: still a member with
+    the same role, the session not ended, the address not verified for the first time.
+
+    If `must_be_verified`, the address must be verified where email is configured. The operator, None, has no user.
+    """
+    if creator is None or roles.is_service_user(creator.user_id, creator.account_id):
+        return
+    since = User.credentials_since
+    condition: Condition = (User.status == ACTIVE) & (since.does_not_exist() | (since <= creator.verified_at_ms))
+    if creator.session_epoch is not None:
+        condition &= User.session_epoch == creator.session_epoch
+    if must_be_verified and email_sender.is_configured():
+        condition &= User.email_verified_at.exists()
+    write.condition_check(User, creator.user_id, condition=condition)
+    write.condition_check(Member, creator.account_id, creator.user_id, condition=Member.role == creator.role)
+
+
+def expired_after(error: TransactWriteError, account: Account, creator: Principal | None) -> dict[str, int]:
+    """Return what `expired_keys` returns, from the `error` of the failed transaction.
+
+    Raises NotFound unless the account is active, and Conflict if the creator or the creator's user has changed.
+    """
+    if creator is not None:
+        _explain_user(error, creator)
+    return expired_keys(_account_from(error, account), creator)
+
+
+def _explain_user(error: TransactWriteError, creator: Principal) -> None:
+    """Raise Conflict if a condition that `check_user` added has failed."""
+    if roles.is_service_user(creator.user_id, creator.account_id):
+        return
+    is_user_changed = models.find_failed_write(error, User(creator.user_id)) is not None
+    member = models.find_failed_write(error, Member(creator.account_id, creator.user_id))
+    if member is not None:
+        raise errors.Conflict("Your role in this account has changed in the meantime. Reload the page and try again.")
+    if is_user_changed:
+        user = User.found(creator.user_id)
+        if user is not None:
+            unverified.require_verified_email(user)
+        raise _creator_has_changed()
+
+
+def _account_from(error: TransactWriteError, account: Account) -> dict[str, Any]:
     """Return the account item that was returned with a failed transaction.
 
     Raises NotFound unless the account is active.
@@ -101,7 +142,7 @@ def expired_keys(account: dict[str, Any], creator: Principal | None) -> dict[str
     """
     ends = _ends(account)
     if creator is not None and not _creator_is_unchanged(creator, account, ends):
-        raise errors.Conflict("Your session or key has expired, or was revoked or rotated, in the meantime.")
+        raise _creator_has_changed()
     expired = {key_id: end_ms for key_id, end_ms in ends.items() if 0 < end_ms <= clock.now_ms()}
     if len(ends) - len(expired) >= LIVE_MAX:
         raise errors.Conflict(
@@ -113,8 +154,6 @@ def expired_keys(account: dict[str, Any], creator: Principal | None) -> dict[str
 def _creator_is_unchanged(creator: Principal, account: dict[str, Any], ends: dict[str, int]) -> bool:
     if int(account.get("credentials_since", {"N": "0"})["N"]) > creator.verified_at_ms:
         return False
-    if creator.session_epoch is not None:
-        return int(account.get("session_epoch", {"N": "0"})["N"]) == creator.session_epoch
     return creator.kind != KEY or ends.get(creator.credential_id) == creator.ends_at_ms
 
 
@@ -124,3 +163,7 @@ def _ends(account: dict[str, Any]) -> dict[str, int]:
 
 def _entry(key_id: str) -> Path:
     return Path(["live_keys", key_id])
+
+
+def _creator_has_changed() -> errors.Conflict:
+    return errors.Conflict("Your session or key has expired, or was revoked or rotated, in the meantime.")

@@ -1,4 +1,4 @@
-"""The principal of a request: the account, scopes and tier of its verified credential.
+"""The principal of a request: the account, user, scopes and tier of its verified credential.
 
 The authorizer writes the principal to its context, from which the API reads it.
 """
@@ -17,6 +17,10 @@ class Principal:
     """A verified credential, as it was at `verified_at_ms`."""
 
     account_id: str
+    user_id: str
+    """The user who created the key, approved the grant or is logged in, or the account's service user."""
+    role: str
+    """The role that the user has in the account now."""
     credential_id: str
     kind: str
     """The kind of credential: `key`, `token`, or `session` for a user in the console."""
@@ -54,6 +58,8 @@ def to_context(principal: Principal) -> dict[str, str]:
     """Return the principal as an authorizer context. API Gateway allows no nested values there."""
     return {
         "account_id": principal.account_id,
+        "user_id": principal.user_id,
+        "role": principal.role,
         "credential_id": principal.credential_id,
         "kind": principal.kind,
         "scopes": scopes.join(principal.scopes),
@@ -69,6 +75,9 @@ def from_context(context: Mapping[str, str]) -> Principal:
     """Return the principal that the authorizer wrote to `context`."""
     return Principal(
         account_id=context["account_id"],
+        # For 300 s after an upgrade, API Gateway may also have contexts without a user.
+        user_id=context.get("user_id", ""),
+        role=context.get("role", ""),
         credential_id=context["credential_id"],
         kind=context["kind"],
         scopes=frozenset(context["scopes"].split()),

@@ -7,25 +7,26 @@ couldn't be set.
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 
+from chalicelib.accounts import invalidation
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, errors
 from chalicelib.core.dynamodb import models
 from chalicelib.credentials import key_limit
 from chalicelib.credentials.find import key_of_item, owned_key
 from chalicelib.credentials.issue import KEPT_AFTER_EXPIRY_S
+from chalicelib.credentials.principal import Principal
 from chalicelib.credentials.tables import Credential
 from chalicelib.events import kinds, record
-from chalicelib.limits import stale_marks
 
 
-def revoke(account_id: str, key_id: str) -> None:
+def revoke(account_id: str, key_id: str, manager: Principal | None = None) -> None:
     """Revoke a key of an account.
 
-    Raises NotFound if there is no such key. Raises Unavailable if the key is revoked but the invalidation mark couldn't
-    be set; the caller can repeat the call to set it.
+    Raises NotFound if there is no such key, and InsufficientRole if `manager` may not revoke it. Raises Unavailable if
+    the key is revoked but the invalidation mark couldn't be set; the caller can repeat the call to set it.
     """
-    revoke_key(owned_key(account_id, key_id))
-    if not stale_marks.mark(account_id):
+    revoke_key(owned_key(account_id, key_id, manager))
+    if not invalidation.mark_account(account_id):
         raise errors.Unavailable(
             "The key is revoked, but may be accepted for up to 5 more minutes. Revoke it again to be sure."
         )

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 
+from chalicelib.accounts import invalidation, roles
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, errors
 from chalicelib.core.dynamodb import models
 from chalicelib.credentials import key_limit, rotation_grace
 from chalicelib.credentials.find import key_of_item, owned_key
-from chalicelib.credentials.issue import KEPT_AFTER_EXPIRY_S, Issued, new_key
+from chalicelib.credentials.issue import KEPT_AFTER_EXPIRY_S, Issued, kept_role, new_key
 from chalicelib.credentials.principal import Principal
 from chalicelib.credentials.tables import Credential
 from chalicelib.events import kinds, record
-from chalicelib.limits import stale_marks
 
 if TYPE_CHECKING:
     from chalicelib.idempotency.record import Recording
@@ -35,7 +35,7 @@ def rotate(creator: Principal, key_id: str, grace_s: int, once: "Recording[Issue
     active, the account has the maximum number of active keys, or the creator's expiry has changed since it was
     verified.
     """
-    key = owned_key(creator.account_id, key_id)
+    key = owned_key(creator.account_id, key_id, manager=creator)
     expired: dict[str, int] = {}
     for _ in range(key_limit.ROUNDS_MAX):
         for scope in sorted(key.scopes):
@@ -53,12 +53,11 @@ def rotate(creator: Principal, key_id: str, grace_s: int, once: "Recording[Issue
                 key = key_of_item(item)
                 _check_may_be_rotated(key)
             else:
-                account = key_limit.account_from(error, Account(creator.account_id))
-                expired = key_limit.expired_keys(account, creator)
+                expired = key_limit.expired_after(error, Account(creator.account_id), creator)
         else:
             # A mark that couldn't be set isn't an error here, because only this response contains the secret of the new
             # key.
-            return replace(issued, is_marked=stale_marks.mark(creator.account_id))
+            return replace(issued, is_marked=invalidation.mark_account(creator.account_id))
     raise errors.Unavailable("This account is being changed too often right now. Try again in a moment.")
 
 
@@ -67,6 +66,8 @@ def _replace(
 ) -> Issued:
     issued = new_key(
         creator.account_id,
+        # The successor belongs to the user who receives its secret.
+        creator.user_id,
         name=key.name,
         wanted=key.scopes,
         expires_at=_expiry(creator, key),
@@ -75,12 +76,17 @@ def _replace(
     now_ms = clock.now_ms()
     retires_at = rotation_grace.ends_at_ms(now_ms, grace_s, key.retires_at)
     retiring = Credential(id=key.id, expires_at=key.expires_at, retires_at=retires_at)
-    issued.key.on_anomaly, issued.key.lineage = key.on_anomaly, key.lineage or key.id
+    issued.key.on_anomaly, issued.key.lineage, issued.key.role = (
+        key.on_anomaly,
+        key.lineage or key.id,
+        _role_of_successor(creator, key),
+    )
     issued.key.predecessor_digest, issued.key.predecessor_ends_at = key.digest, retiring.ends_at
     with models.transaction() as write:
         write.save(issued.key, condition=Credential.digest.does_not_exist())
         only_if = key_limit.creator_is_unchanged(creator)
         key_limit.add_key(write, Account(creator.account_id), issued.key, expired, only_if=only_if, retiring=retiring)
+        key_limit.check_user(write, creator)
         write.update(
             Credential(key.digest),
             actions=[
@@ -98,6 +104,13 @@ def _replace(
         if once is not None:
             once.add_to(write, issued)
     return issued
+
+
+def _role_of_successor(creator: Principal, key: Credential) -> str | None:
+    """Return the role that a successor keeps if the creator is a key of the service user: the lower of both roles."""
+    if kept_role(creator) is None:
+        return None
+    return key.role if key.role and roles.has_rights_of(creator.role, key.role) else creator.role
 
 
 def _may_be_rotated(key: Credential, now_ms: int) -> Condition:

@@ -34,6 +34,10 @@ class Credential(models.Table):
     digest = UnicodeAttribute(hash_key=True)
     id = UnicodeAttribute()
     account_id = UnicodeAttribute()
+    # The user who created the key or approved the grant, or the account's service user.
+    user_id = UnicodeAttribute()
+    # The role of a departed user, on a key that was moved to the service user: its rights stay as they were.
+    role = UnicodeAttribute(null=True)
     kind = UnicodeAttribute()
     name = UnicodeAttribute()
     hint = UnicodeAttribute()

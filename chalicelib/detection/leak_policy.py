@@ -7,16 +7,14 @@ Such a change is recorded like any other, with the actor `watch`.
 
 from dataclasses import dataclass
 
-from chalicelib.accounts import email_sender, emails, find
-from chalicelib.accounts.tables import Account
-from chalicelib.core import clock, errors, settings
+from chalicelib.accounts import email_sender, emails, invalidation
+from chalicelib.core import clock, settings
 from chalicelib.core.dynamodb import models
-from chalicelib.credentials import change, revoke, scopes
+from chalicelib.credentials import change, recipients, revoke, scopes
 from chalicelib.credentials.find import owned_key
 from chalicelib.credentials.on_anomaly import NARROW, REVOKE, TELL
 from chalicelib.credentials.tables import Credential
 from chalicelib.events import actors
-from chalicelib.limits import stale_marks
 
 REPORTED, NARROWED, REVOKED = "told", "narrowed", "revoked"
 _DONE_LABELS = {NARROWED: "reduced to read-only access", REVOKED: "revoked"}
@@ -41,20 +39,21 @@ def act(account_id: str, key_id: str, *, policy: str | None = None, why: str) ->
     """Apply `policy`, or by default the key's own policy; return the result: `told`, `narrowed` or `revoked`.
 
     `why` describes the observation, for example "requests from a new network". The console shows it with the key for
-    seven days. If the key lost scopes or was revoked, it is also emailed to the user. Idempotent. Raises NotFound if
-    the key doesn't exist.
+    seven days. If the key lost scopes or was revoked, it is also emailed to its user and the owners. Idempotent.
+    Raises NotFound if the key doesn't exist.
     """
     key = owned_key(account_id, key_id)
     if key.is_live():
         _record_notice(key, why)
     chosen = policy or key.on_anomaly or TELL
-    # Read the account before the change. If this fails, nothing is changed yet, and the next run can still send the
-    # email.
-    account = None if chosen == TELL else find_account(account_id)
+    # Read the recipients before the change. If this fails, nothing is changed yet, and the next run can still send the
+    # emails.
+    notified = [] if chosen == TELL else recipients.of_credential(key)
     outcome = apply(key, chosen)
-    if account is not None and outcome.changed:
+    if outcome.changed:
         done, link = _DONE_LABELS[outcome.done], console_url_of(key)
-        email_sender.send(emails.anomaly_handled(account, key=key.name, hint=key.hint, why=why, done=done, link=link))
+        for user in notified:
+            email_sender.send(emails.anomaly_handled(user, key=key.name, hint=key.hint, why=why, done=done, link=link))
     return outcome.done
 
 
@@ -74,16 +73,8 @@ def apply(key: Credential, policy: str) -> Outcome:
             outcome = Outcome(REVOKED, revoke.revoke_key(key))
     if outcome.changed:
         # If this fails, `mark` counts and logs the failure, and the consumer of the event stream sets the mark later.
-        stale_marks.mark(key.account_id)
+        invalidation.mark_account(key.account_id)
     return outcome
-
-
-def find_account(account_id: str) -> Account | None:
-    """Return the account to which an email is sent, or None if it was deleted."""
-    try:
-        return find.account_by_id(account_id)
-    except errors.NotFound:
-        return None
 
 
 def console_url_of(key: Credential) -> str:

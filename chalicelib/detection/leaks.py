@@ -12,15 +12,14 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pynamodb.exceptions import TransactWriteError
 
-from chalicelib.accounts import email_sender, emails
+from chalicelib.accounts import email_sender, emails, invalidation
 from chalicelib.core import clock, errors, ids, secrets
 from chalicelib.core.dynamodb import models
-from chalicelib.credentials import revoke
+from chalicelib.credentials import recipients, revoke
 from chalicelib.credentials.tables import Credential
 from chalicelib.detection import leak_policy
 from chalicelib.detection.leak_policy import Outcome
 from chalicelib.events import actors, kinds, record
-from chalicelib.limits import stale_marks
 
 LOOKED_UP = (*secrets.API_KEY_KINDS, secrets.ACCESS_TOKEN_KIND)
 """The kinds of secret for which a credential is looked up. `docs/leaks.md` explains the other kinds."""
@@ -117,7 +116,7 @@ def _revoke_token(token: Credential) -> Outcome:
     with actors.watch():
         changed = token.is_live() and revoke.revoke_token(token)
     if changed:
-        stale_marks.mark(token.account_id)
+        invalidation.mark_account(token.account_id)
     return Outcome(leak_policy.REVOKED, changed=changed)
 
 
@@ -142,14 +141,11 @@ def _record_once(found: Credential, alert: Alert, outcome: Outcome) -> None:
             if not models.is_condition_failure(error):
                 raise
             return
-    account = leak_policy.find_account(found.account_id)
-    if account is not None:
+    for user in recipients.of_credential(found):
         kind, name = ("access token", found.hint) if found.kind == "token" else ("API key", found.name)
         where = f"Found at: {_safe_url(alert) or 'unknown location'}"
         link = "" if found.kind == "token" else leak_policy.console_url_of(found)
-        email_sender.send(
-            emails.leaked(account, kind=kind, name=name, hint=found.hint, where=where, done=done, link=link)
-        )
+        email_sender.send(emails.leaked(user, kind=kind, name=name, hint=found.hint, where=where, done=done, link=link))
 
 
 def _was_revoked_by_report(found: Credential) -> bool:

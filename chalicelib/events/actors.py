@@ -1,8 +1,8 @@
-"""The actor of the current request or task: the credential, session or account that acts, and its IP address.
+"""The actor of the current request or task: the credential, session or user that acts, and its IP address.
 
 If an account's own credential or session acts, the account sees the id of the credential or session and the IP address
 in the event. If an administrator or the operator acts, the account sees only this role. Only administrators see the
-account id, the address and the reason.
+user id, the address and the reason.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ OPERATOR = "operator"
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """An actor. `id` is the id of a credential, a session or an account, or a fixed text such as "operator"."""
+    """An actor. `id` is the id of a credential, a session or a user, or a fixed text such as "operator"."""
 
     id: str = OPERATOR
     ip: str = ""
@@ -23,6 +23,8 @@ class Actor:
     """The account of the acting credential or session. It is "" before authentication, and for actors without an
     account.
     """
+    user_id: str = ""
+    """The user of the acting credential or session."""
     reason: str = ""
     """The reason for the action that an administrator or the operator gave."""
 
@@ -76,12 +78,12 @@ def act_as_operator(reason: str) -> Iterator[None]:
 
 
 @contextmanager
-def act_as_administrator(account_id: str, reason: str) -> Iterator[None]:
+def act_as_administrator(user_id: str, reason: str) -> Iterator[None]:
     """Set an administrator as the actor in a `with` block.
 
     Each event contains the `reason` and the request's IP address.
     """
-    token = _acting.set(replace(current(), id=account_id, account_id=account_id, reason=reason))
+    token = _acting.set(replace(current(), id=user_id, user_id=user_id, reason=reason))
     try:
         yield
     finally:
@@ -98,6 +100,6 @@ def act_as_system() -> Iterator[None]:
         _acting.reset(token)
 
 
-def identify_actor(id: str, account_id: str = "") -> None:  # noqa: A002 - the name of the field
-    """Set the id and the account of the current actor, after authentication."""
-    _acting.set(replace(current(), id=id, account_id=account_id))
+def identify_actor(id: str, account_id: str = "", user_id: str = "") -> None:  # noqa: A002 - the name of the field
+    """Set the id, the account and the user of the current actor, after authentication."""
+    _acting.set(replace(current(), id=id, account_id=account_id, user_id=user_id))

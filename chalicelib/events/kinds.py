@@ -1,13 +1,25 @@
-"""The event types of an account, with their labels and groups."""
+"""The event types of an account and of a user, with their labels and groups.
+
+The events of a user belong to the user alone: no account sees them, and no webhook receives them.
+"""
 
 ACCOUNT_CREATED = "account.created"
 ACCOUNT_RENAMED = "account.renamed"
 STANDING_CHANGED = "account.standing_changed"
-PASSWORD_CHANGED = "account.password_changed"  # noqa: S105 - an event type, not a password
-PASSWORD_LINK_MADE = "account.password_link_made"  # noqa: S105 - as above
-EMAIL_CHANGED = "account.email_changed"
-EMAIL_VERIFIED = "account.email_verified"
 ACCOUNT_DELETED = "account.deleted"
+MEMBER_JOINED = "member.joined"
+MEMBER_ROLE_CHANGED = "member.role_changed"
+MEMBER_REMOVED = "member.removed"
+INVITATION_CREATED = "invitation.created"
+INVITATION_WITHDRAWN = "invitation.withdrawn"
+USER_CREATED = "user.created"
+USER_RENAMED = "user.renamed"
+USER_DELETED = "user.deleted"
+ADMIN_CHANGED = "user.admin_changed"
+PASSWORD_CHANGED = "user.password_changed"  # noqa: S105 - an event type, not a password
+PASSWORD_LINK_MADE = "user.password_link_made"  # noqa: S105 - as above
+EMAIL_CHANGED = "user.email_changed"
+EMAIL_VERIFIED = "user.email_verified"
 LOGGED_IN = "session.opened"
 SESSION_ENDED = "session.ended"
 SESSIONS_ENDED = "session.all_ended"
@@ -45,11 +57,20 @@ LABELS = {
     ACCOUNT_CREATED: "Account created",
     ACCOUNT_RENAMED: "Name changed",
     STANDING_CHANGED: "Tier or status changed",
+    ACCOUNT_DELETED: "Account deleted",
+    MEMBER_JOINED: "Member joined",
+    MEMBER_ROLE_CHANGED: "Member's role changed",
+    MEMBER_REMOVED: "Member removed",
+    INVITATION_CREATED: "Member invited",
+    INVITATION_WITHDRAWN: "Invitation withdrawn",
+    USER_CREATED: "User created",
+    USER_RENAMED: "Your name changed",
+    USER_DELETED: "User deleted",
+    ADMIN_CHANGED: "Administrator rights changed",
     PASSWORD_CHANGED: "Password changed",
     PASSWORD_LINK_MADE: "Password link created",
     EMAIL_CHANGED: "Email address changed",
     EMAIL_VERIFIED: "Email address confirmed",
-    ACCOUNT_DELETED: "Account deleted",
     LOGGED_IN: "Logged in",
     SESSION_ENDED: "Session ended",
     SESSIONS_ENDED: "Logged out everywhere",
@@ -92,15 +113,32 @@ SUBJECTS = {
     "Apps with access to your account": ("grant", "token", "consent"),
     "Your applications": ("application",),
     "Webhooks": ("webhook",),
+    "Members": ("member", "invitation"),
     "Account": ("account",),
-    "Logging in": ("session",),
 }
-"""Groups of event types in the order in which they are displayed. The types of a group begin with one of its prefixes.
+"""Groups of an account's event types in the order in which they are displayed. The types of a group begin with one of
+its prefixes.
 """
+USER_PREFIXES = ("user", "session")
 
-NEVER_BY_ACCOUNT = frozenset({ACCOUNT_CREATED, STANDING_CHANGED})
-"""Types of events that an account never causes itself: sign-up precedes the account, and only administrators change
-tier or status.
+
+def is_of_user(kind: str) -> bool:
+    """Return whether events of this type belong to a user, otherwise to an account."""
+    return kind.partition(".")[0] in USER_PREFIXES
+
+
+def check_subject(kind: str, subject_id: str) -> None:
+    """Raise ValueError unless `subject_id` is the id of an account or a user that can have events of this type."""
+    if kind not in LABELS or is_of_user(kind) != subject_id.startswith("usr_"):
+        raise ValueError(f"{kind} is not an event type of {subject_id}.")
+
+
+OF_ACCOUNT = {kind: label for kind, label in LABELS.items() if not is_of_user(kind)}
+"""The labels of the event types of an account, which its API and its webhooks can select."""
+
+NEVER_BY_ACCOUNT = frozenset({ACCOUNT_CREATED, STANDING_CHANGED, USER_CREATED, ADMIN_CHANGED})
+"""Types of events that an account or user never causes itself: sign-up precedes the account, and only administrators
+change tier, status or administrator rights.
 """
 BY_CLIENT_DELETION = frozenset({GRANT_REVOKED, TOKEN_REVOKED, CONSENT_WITHDRAWN})
 """Types that are recorded for other accounts when a client that they had authorized is deleted."""
@@ -108,6 +146,10 @@ BY_CLIENT_DELETION = frozenset({GRANT_REVOKED, TOKEN_REVOKED, CONSENT_WITHDRAWN}
 INVALIDATE_DECISIONS = frozenset(
     {
         STANDING_CHANGED,
+        MEMBER_ROLE_CHANGED,
+        MEMBER_REMOVED,
+        USER_DELETED,
+        ADMIN_CHANGED,
         PASSWORD_CHANGED,
         EMAIL_CHANGED,
         EMAIL_VERIFIED,
@@ -127,7 +169,7 @@ INVALIDATE_DECISIONS = frozenset(
 
 
 def by_subject() -> dict[str, dict[str, str]]:
-    """Return the labels of all event types, by group."""
+    """Return the labels of an account's event types, by group."""
     return {
         subject: {kind: label for kind, label in LABELS.items() if kind.partition(".")[0] in prefixes}
         for subject, prefixes in SUBJECTS.items()

@@ -24,8 +24,7 @@ def record_once(
 
     Raises DynamoDBError when DynamoDB fails. The failure is counted in a metric, and a later call can record the event.
     """
-    if kind not in kinds.LABELS:
-        raise ValueError(f"{kind} is not an event type.")
+    kinds.check_subject(kind, account_id)
     now_ms = clock.now_ms()
     dies_at = {"N": str(now_ms // 1000 + settings.current().events_kept_s)}
     claim = {**_claim_key(account_id, kind, once), "dies_at": dies_at}

@@ -1,11 +1,14 @@
-"""Record and read an account's events. An event is written in the same transaction as the change that it describes."""
+"""Record and read the events of an account or a user.
+
+An event is written in the same transaction as the change that it describes.
+"""
 
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
 from chalicelib.core import clock, ids, settings
-from chalicelib.core.dynamodb import models
+from chalicelib.core.dynamodb import batch_write, models
 from chalicelib.events import actors, kinds
 from chalicelib.events.tables import Event
 
@@ -18,35 +21,61 @@ PAGES = 5
 
 def add_to(
     write: models.Transaction,
-    account_id: str,
+    subject_id: str,
     kind: str,
     changed: dict[str, str],
     *,
     actor: str = "",
     reason: str | None = None,
 ) -> None:
-    """Add an event of type `kind` for an account to a transaction.
+    """Add an event of type `kind` for an account, or for a user, to a transaction.
 
     `changed` describes the change with labels and ids, never with a secret. `actor` and `reason` default to those of
     the current actor. If somebody other than the account acts, the account sees neither (see `render`).
     """
-    if kind not in kinds.LABELS:
-        raise ValueError(f"{kind} is not an event type.")
+    kinds.check_subject(kind, subject_id)
     acting, now_ms = actors.current(), clock.now_ms()
     actor, reason = actor or acting.id, reason or acting.reason or None
     event = Event(
-        account_id,
+        subject_id,
         ids.new("evt"),
         type=kind,
         at=now_ms,
         actor=actor,
+        user_id=acting.user_id or None,
         source_ip=acting.ip or None,
         reason=reason,
-        seen_as=_other_role(kind, actor, reason) or _other_account(acting, account_id, kind, changed),
+        seen_as=_other_role(kind, actor, reason) or _other_account(acting, subject_id, kind, changed),
         changed=changed,
         dies_at=now_ms // 1000 + settings.current().events_kept_s,
     )
     write.save(event, condition=Event.id.does_not_exist())
+
+
+def derive(
+    account_id: str, kind: str, changed: dict[str, str], *, of: str, at_ms: int, seen_as: str | None = None
+) -> Event:
+    """Return an event, without storing it, whose id is derived from the id `of` its subject and the time.
+
+    Storing it again changes nothing. It is for changes that need no invalidation mark (see `Event.needs_no_mark`).
+    `seen_as` is what the account sees instead of the actor.
+    """
+    return Event(
+        account_id,
+        ids.derive("evt", at_ms, f"{kind} {of}"),
+        type=kind,
+        at=at_ms,
+        actor=actors.SYSTEM,
+        seen_as=seen_as,
+        changed=changed,
+        needs_no_mark=True,
+        dies_at=at_ms // 1000 + settings.current().events_kept_s,
+    )
+
+
+def store(derived: list[Event]) -> None:
+    """Store events from `derive`, outside a transaction."""
+    batch_write.put_all(derived)
 
 
 def newest_first(account_id: str, limit: int, *, before: str = "", kind: str = "") -> list[Event]:
@@ -94,7 +123,7 @@ def render(event: Event) -> dict[str, Any]:
     """Return an event as the account sees it in the API and in webhooks.
 
     If somebody other than the account acted, such as an administrator, the event names only the actor's role, and omits
-    the actor's id, IP address and reason.
+    the actor's id, user, IP address and reason.
     """
     instead = seen_as(event)
     return render_unredacted(event) if instead is None else {**render_unredacted(event), **_role_only(instead)}
@@ -113,6 +142,7 @@ def render_unredacted(event: Event) -> dict[str, Any]:
         "type": event.type,
         "created_at": clock.iso(event.at),
         "actor": event.actor,
+        "user_id": event.user_id,
         "source_ip": event.source_ip,
         "changed": event.changed.as_dict(),
         "reason": event.reason,
@@ -122,22 +152,22 @@ def render_unredacted(event: Event) -> dict[str, Any]:
 def _other_role(kind: str, actor: str, reason: str | None) -> str | None:
     """Return the role that an account sees if the operator or an administrator acted, else None.
 
-    The operator has a fixed id. An administrator acts under an account id, and only administrators and the operator
+    The operator has a fixed id. An administrator acts under a user id, and only administrators and the operator
     give reasons. Event types that an account never causes itself are attributed to an administrator, unless detection
     or an anonymous caller caused them.
     """
     if actor in (actors.OPERATOR, actors.ADMIN):
         return actor
-    if reason or actor.startswith("acc_"):
+    if reason or actor.startswith("usr_"):
         return actors.ADMIN
     if kind not in kinds.NEVER_BY_ACCOUNT or actor == actors.ANONYMOUS:
         return None
     return actor if actor == actors.DETECTION else actors.ADMIN
 
 
-def _other_account(acting: actors.Actor, account_id: str, kind: str, changed: dict[str, str]) -> str | None:
+def _other_account(acting: actors.Actor, subject_id: str, kind: str, changed: dict[str, str]) -> str | None:
     """Return what an account sees instead of the actor if another account acted, else None."""
-    if acting.account_id in ("", account_id):
+    if acting.account_id in ("", subject_id) or acting.user_id == subject_id:
         return None
     if kind in kinds.BY_CLIENT_DELETION:
         # When a client is deleted, the grants that other accounts gave to it are revoked.
@@ -146,4 +176,4 @@ def _other_account(acting: actors.Actor, account_id: str, kind: str, changed: di
 
 
 def _role_only(instead: str) -> dict[str, Any]:
-    return {"actor": instead, "source_ip": None, "reason": None}
+    return {"actor": instead, "user_id": None, "source_ip": None, "reason": None}

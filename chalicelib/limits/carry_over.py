@@ -17,16 +17,14 @@ def carry_over(old: str, new: str, tier: Tier) -> None:
     """
     # Set the mark before the usage of `old` is read, so that callers who were verified earlier can't increase it any
     # more.
-    if not stale_marks.mark(old):
+    if not stale_marks.mark(old, OF_ACCOUNTS):
         raise errors.Unavailable
-    hour, table = clock.hour_of(clock.now_s()), settings.current().table(TABLE)
-    counted = dynamodb.batch_get_table(table, [item_key(old, each, hour) for each in OF_ACCOUNTS], consistent=True)
-    used = sum(number(item, "used") for item in counted)
+    hour, used = clock.hour_of(clock.now_s()), used_in_hour(old)
     if used:
         dynamodb.call(
             "UpdateItem",
             {
-                "TableName": table,
+                "TableName": settings.current().table(TABLE),
                 "Key": item_key(new, tier, hour),
                 "UpdateExpression": "SET used = :used, dies_at = :dies_at",
                 "ExpressionAttributeValues": {
@@ -35,3 +33,10 @@ def carry_over(old: str, new: str, tier: Tier) -> None:
                 },
             },
         )
+
+
+def used_in_hour(account_id: str) -> int:
+    """Return the number of requests that an account has made in this hour, in all tiers together."""
+    hour, table = clock.hour_of(clock.now_s()), settings.current().table(TABLE)
+    keys = [item_key(account_id, each, hour) for each in OF_ACCOUNTS]
+    return sum(number(item, "used") for item in dynamodb.batch_get_table(table, keys, consistent=True))

@@ -6,11 +6,13 @@ only ever increases, even if the clocks of functions differ. Therefore a verific
 may use the mark's value as its own time.
 """
 
+from collections.abc import Iterable
+
 from chalicelib.core import clock, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.errors import ConditionFailed, DynamoDBError
 from chalicelib.limits.counter_items import TABLE, delete_at_s, item_key, number
-from chalicelib.limits.tiers import OF_ACCOUNTS, Tier
+from chalicelib.limits.tiers import Tier
 
 CLOCK_SKEW_S = 8
 """The maximum difference between the clocks of two functions: 6 s (one is 3 s fast, one 3 s slow) plus a margin."""
@@ -25,8 +27,10 @@ def verified_from(now_ms: int) -> int:
     return now_ms - CLOCK_SKEW_S * 1000
 
 
-def mark(subject: str) -> bool:
-    """Invalidate every verification of `subject` up to now. Returns False if a mark couldn't be set.
+def mark(subject: str, tiers: Iterable[Tier]) -> bool:
+    """Invalidate every verification of `subject`, an account that has or had one of `tiers`, up to now.
+
+    Returns False if a mark couldn't be set.
 
     Call it after the change has been committed. It uses single updates, because a transaction on a counter would make
     concurrent admissions fail. Idempotent.
@@ -36,7 +40,7 @@ def mark(subject: str) -> bool:
     # hour.
     hours = sorted({clock.hour_of(now_ms // 1000 + ahead_s) for ahead_s in (-CLOCK_SKEW_S, 0, clock.HOUR_S)})
     try:
-        for tier in OF_ACCOUNTS:
+        for tier in tiers:
             for hour in hours:
                 _raise_mark(subject, tier, hour, now_ms)
     except DynamoDBError as error:
@@ -46,10 +50,10 @@ def mark(subject: str) -> bool:
     return True
 
 
-def is_marked(subject: str, since_ms: int) -> bool:
+def is_marked(subject: str, tiers: Iterable[Tier], since_ms: int) -> bool:
     """Return whether every counter item that an admission could check now has a mark for a change at `since_ms`."""
     hour = clock.hour_of(clock.now_s())
-    keys = [item_key(subject, tier, hour) for tier in OF_ACCOUNTS]
+    keys = [item_key(subject, tier, hour) for tier in tiers]
     items = dynamodb.batch_get_table(settings.current().table(TABLE), keys, consistent=True)
     return len(items) == len(keys) and all(number(item, "stale_at") >= since_ms for item in items)
 

@@ -38,6 +38,8 @@ def hourly(name: str, attempts: int) -> Tier:
 
 SIGN_UPS = hourly("sign-ups", 30)
 """Sign-ups per hour from one network. Each computes a password hash, and sends an email or creates an account."""
+FURTHER_ACCOUNTS = hourly("further-accounts", 5)
+"""Further accounts per hour that one user creates. Each has a quota of its own. They also count as sign-ups."""
 
 
 class EmailTier(NamedTuple):
@@ -71,6 +73,9 @@ VERIFICATION_EMAILS = _mails("verification")
 REGISTERED_ADDRESS_EMAILS = _mails("known-address")
 RESET_EMAILS = _mails("reset")
 EMAIL_CHANGE_EMAILS = _mails("email-change")
+INVITATION_EMAILS = _mails("invitation")
+INVITATIONS = hourly("invitations", 50)
+"""Invitations per hour that one account sends."""
 
 OF_ACCOUNTS = (FREE, PRO, ENTERPRISE)
 BY_NAME = {tier.name: tier for tier in (*OF_ACCOUNTS, ANONYMOUS)}

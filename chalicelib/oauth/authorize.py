@@ -1,35 +1,31 @@
-"""The authorization endpoint: validate an authorization request and issue the code (RFC 6749 §4.1).
+"""The authorization endpoint: validate an authorization request (RFC 6749 §4.1).
 
 An unknown client or redirect URI is shown as an error page and never redirected (RFC 6749 §4.1.2.1). Every other error
 is redirected to the client, with `state` and `iss` (RFC 9207).
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from pynamodb.exceptions import TransactWriteError
-
-from chalicelib.accounts.tables import Account
-from chalicelib.core import clock, errors, secrets
-from chalicelib.core.dynamodb import models
+from chalicelib.accounts.members import Membership
+from chalicelib.core import errors, secrets
 from chalicelib.credentials.scopes import READ
-from chalicelib.events import kinds
 from chalicelib.oauth import (
+    account_choice,
     client_documents,
-    client_lifetime,
     clients,
     consent,
-    grants,
-    issuance,
     pkce,
     prompt,
     redirect_uris,
     resources,
 )
+from chalicelib.oauth.account_choice import Choice
 from chalicelib.oauth.errors import UNKNOWN_SCOPE, OAuthError, invalid_request, invalid_scope
 from chalicelib.oauth.parameters import Parameters, read_scope
-from chalicelib.oauth.tables import Client, Grant, OneTimeToken
+from chalicelib.oauth.tables import Client
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +43,33 @@ class AuthorizationRequest:
     code_challenge: str | None
     prompt: str
 
-    @property
-    def page_digest(self) -> str:
-        """Return a digest of the consent page's content. A decision is valid only for the content that was shown."""
+    def page_digest(self, offered: list[Choice]) -> str:
+        """Return a digest of the consent page's content, with the accounts that it offers. A decision is valid only for
+        the content that was shown.
+        """
         content = [self.client.name, self.redirect_uri, sorted(self.scopes), sorted(self.resources)]
-        return secrets.digest(f"consent {json.dumps(content)}")
+        return secrets.digest(f"consent {json.dumps([*content, account_choice.content(offered)])}")
 
-    @property
-    def consent_entries(self) -> set[str]:
-        """Return the entries that a consent to this request stores (see `Consent.allowed`)."""
-        return consent.entries(self.redirect_uri, self.scopes, self.resources)
+    def consent_entries(self, scopes: Iterable[str]) -> set[str]:
+        """Return the entries that a consent to these scopes of the request stores (see `Consent.allowed`)."""
+        return consent.entries(self.redirect_uri, scopes, self.resources)
 
-    def needs_consent(self, account: Account) -> bool:
-        """Return whether to show the consent page: `prompt` requires it, or no matching consent is remembered."""
-        return self.prompt == prompt.CONSENT or not consent.is_remembered(
-            account, self.client, redirect_uri=self.redirect_uri, allowed=self.consent_entries
-        )
+    def remembered(self, offered: list[Choice]) -> list[Choice]:
+        """Return those accounts for which the user has already consented to this request. If `prompt` requires the
+        consent page, return none.
+        """
+        if self.prompt == prompt.CONSENT:
+            return []
+        given = consent.given([choice.membership for choice in offered], self.client)
+        return [
+            choice
+            for choice in offered
+            if consent.covers(
+                given.get(choice.account_id),
+                redirect_uri=self.redirect_uri,
+                allowed=self.consent_entries(choice.scopes),
+            )
+        ]
 
 
 class CannotRedirect(errors.LatchkeyError):
@@ -90,8 +97,8 @@ class ErrorRedirect(Exception):
         """Return the client's name."""
         return self._client.name
 
-    def location_for(self, account: Account | None) -> str:
-        """Return the location with the error; `account` is None if the user isn't logged in.
+    def location_for(self, memberships: Iterable[Membership]) -> str:
+        """Return the location with the error. `memberships` is empty if the user isn't logged in.
 
         Raises CannotRedirect unless an active account registered the client, or this user has already consented to this
         client with the same recipient of the redirect. A self-registered client chooses its own redirect URI:
@@ -99,7 +106,7 @@ class ErrorRedirect(Exception):
         """
         if clients.has_active_account(self._client):
             return self.location
-        if account is not None and consent.is_given_at(account, self._client, self._redirect_uri):
+        if consent.is_given_at(memberships, self._client, self._redirect_uri):
             return self.location
         raise CannotRedirect(self._message)
 
@@ -117,72 +124,13 @@ def parse(
         return _parse(client, redirect_uri, parameters, base_url)
     except OAuthError as error:
         # `state` isn't checked, because RFC 6749 §4.1.2.1 requires the response to repeat it exactly.
-        location = _build_location(redirect_uri, parameters.get_unchecked("state"), base_url, error=error)
+        location = build_location(redirect_uri, parameters.get_unchecked("state"), base_url, error=error)
         raise ErrorRedirect(client, redirect_uri, location, error.message) from None
-
-
-class ConsentWithdrawn(Exception):
-    """The remembered consent was withdrawn concurrently, so the consent page must be shown."""
-
-
-def approve(request: AuthorizationRequest, account_id: str, base_url: str) -> str:
-    """Issue a code for a new grant, remember the consent, and return the redirect location.
-
-    Raises CannotRedirect when the client was deleted concurrently.
-    """
-    location = _issue_code(request, account_id, base_url)
-    consent.remember(account_id, request.client.client_id, request.consent_entries)
-    return location
-
-
-def approve_remembered(request: AuthorizationRequest, account_id: str, base_url: str) -> str:
-    """Issue a code for a new grant, based on a remembered consent, and return the redirect location.
-
-    Raises ConsentWithdrawn when the consent was withdrawn concurrently, CannotRedirect when the client was deleted.
-    """
-    return _issue_code(request, account_id, base_url, remembered=True)
-
-
-def _issue_code(request: AuthorizationRequest, account_id: str, base_url: str, *, remembered: bool = False) -> str:
-    code = secrets.mint(issuance.CODE_KIND)
-    scopes, named = set(request.scopes), set(request.resources)
-    grant = grants.new(account_id, request.client.client_id, scopes=scopes, resources=named)
-    expires_at = clock.now_ms() + issuance.CODE_S * 1000
-    stored_code = OneTimeToken(
-        secrets.digest(code),
-        kind=issuance.CODE_KIND,
-        client_id=request.client.client_id,
-        account_id=account_id,
-        grant_id=grant.id,
-        granted_at=grant.created_at,
-        scopes=scopes,
-        resources=named or None,
-        redirect_uri=request.requested_redirect_uri,
-        code_challenge=request.code_challenge,
-        expires_at=expires_at,
-        # Keep the code's item as long as the grant's item, so that a second use of the code is always detected.
-        dies_at=grant.dies_at,
-    )
-    try:
-        with models.transaction() as write:
-            write.save(grant, condition=Grant.account_id.does_not_exist())
-            grants.record_event(write, grant, kinds.GRANT_CREATED, name=request.client.name)
-            write.save(stored_code, condition=OneTimeToken.digest.does_not_exist())
-            client_lifetime.keep(write, request.client)
-            if remembered:
-                consent.require_remembered(write, account_id, request.client.client_id, request.consent_entries)
-    except TransactWriteError as error:
-        if not models.is_condition_failure(error):
-            raise
-        if remembered and consent.was_withdrawn(error, account_id, request.client.client_id):
-            raise ConsentWithdrawn from None
-        raise CannotRedirect("The application that sent you here was deleted.") from None
-    return _build_location(request.redirect_uri, request.state, base_url, code=code)
 
 
 def build_error_redirect(request: AuthorizationRequest, base_url: str, error: OAuthError) -> ErrorRedirect:
     """Return the redirect for a valid request that the user denied, or for which `prompt=none` forbids a page."""
-    location = _build_location(request.redirect_uri, request.state, base_url, error=error)
+    location = build_location(request.redirect_uri, request.state, base_url, error=error)
     return ErrorRedirect(request.client, request.redirect_uri, location, error.message)
 
 
@@ -236,9 +184,10 @@ def _scopes(client: Client, parameters: Parameters) -> set[str]:
     return allowed
 
 
-def _build_location(
+def build_location(
     redirect_uri: str, state: str, base_url: str, *, code: str | None = None, error: OAuthError | None = None
 ) -> str:
+    """Return the redirect URI with the parameters of the response: a code or an error (RFC 6749 §4.1.2)."""
     parameters = [("code", code)] if code else []
     if error is not None:
         parameters += [("error", error.error), ("error_description", error.message)]

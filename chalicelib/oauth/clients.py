@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
 
-from chalicelib.accounts import forms
+from chalicelib.accounts import forms, managers, roles
 from chalicelib.accounts.states import ACTIVE
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, errors, ids, secrets, settings
@@ -30,6 +30,7 @@ whose limits its requests could be counted.
 CONFIDENTIAL_METHODS = ("client_secret_basic", "client_secret_post")
 AUTH_METHODS = (*CONFIDENTIAL_METHODS, "none")
 PER_ACCOUNT_MAX = 50
+_ACCOUNT = "acc_00000000000000000000#"  # as long as the beginning of `Consent.grantee`
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +54,14 @@ def register(
     wanted: set[str],
     registered_by: str,
     account_id: str | None = None,
+    user_id: str | None = None,
     uri: str | None = None,
     registration_digest: str | None = None,
     dies_at: int | None = None,
     form: str | None = None,
     pkce_required: bool = False,
 ) -> NewClient:
-    """Store a new client.
+    """Store a new client; `user_id` is the user who registers it for an account.
 
     `form` is the one-time token of the console form. It is consumed in the same transaction, so that a reload creates
     no second client. Raises InvalidRequest for a redirect URI, grant type or scope that the client can't have, Conflict
@@ -82,6 +84,7 @@ def register(
         registered_by=registered_by,
         created_at=clock.now_ms(),
         account_id=account_id,
+        user_id=user_id,
         secret_digest=secrets.digest(secret) if secret else None,
         secret_hint=secrets.preview(secret) if secret else None,
         registration_digest=registration_digest,
@@ -94,6 +97,8 @@ def register(
         with models.transaction() as write:
             write.save(client, condition=Client.client_id.does_not_exist())
             _increment_client_count(write, client)
+            if user_id is not None:
+                managers.require_role(write, Account.get(account_id, consistent_read=True), user_id, roles.ADMIN)
             record_event(write, client, kinds.APPLICATION_CREATED)
             if used_form is not None:
                 forms.add_to(write, used_form)
@@ -102,6 +107,8 @@ def register(
             raise
         if used_form is not None and models.find_failed_write(error, used_form) is not None:
             raise forms.already_submitted("application") from None
+        if user_id is not None:
+            managers.explain_role(error, account_id, user_id)
         raise _explain_rejected_count(error, account_id) from None
     return NewClient(client, secret)
 
@@ -124,9 +131,9 @@ def validate_redirect_uris(uris: list[str]) -> list[str]:
 def is_client_id(text: str) -> bool:
     """Return whether `text` has the format of a client id: a generated one, or the https URL of a metadata document.
 
-    A URL that is too long for DynamoDB's sort key isn't a client id, because consents are stored under it.
+    A URL that is too long isn't a client id, because it is part of a consent's sort key.
     """
-    return ids.is_id(text, "app") or (text.startswith("https://") and models.can_be_range_key(text))
+    return ids.is_id(text, "app") or (text.startswith("https://") and models.can_be_range_key(_ACCOUNT + text))
 
 
 def allows_metadata_documents() -> bool:
@@ -150,17 +157,14 @@ def find_any(client_id: str) -> Client | None:
 
 def get_of_account(account_id: str, client_id: str) -> Client:
     """Return a client of an account; raise NotFound when the account has no active client with this id."""
-    client = find(client_id)
-    if client is None or client.account_id != account_id:
+    if (client := find(client_id)) is None or client.account_id != account_id:
         raise _no_such_application()
     return client
 
 
 def list_of_account(account_id: str) -> Iterator[Client]:
     """Yield the clients of an account, oldest first."""
-    for client in Client.by_account.query(account_id):
-        if client.deleted_at is None:
-            yield client
+    yield from (client for client in Client.by_account.query(account_id) if client.deleted_at is None)
 
 
 def has_active_account(client: Client) -> bool:
@@ -200,13 +204,11 @@ def update(client: Client, *, name: str, uris: list[str], pkce_required: bool | 
     Raises InvalidRequest for a redirect URI that can't be registered, NotFound when the client was deleted.
     """
     validated = validate_redirect_uris(uris)
-    actions: list[Action] = [Client.name.set(name), Client.redirect_uris.set(validated)]
-    if pkce_required is not None:
-        actions.append(Client.pkce_required.set(pkce_required))
+    pkce: list[Action] = [] if pkce_required is None else [Client.pkce_required.set(pkce_required)]
     with models.raise_on_condition_failure(_no_such_application()), models.transaction() as write:
         write.update(
             Client(client.client_id),
-            actions=actions,
+            actions=[Client.name.set(name), Client.redirect_uris.set(validated), *pkce],
             condition=Client.deleted_at.does_not_exist() & Client.created_at.exists(),
         )
         client.name, client.redirect_uris = name, validated
@@ -238,8 +240,8 @@ def record_event(
     write: models.Transaction, client: Client, kind: str, *, actor: str = "", reason: str | None = None
 ) -> None:
     """Add an event to a transaction if an account registered the client. Any other client has no account."""
+    details = {"application": client.client_id, "name": client.name}
     if client.account_id is not None:
-        details = {"application": client.client_id, "name": client.name}
         record.add_to(write, client.account_id, kind, details, actor=actor, reason=reason)
 
 

@@ -9,7 +9,8 @@ from pynamodb.expressions.update import Action
 from chalicelib.core import clock, errors, randomness, secrets
 from chalicelib.core.dynamodb import models
 from chalicelib.events import kinds
-from chalicelib.oauth import client_lifetime, clients, grants
+from chalicelib.oauth import account_choice, client_lifetime, clients, grants
+from chalicelib.oauth.account_choice import Choice
 from chalicelib.oauth.tables import Client, Grant, OneTimeToken
 
 EXPIRES_IN_S = 600
@@ -42,13 +43,16 @@ class PendingAuthorization:
         return _format_user_code(str(self.device_code.user_code))
 
     @property
-    def page_digest(self) -> str:
-        """Return a digest of the consent page's content. A decision is valid only for the content that the user was
-        shown.
+    def scopes(self) -> frozenset[str]:
+        """Return the requested scopes."""
+        return frozenset(self.device_code.scopes or ())
+
+    def page_digest(self, offered: list[Choice]) -> str:
+        """Return a digest of the consent page's content, with the accounts that it offers. A decision is valid only for
+        the content that the user was shown.
         """
-        device_code = self.device_code
-        scopes, resources = sorted(device_code.scopes or ()), sorted(device_code.resources or ())
-        content = [self.client.name, self.user_code, scopes, resources]
+        resources = sorted(self.device_code.resources or ())
+        content = [self.client.name, self.user_code, sorted(self.scopes), resources, account_choice.content(offered)]
         return secrets.digest(f"device {json.dumps(content)}")
 
 
@@ -115,21 +119,29 @@ def find_pending(typed: str) -> PendingAuthorization:
     return PendingAuthorization(device_code, client)
 
 
-def approve(pending: PendingAuthorization, account_id: str) -> None:
-    """Approve a device for an account; raise NotFound when it was decided or expired concurrently.
+def approve(pending: PendingAuthorization, choice: Choice) -> None:
+    """Approve a device for an account of the user; raise NotFound when it was decided or expired concurrently.
 
     The consent isn't remembered for the authorization code flow, because the page of the device flow shows no redirect
     URI.
     """
-    device_code = pending.device_code
-    scopes, resources = set(device_code.scopes or ()), set(device_code.resources or ())
-    grant = grants.new(account_id, device_code.client_id, scopes=scopes, resources=resources)
-    _decide(pending, APPROVED, account_id, grant)
+    device_code, member = pending.device_code, choice.membership.member
+    scopes, resources = set(choice.scopes), set(device_code.resources or ())
+    grant = grants.new(member.account_id, member.user_id, device_code.client_id, scopes=scopes, resources=resources)
+    approved: list[Action] = [
+        OneTimeToken.account_id.set(member.account_id),
+        OneTimeToken.member_since.set(member.since),
+        OneTimeToken.scopes.set(scopes),
+        OneTimeToken.grant_id.set(grant.id),
+        # Keep the code's item as long as the grant's item, so that a second use of the code is always detected.
+        OneTimeToken.dies_at.set(grant.dies_at),
+    ]
+    _decide(pending, APPROVED, member.user_id, approved, grant)
 
 
-def deny(pending: PendingAuthorization, account_id: str) -> None:
+def deny(pending: PendingAuthorization, user_id: str) -> None:
     """Deny a device; raise NotFound when it was decided or expired concurrently."""
-    _decide(pending, DENIED, account_id, None)
+    _decide(pending, DENIED, user_id, [])
 
 
 def polls_too_fast(device_code: OneTimeToken) -> bool:
@@ -162,16 +174,16 @@ def polls_too_fast(device_code: OneTimeToken) -> bool:
     return False
 
 
-def _decide(pending: PendingAuthorization, decision: str, account_id: str, grant: Grant | None) -> None:
+def _decide(
+    pending: PendingAuthorization, decision: str, user_id: str, more: list[Action], grant: Grant | None = None
+) -> None:
     device_code, now_ms = pending.device_code, clock.now_ms()
     actions: list[Action] = [
         OneTimeToken.decision.set(decision),
-        OneTimeToken.account_id.set(account_id),
+        OneTimeToken.user_id.set(user_id),
         OneTimeToken.granted_at.set(now_ms),
+        *more,
     ]
-    if grant is not None:
-        # Keep the code's item as long as the grant's item, so that a second use of the code is always detected.
-        actions += [OneTimeToken.grant_id.set(grant.id), OneTimeToken.dies_at.set(grant.dies_at)]
     with models.raise_on_condition_failure(_no_longer_pending()), models.transaction() as write:
         if grant is not None:
             write.save(grant, condition=Grant.account_id.does_not_exist())

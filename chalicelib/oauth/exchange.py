@@ -1,12 +1,13 @@
 """Exchange a code or refresh token for tokens: one transaction consumes it and stores the new tokens.
 
 Client, redirect URI, verifier and scope are checked before the transaction, so an invalid request doesn't consume the
-code or token. The transaction checks atomically that the code or token is unused and not expired, and that its grant
-and account are active. It doesn't check the client, because concurrent exchanges of one client would then conflict;
-each use of a token checks the client.
+code or token. The transaction checks atomically that the code or token is unused and not expired, that its grant,
+account and user are active, and that the user is still the member of the account who approved. It doesn't check the
+client, because concurrent exchanges of one client would then conflict; each use of a token checks the client.
 """
 
-from chalicelib.accounts.tables import Account
+from chalicelib.accounts.states import ACTIVE
+from chalicelib.accounts.tables import Account, Member, User
 from chalicelib.core import clock
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.errors import Cancelled
@@ -75,6 +76,8 @@ def _commit(
     checks = [
         {"ConditionCheck": _grant_is_active(issued, now)},
         {"ConditionCheck": _account_is_active(one_time_token, issued)},
+        {"ConditionCheck": _user_is_active(one_time_token, issued)},
+        {"ConditionCheck": _is_same_membership(one_time_token, issued)},
     ]
     writes = [*checks, *({"Put": put} for put in puts), consume]
     try:
@@ -97,14 +100,33 @@ def _grant_is_active(issued: Issuance, now: dynamodb.Json) -> dynamodb.Json:
 
 
 def _account_is_active(one_time_token: OneTimeToken, issued: Issuance) -> dynamodb.Json:
+    # Neither the grant nor the membership may predate the first verification of the creator's address.
+    made_at = min(one_time_token.granted_at, one_time_token.member_since)
+    return _is_active_since(Account, issued.account_id, made_at)
+
+
+def _user_is_active(one_time_token: OneTimeToken, issued: Issuance) -> dynamodb.Json:
+    return _is_active_since(User, issued.user_id, one_time_token.granted_at)
+
+
+def _is_active_since(model: type[Account | User], subject_id: str, made_at: int) -> dynamodb.Json:
     return {
-        "TableName": Account.Meta.table_name,
-        "Key": Account.item(id=issued.account_id),
-        # Accounts that were created before `credentials_since` was introduced don't have this attribute.
+        "TableName": model.Meta.table_name,
+        "Key": model.item(id=subject_id),
         "ConditionExpression": "#status = :active"
-        " AND (attribute_not_exists(credentials_since) OR credentials_since <= :granted)",
+        " AND (attribute_not_exists(credentials_since) OR credentials_since <= :made)",
         "ExpressionAttributeNames": {"#status": "status"},
-        "ExpressionAttributeValues": {":active": {"S": "active"}, ":granted": {"N": str(one_time_token.granted_at)}},
+        "ExpressionAttributeValues": {":active": {"S": ACTIVE}, ":made": {"N": str(made_at)}},
+    }
+
+
+def _is_same_membership(one_time_token: OneTimeToken, issued: Issuance) -> dynamodb.Json:
+    """Return the condition that the user is still a member. If the user was removed and joined again, it fails."""
+    return {
+        "TableName": Member.Meta.table_name,
+        "Key": Member.item(account_id=issued.account_id, user_id=issued.user_id),
+        "ConditionExpression": "since = :since",
+        "ExpressionAttributeValues": {":since": {"N": str(one_time_token.member_since)}},
     }
 
 

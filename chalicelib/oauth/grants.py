@@ -4,11 +4,11 @@ effective at the next request.
 
 from collections.abc import Iterator
 
+from chalicelib.accounts import invalidation
 from chalicelib.core import clock, ids
-from chalicelib.core.dynamodb import models
+from chalicelib.core.dynamodb import batch_write, models
 from chalicelib.credentials import scopes
 from chalicelib.events import kinds, record
-from chalicelib.limits import stale_marks
 from chalicelib.oauth.tables import Grant
 
 LIFETIME_MS = 90 * 24 * 3_600_000
@@ -16,14 +16,15 @@ LIFETIME_MS = 90 * 24 * 3_600_000
 KEPT_S = 30 * 24 * 3_600
 
 
-def new(account_id: str, client_id: str, *, scopes: set[str], resources: set[str]) -> Grant:
-    """Return a new grant without storing it. Each approval creates its own grant, so that the access of a single device
-    can be revoked.
+def new(account_id: str, user_id: str, client_id: str, *, scopes: set[str], resources: set[str]) -> Grant:
+    """Return a new grant of a user for an account, without storing it. Each approval creates its own grant, so that the
+    access of a single device can be revoked.
     """
     now_ms = clock.now_ms()
     return Grant(
         ids.new("gra"),
         account_id=account_id,
+        user_id=user_id,
         client_id=client_id,
         scopes=scopes,
         resources=resources or None,
@@ -34,9 +35,8 @@ def new(account_id: str, client_id: str, *, scopes: set[str], resources: set[str
 
 
 def record_event(write: models.Transaction, grant: Grant, kind: str, **more: str) -> None:
-    """Add an event about a grant to a transaction. The event belongs to the account that gave the grant."""
-    details = {"grant": grant.id, "application": grant.client_id, "scopes": scopes.join(grant.scopes)}
-    record.add_to(write, grant.account_id, kind, details | more)
+    """Add an event about a grant to a transaction. The event belongs to the account of the grant."""
+    record.add_to(write, grant.account_id, kind, _details(grant) | more)
 
 
 def revoke(grant: Grant, kind: str = kinds.GRANT_REVOKED) -> bool:
@@ -52,7 +52,7 @@ def revoke(grant: Grant, kind: str = kinds.GRANT_REVOKED) -> bool:
             condition=Grant.account_id.exists() & Grant.revoked_at.does_not_exist(),
         )
         record_event(write, grant, kind)
-    return stale_marks.mark(grant.account_id)
+    return invalidation.mark_account(grant.account_id)
 
 
 def revoke_by_id(grant_id: str, kind: str = kinds.GRANT_REVOKED) -> bool:
@@ -61,15 +61,50 @@ def revoke_by_id(grant_id: str, kind: str = kinds.GRANT_REVOKED) -> bool:
     return grant is None or revoke(grant, kind)
 
 
-def of_client(client_id: str, *, after: str | None = None) -> Iterator[Grant]:
-    """Yield the grants of a client that aren't revoked, oldest first. If `after` is given, start after this id."""
-    for grant in Grant.by_client.query(client_id, Grant.id > after if after else None):
-        if grant.revoked_at is None:
-            yield grant
+def delete_with_client(found: list[Grant], *, at_ms: int) -> None:
+    """Delete grants to a client that was deleted at `at_ms`, and record an event for each that was not revoked.
+
+    No invalidation mark is needed: verification refuses every token of a deleted client. Idempotent, because the id of
+    an event is derived from the grant; the events are stored first, so that a killed function loses none.
+    """
+    record.store(
+        [
+            record.derive(
+                grant.account_id,
+                kinds.GRANT_REVOKED,
+                _details(grant),
+                of=grant.id,
+                at_ms=at_ms,
+                seen_as=grant.client_id,
+            )
+            for grant in found
+            if grant.revoked_at is None
+        ]
+    )
+    batch_write.delete_all(found)
+
+
+def all_of_client(client_id: str, *, after: str | None = None, limit: int) -> list[Grant]:
+    """Return up to `limit` grants of a client, also revoked ones, oldest first. If `after` is given, start after this
+    id.
+    """
+    is_after = Grant.id > after if after else None
+    return list(Grant.by_client.query(client_id, is_after, limit=limit, page_size=limit))
 
 
 def of_account(account_id: str) -> Iterator[Grant]:
-    """Yield the active grants that an account gave, oldest first."""
+    """Yield the active grants of all users for an account, oldest first."""
     for grant in Grant.by_account.query(account_id):
         if grant.is_active():
             yield grant
+
+
+def of_user(user_id: str, account_id: str) -> Iterator[Grant]:
+    """Yield the active grants of a user for an account, oldest first."""
+    for grant in Grant.by_account.query(account_id, filter_condition=Grant.user_id == user_id):
+        if grant.is_active():
+            yield grant
+
+
+def _details(grant: Grant) -> dict[str, str]:
+    return {"grant": grant.id, "application": grant.client_id, "scopes": scopes.join(grant.scopes)}

@@ -24,10 +24,12 @@ TokenResponse = dict[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Issuance:
-    """The client, account and grant for which tokens are issued, and the access token's scopes and resources."""
+    """The client, account, user and grant for which tokens are issued, and the access token's scopes and resources."""
 
     client: Client
     account_id: str
+    user_id: str
+    """The user who approved the grant, or the account's service user."""
     grant_id: str | None
     """The grant; None for an access token in the client's own name."""
     scopes: set[str]
@@ -48,6 +50,7 @@ def access_token(issuance: Issuance) -> tuple[dynamodb.Json, str]:
         digest=secrets.digest(secret),
         id=ids.new("tok"),
         account_id=issuance.account_id,
+        user_id=issuance.user_id,
         kind="token",
         name=issuance.client.name,
         hint=secrets.preview(secret),
@@ -76,6 +79,8 @@ def refresh_token(issuance: Issuance, spent: OneTimeToken) -> tuple[dynamodb.Jso
         kind=REFRESH_KIND,
         client_id=issuance.client.client_id,
         account_id=issuance.account_id,
+        user_id=issuance.user_id,
+        member_since=spent.member_since,
         grant_id=issuance.grant_id,
         granted_at=spent.granted_at,
         scopes=spent.scopes,

@@ -35,6 +35,8 @@ class Client(models.Table):
     """The kind of registration: `account`, `self` (RFC 7591) or `document` (client ID metadata document)."""
     created_at = models.Integer()
     account_id = UnicodeAttribute(null=True, attr_name="owner_id")
+    # The user who registered the client for the account.
+    user_id = UnicodeAttribute(null=True)
     secret_digest = UnicodeAttribute(null=True)
     secret_hint = UnicodeAttribute(null=True)
     registration_digest = UnicodeAttribute(null=True)
@@ -92,17 +94,19 @@ class ConsentsByClient(GlobalSecondaryIndex["Consent"]):
         projection = KeysOnlyProjection()
 
     client_id = UnicodeAttribute(hash_key=True)
-    account_id = UnicodeAttribute(range_key=True)
+    user_id = UnicodeAttribute(range_key=True)
 
 
 class Consent(models.Table):
-    """An account's remembered consent to a client."""
+    """A user's remembered consent that a client accesses one of the user's accounts."""
 
     class Meta(models.Meta):
         table = "consents"
 
-    account_id = UnicodeAttribute(hash_key=True)
-    client_id = UnicodeAttribute(range_key=True)
+    user_id = UnicodeAttribute(hash_key=True)
+    # The account and the client, separated by `#`.
+    grantee = UnicodeAttribute(range_key=True)
+    client_id = UnicodeAttribute()
     allowed = UnicodeSetAttribute()
     """The entries of the consent. Each contains the recipient of the redirect, the resource ("" if the request named
     none) and the scope, separated by spaces. An entry combines the three, because a scope that was allowed to one
@@ -113,13 +117,18 @@ class Consent(models.Table):
     by_client = ConsentsByClient()
 
     @property
+    def account_id(self) -> str:
+        """Return the account that the client may access."""
+        return self.grantee.partition("#")[0]
+
+    @property
     def scopes(self) -> set[str]:
         """Return all allowed scopes, for any recipient and resource."""
         return {entry.rpartition(" ")[2] for entry in self.allowed}
 
 
 class GrantsByAccount(GlobalSecondaryIndex["Grant"]):
-    """The grants that an account gave, oldest first."""
+    """The grants that give access to an account, oldest first."""
 
     class Meta:
         index_name = "by_account"
@@ -141,13 +150,15 @@ class GrantsByClient(GlobalSecondaryIndex["Grant"]):
 
 
 class Grant(models.Table):
-    """One approval. All tokens that are issued because of it can be revoked together."""
+    """One approval by a user, for one account. All tokens that are issued because of it can be revoked together."""
 
     class Meta(models.Meta):
         table = "grants"
 
     id = UnicodeAttribute(hash_key=True)
     account_id = UnicodeAttribute()
+    # The user who approved.
+    user_id = UnicodeAttribute()
     client_id = UnicodeAttribute()
     scopes = UnicodeSetAttribute()
     resources = UnicodeSetAttribute(null=True)
@@ -176,7 +187,10 @@ class OneTimeToken(models.Table):
     scopes = UnicodeSetAttribute(null=True)
     resources = UnicodeSetAttribute(null=True)
     expires_at = models.Integer()
+    # The grant, with its account, its user, its time, and the time since which the user was a member of the account.
     account_id = UnicodeAttribute(null=True)
+    user_id = UnicodeAttribute(null=True)
+    member_since = models.Integer(null=True)
     grant_id = UnicodeAttribute(null=True)
     granted_at = models.Integer(null=True)
     consumed_at = models.Integer(null=True)

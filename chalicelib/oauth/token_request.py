@@ -30,6 +30,7 @@ class TokenRequest:
         return Issuance(
             client=self.client,
             account_id=str(one_time_token.account_id),
+            user_id=str(one_time_token.user_id),
             grant_id=one_time_token.grant_id,
             scopes=scopes,
             resources=resources.select_granted(requested, set(one_time_token.resources or ()), self.base_url),

@@ -8,6 +8,7 @@ SCOPES = {
     "keys": ("Manage keys", "Create, rename, rotate and revoke API keys, and remove their scopes."),
     "events": ("Activity", "View the events of your account and your keys."),
     "webhooks": ("Webhooks", "Add, change and delete webhooks, and view their deliveries."),
+    "members": ("Members", "Invite people, change their roles and remove them."),
     "admin": ("Administer", "Create accounts, set their tiers, suspend and reinstate them."),
     "verify": ("Verify", "Let your own service verify the keys and tokens of its callers, and count their requests."),
 }
@@ -30,6 +31,20 @@ POLICIES = {
     "revoke": ("Revoke it", "The key stops working. This can't be undone."),
 }
 """Responses to unusual activity of a key."""
+
+ROLES = {
+    "owner": ("Owner", "Everything, including the roles of owners and deleting the account."),
+    "admin": ("Admin", "Managing members below owner, all keys, webhooks and applications."),
+    "developer": ("Developer", "Managing their own API keys; seeing all keys, usage and activity."),
+    "viewer": ("Viewer", "Seeing usage and activity."),
+}
+"""Label and description of each role in an account."""
+
+
+def role_options(roles: list[str]) -> list[tuple[str, str]]:
+    """Return options of a role as value and label."""
+    return [(role, ROLES[role][0]) for role in roles]
+
 
 STATES = {"live": "Active", "retiring": "Rotated", "expired": "Expired", "revoked": "Revoked"}
 
@@ -94,6 +109,9 @@ FIELDS = {
     "grace": "Grace period",
     "on_anomaly": "Response",
     "tier": "Tier",
+    "role": "Role",
+    "keys": "API keys",
+    "open": "Account",
     "reason": "Reason",
     "user_code": "Code",
     "find": "Email or account ID",
@@ -127,7 +145,7 @@ NOTICES = {
     "verified-with-password": "Email address confirmed. Log in with your new password.",
     "confirmed": "Email address confirmed.",
     "email-changed": "Email address changed.",
-    "email-sent": "If no other account has the new address, we have sent a link to it. It expires in 1 hour.",
+    "email-sent": "If no other user has the new address, we have sent a link to it. It expires in 1 hour.",
     "verification-sent": "We have sent you a new link. It expires in 1 hour.",
     "renamed": "Name changed.",
     "narrowed": "Scopes removed. The change applies from the next request.",
@@ -143,24 +161,33 @@ NOTICES = {
     "webhook-disabled": "Webhook disabled. It receives no more events.",
     "webhook-deleted": "Webhook deleted.",
     "webhook-resent": "Message sent again.",
-    "deleted": "Your account is deleted.",
+    "deleted": "The account is deleted.",
+    "invited": "Invitation sent. Its link expires in 7 days.",
+    "invitation-withdrawn": "Invitation withdrawn.",
+    "role-changed": "Role changed. It applies from the next request.",
+    "member-removed": "Member removed.",
+    "left": "You have left the account.",
+    "joined": "You have joined the account.",
+    "joined-as-new-user": "You have joined the account. Log in with your new password.",
+    "user-deleted": "Your user is deleted.",
+    "account-created": "Account created. You are its owner.",
     "standing": "Account changed. The change applies from its next request.",
 }
 """Notices after an action, by the parameter `done` in the page's URL."""
 NOTICE_PAGES = {
     "logged-out": "/login",
     "logged-out-everywhere": "/login",
-    "session-ended": "/settings/account/sessions",
+    "session-ended": "/settings/profile/sessions",
     "key-revoked": "/admin/accounts/*",
     "password-set": "/login",
     "password-set-not-all-ended": "/login",
-    "password-changed": "/settings/account",
+    "password-changed": "/settings/profile",
     "verified": "/login",
     "verified-with-password": "/login",
     "confirmed": "/settings/*",
-    "email-changed": "/settings/account",
-    "email-sent": "/settings/account",
-    "verification-sent": "/settings/account",
+    "email-changed": "/settings/profile",
+    "email-sent": "/settings/profile",
+    "verification-sent": "/settings/profile",
     "renamed": "/settings/*",
     "narrowed": "/settings/keys/*",
     "taken-for-usual": "/settings/keys/*",
@@ -175,7 +202,16 @@ NOTICE_PAGES = {
     "webhook-disabled": "/settings/webhooks/*",
     "webhook-deleted": "/settings/webhooks",
     "webhook-resent": "/settings/webhooks/*",
-    "deleted": "/login",
+    "deleted": "/settings/accounts",
+    "invited": "/settings/members",
+    "invitation-withdrawn": "/settings/members",
+    "role-changed": "/settings/members",
+    "member-removed": "/settings/members",
+    "left": "/settings/accounts",
+    "joined": "/settings/accounts",
+    "joined-as-new-user": "/login",
+    "user-deleted": "/login",
+    "account-created": "/settings/account",
     "standing": "/admin/accounts/*",
 }
 """The only page that shows each notice, so that a link from an attacker can't show it on any other page."""

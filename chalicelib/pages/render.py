@@ -8,10 +8,24 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from chalicelib.accounts import roles
 from chalicelib.core import clock
 from chalicelib.limits import tiers
 from chalicelib.pages import assets, labels
 from chalicelib.pages.form import Form, RejectedForm
+
+NAVIGATION = (
+    (("/settings/keys", "API Keys", "key"), roles.DEVELOPER),
+    (("/settings/usage", "Usage", "bars"), roles.VIEWER),
+    (("/settings/activity", "Activity", "clock"), roles.VIEWER),
+    (("/settings/webhooks", "Webhooks", "send"), roles.ADMIN),
+    (("/settings/applications", "Applications", "grid"), roles.ADMIN),
+    (("/settings/connected", "Connected apps", "plug"), roles.VIEWER),
+    (("/settings/members", "Members", "people"), roles.VIEWER),
+    (("/settings/account", "Account", "building"), roles.VIEWER),
+    (("/settings/profile", "Profile", "user"), ""),
+)
+"""The settings pages, with the least role in the account that each needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +43,21 @@ class Frame:
     here: str
     """The path of the page, which the navigation marks as current."""
     rejected_form: RejectedForm | None = None
+    account_id: str = ""
+    """The account to which the forms of the page belong; "" for none."""
+    account_name: str = ""
+    role: str = ""
+    """The user's role in that account."""
 
     @property
     def problem_without_field(self) -> str:
         """Return the error of a rejected form if no field of the rendered page has shown it; otherwise ""."""
         return self.rejected_form.message if self.rejected_form and not self.rejected_form.shown_at else ""
+
+    @property
+    def navigation(self) -> list[tuple[str, str, str]]:
+        """Return the path, label and icon of the settings pages that the user's role may open."""
+        return [entry for entry, least in NAVIGATION if not least or roles.has_rights_of(self.role, least)]
 
     def form(self, path: str = "") -> Form:
         """Return the form of this page that is sent to `path`, or the page's only form."""

@@ -1,131 +1,151 @@
-"""Delete the data of a deleted account, in batches of 50 items.
+"""Delete the data of a deleted account, in batches.
 
-All data is already invalid when this starts, because the account and its clients are marked as deleted. The request
-deletes a first batch of the clients, credentials, grants and consents. The other data is deleted a minute later, so
-that webhooks can deliver the event of the deletion first. The account item remains, with id, tier and times. The
-account's counters remain for 31 days. The event of the deletion is kept as long as other events are. Tables without an
-index by account are scanned.
+All data is already invalid when this starts, because the account and its clients are marked as deleted. Clients,
+credentials, grants and memberships are deleted at once. The other data is deleted a minute later, so that webhooks can
+deliver the event of the deletion first. Sessions and links belong to users, who remain. The account item remains, with
+id, tier and times. The account's counters remain for 31 days. The event of the deletion is kept as long as other events
+are.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import chain, islice
 from typing import Any
 
-from pynamodb.models import Model
-
-from chalicelib.accounts.pending_terminations import SETTLED_MS, SLICE, PendingTermination
-from chalicelib.accounts.tables import OneTimeToken, Session
+from chalicelib.accounts import quota_inheritance
+from chalicelib.accounts.states import DELETED
+from chalicelib.accounts.tables import Account, Member, OneTimeToken, User
 from chalicelib.core import clock
-from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb import batch_write, models
 from chalicelib.credentials.tables import Credential
 from chalicelib.detection.tables import Profiles
 from chalicelib.events import kinds
 from chalicelib.events.tables import Event
+from chalicelib.jobs.progress import SETTLED_MS
+from chalicelib.jobs.tables import Job
 from chalicelib.limits import ended_clients
 from chalicelib.oauth import consent, grants
-from chalicelib.oauth.tables import Client, Consent, Grant
+from chalicelib.oauth.tables import Client, Grant
+from chalicelib.termination import token_scan
 from chalicelib.webhooks.tables import Delivery, Endpoint
 
-Step = Callable[[PendingTermination, int], int]
+Step = Callable[[Job, int], int]
 """A function that deletes up to the given number of items and returns how many it deleted. If it deletes fewer, none
 remains.
 """
-PAGE_COUNTS_AS = 10
-"""Scanning one page of a table (up to 1 MB) counts as this many deletions of a batch."""
+DELETED_AT_ONCE = 100
+"""The maximum number of items that one batch deletes."""
 
 
-def finish(pending: PendingTermination) -> bool:
+def finish(job: Job) -> bool:
     """Delete one batch of the account's data; return whether nothing remains."""
-    settled = clock.now_ms() - pending.began_at >= SETTLED_MS
-    steps = [name for name in _STEPS if settled or name in _IN_REQUEST]
-    left = SLICE
-    for name in steps[steps.index(pending.step) if pending.step in steps else 0 :]:
-        if name != pending.step:
-            pending.step, pending.after = name, None
-        left -= _STEPS[name](pending, left)
+    account = Account.found(job.subject)
+    if account is not None and account.status != DELETED:
+        return True  # the accounts were restored to a time before the deletion
+    settled = clock.now_ms() - job.began_at >= SETTLED_MS
+    steps = [name for name in _STEPS if settled or name in _AT_ONCE]
+    left = DELETED_AT_ONCE
+    for name in steps[steps.index(job.step) if job.step in steps else 0 :]:
+        if name != job.step:
+            job.step, job.after = name, None
+        left -= _STEPS[name](job, left)
         if left <= 0:
             return False
-    if not settled:
-        # Start again after a minute. The indexes are then up to date.
-        pending.step = pending.after = None
-    return settled
+    # If another run follows a minute later, it begins from the start. The indexes are then up to date.
+    job.step = job.after = None
+    return True
 
 
-def _clients(pending: PendingTermination, left: int) -> int:
-    """For each client of the account, revoke the grants to it, delete the consents to it, then delete the client
-    itself.
-    """
+def _clients(job: Job, left: int) -> int:
+    """For each client of the account, delete the grants to it and the consents to it, then the client itself."""
     done = 0
-    owned = list(Client.by_account.query(pending.subject))
-    # If this fails, the next batch repeats it. If none follows, all grants have been revoked.
-    ended_clients.record_missing([client.client_id for client in owned], since_ms=pending.began_at)
+    owned = list(Client.by_account.query(job.subject))
+    # If this fails, the next batch repeats it. If none follows, all grants have been deleted.
+    ended_clients.record_missing([client.client_id for client in owned], since_ms=job.began_at)
     for client in owned:
-        client_grants = list(islice(grants.of_client(client.client_id), left - done))
-        for grant in client_grants:
-            grants.revoke(grant)
+        client_grants = grants.all_of_client(client.client_id, limit=left - done)
+        # A job of the client itself may be at work, too; the time is part of the id of the grants' events.
+        grants.delete_with_client(client_grants, at_ms=client.deleted_at or job.began_at)
         done += len(client_grants)
         done += len(consent.delete_of_client(client.client_id, left - done)) if done < left else 0
         if done >= left:
             break
         client.delete()
         done += 1
+        if done >= left:
+            break
     return done
 
 
-def _credentials(pending: PendingTermination, left: int) -> int:
-    return _delete(Credential.by_account.query(pending.subject), left)
+def _credentials(job: Job, left: int) -> int:
+    return _delete(Credential.by_account.query(job.subject, limit=left), left)
 
 
-def _grants(pending: PendingTermination, left: int) -> int:
-    return _delete(Grant.by_account.query(pending.subject), left)
+def _grants(job: Job, left: int) -> int:
+    return _delete(Grant.by_account.query(job.subject, limit=left), left)
 
 
-def _consents(pending: PendingTermination, left: int) -> int:
-    return _delete(Consent.query(pending.subject), left)
+def _members(job: Job, left: int) -> int:
+    """For each member, delete the member's consents for the account, then the membership. Also delete the
+    invitations.
+    """
+    done = 0
+    for member in Member.query(job.subject, consistent_read=True):
+        done += consent.delete_of_member(member.user_id, job.subject, left - done)
+        if done >= left:
+            break
+        with models.ignore_condition_failure():
+            # The condition fails for an invitation, because no user has its id.
+            User(member.user_id).update(actions=[User.account_ids.delete({job.subject})], condition=User.id.exists())
+        member.delete()
+        done += 1
+        if done >= left:
+            break
+    return done
 
 
-def _webhooks(pending: PendingTermination, left: int) -> int:
+def _webhooks(job: Job, left: int) -> int:
     """Delete the account's endpoints, each one after all deliveries to it. Also delete the item that counts the
     endpoints.
     """
     done = 0
-    for endpoint in Endpoint.query(pending.subject, consistent_read=True):
-        done += _delete(Delivery.query(endpoint.id), left - done)
+    for endpoint in Endpoint.query(job.subject, consistent_read=True):
+        done += _delete(Delivery.query(endpoint.id, limit=left - done), left - done)
         if done >= left:
             break
         done += _delete([endpoint], 1)
+        if done >= left:
+            break
     return done
 
 
-def _events(pending: PendingTermination, left: int) -> int:
+def _events(job: Job, left: int) -> int:
     """Delete the account's events, except the event of its deletion. Also delete the deliveries to webhooks that were
     deleted earlier, because only the events still contain the ids of these webhooks.
     """
     done = 0
-    once = Event.query(f"{pending.subject}#once", consistent_read=True)
-    for event in chain(Event.query(pending.subject, consistent_read=True), once):
+    once = Event.query(f"{job.subject}#once", consistent_read=True)
+    for event in chain(Event.query(job.subject, consistent_read=True), once):
         # The items in the partition `#once` are not events and have no type.
         if event.attribute_values.get("type") == kinds.ACCOUNT_DELETED:
             continue
         webhook = event.changed.as_dict().get("webhook")
-        done += _delete(Delivery.query(webhook), left - done) if webhook else 0
+        done += _delete(Delivery.query(webhook, limit=left - done), left - done) if webhook else 0
         if done >= left:
             break
         done += _delete([event], 1)
+        if done >= left:
+            break
     return done
 
 
-def _links(pending: PendingTermination, left: int) -> int:
-    return _scan(OneTimeToken, pending, left)
+def _links(job: Job, left: int) -> int:
+    # The item that passes on the account's usage is kept until its hour ends.
+    return token_scan.delete(OneTimeToken, job, left, attribute="account_id", but_kind=quota_inheritance.KIND)
 
 
-def _sessions(pending: PendingTermination, left: int) -> int:
-    return _scan(Session, pending, left)
-
-
-def _profile(pending: PendingTermination, left: int) -> int:
+def _profile(job: Job, left: int) -> int:
     del left
-    Profiles(pending.subject).delete()
+    Profiles(job.subject).delete()
     return 0
 
 
@@ -133,49 +153,17 @@ _STEPS: dict[str, Step] = {
     "clients": _clients,
     "credentials": _credentials,
     "grants": _grants,
-    "consents": _consents,
+    "members": _members,
     "webhooks": _webhooks,
     "events": _events,
     "links": _links,
-    "sessions": _sessions,
     "profile": _profile,
 }
-_IN_REQUEST = ("clients", "credentials", "grants", "consents")
+_AT_ONCE = ("clients", "credentials", "grants", "members")
 
 
 def _delete(found: Any, left: int) -> int:
     """Delete up to `left` of the found items; return how many were deleted."""
-    items: list[Model] = list(islice(found, left))
-    for item in items:
-        item.delete()
+    items: list[models.Table] = list(islice(found, left))
+    batch_write.delete_all(items)
     return len(items)
-
-
-def _scan(table: type[OneTimeToken] | type[Session], pending: PendingTermination, left: int) -> int:
-    """Delete the account's items of a table that has no index by account. Each call scans only a few pages."""
-    scanned = 0
-    for digests, after in _pages(table, pending):
-        for digest in digests:
-            table(digest).delete()
-        pending.after, scanned = after, scanned + PAGE_COUNTS_AS
-        if after is not None and scanned >= left:
-            return left
-    return 0
-
-
-def _pages(
-    table: type[OneTimeToken] | type[Session], pending: PendingTermination
-) -> Iterator[tuple[list[str], str | None]]:
-    request = {
-        "TableName": table.Meta.table_name,
-        "FilterExpression": "account_id = :account",
-        "ProjectionExpression": "digest",
-        "ExpressionAttributeValues": {":account": {"S": pending.subject}},
-    }
-    after = pending.after
-    while True:
-        page = dynamodb.call("Scan", request | ({"ExclusiveStartKey": {"digest": {"S": after}}} if after else {}))
-        after = page.get("LastEvaluatedKey", {}).get("digest", {}).get("S")
-        yield [item["digest"]["S"] for item in page["Items"]], after
-        if after is None:
-            return

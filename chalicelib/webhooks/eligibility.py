@@ -6,10 +6,10 @@ added, changed, enabled or tested before verification. Nothing is sent for a sus
 deleted, the event of its deletion is still sent.
 """
 
-from chalicelib.accounts import unverified
+from chalicelib.accounts import find, roles, unverified
 from chalicelib.accounts.states import SUSPENDED
 from chalicelib.accounts.tables import Account
-from chalicelib.core import errors
+from chalicelib.events import actors
 from chalicelib.webhooks.tables import Endpoint
 
 
@@ -42,9 +42,16 @@ def is_blocked(endpoint: Endpoint) -> bool:
     return eligible_since_ms is None or endpoint.created_at < eligible_since_ms
 
 
-def check_verified(account_id: str) -> None:
-    """Raise Conflict while the address of an account is unverified, NotFound when the account does not exist."""
-    account = Account.found(account_id)
-    if account is None:
-        raise errors.NotFound("There is no such user.")
-    unverified.require_verified_email(account)
+def check_verified(account_id: str) -> Account:
+    """Return the account.
+
+    Raise NotFound if it doesn't exist or was deleted, and Conflict if the user who acts in it has an unverified
+    address.
+
+    The operator and the account's service user have no address.
+    """
+    account = find.account_by_id(account_id)
+    user_id = actors.current().user_id
+    if user_id and not roles.is_service_user(user_id, account_id):
+        unverified.require_verified_email(find.user_by_id(user_id))
+    return account

@@ -13,7 +13,7 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 
-from chalicelib.accounts import forms
+from chalicelib.accounts import forms, managers, roles
 from chalicelib.core import clock, errors, ids
 from chalicelib.core.dynamodb import models
 from chalicelib.events import kinds, record
@@ -37,16 +37,18 @@ def create(
     url: str,
     name: str,
     types: list[str] | None,
+    user_id: str | None = None,
     form: str | None = None,
     once: "Recording[Endpoint] | None" = None,
 ) -> Endpoint:
-    """Add an endpoint. It receives the events of `types` (None: all) that happen from now on.
+    """Add an endpoint. It receives the events of `types` (None: all) that happen from now on. `user_id` is the user who
+    creates it; None means the operator.
 
     `form` is the one-time token of a console form. It is consumed in the same transaction, so that a reload creates no
     second endpoint. `once` records an idempotent request. Raises InvalidRequest for an unacceptable URL, Conflict when
     the account has ten endpoints or the form was already submitted.
     """
-    eligibility.check_verified(account_id)
+    account = eligibility.check_verified(account_id)
     endpoint_url.check(url)
     now_ms = clock.now_ms()
     endpoint = Endpoint(
@@ -55,6 +57,7 @@ def create(
         url=url,
         name=name,
         types=set(types) if types else None,
+        user_id=user_id,
         created_at=now_ms,
         enabled_at=now_ms,
     )
@@ -73,6 +76,8 @@ def create(
                 actions=[count.add(1)],
                 condition=count.does_not_exist() | (count < ENDPOINTS_MAX),
             )
+            if user_id is not None:
+                managers.require_role(write, account, user_id, roles.ADMIN)
             record.add_to(write, account_id, kinds.WEBHOOK_CREATED, _event_fields(endpoint))
             if once is not None:
                 once.add_to(write, endpoint)
@@ -83,6 +88,8 @@ def create(
             once.explain(error)
         if consumed_form is not None and models.find_failed_write(error, consumed_form) is not None:
             raise forms.already_submitted("webhook") from None
+        if user_id is not None:
+            managers.explain_role(error, account_id, user_id)
         raise errors.Conflict(
             f"An account has at most {ENDPOINTS_MAX} webhooks. Delete one that you don't use."
         ) from None
@@ -105,15 +112,6 @@ def of_account(account_id: str, *, after: str = "", limit: int | None = None) ->
     is_eligible = Endpoint.created_at >= eligibility.eligible_since_ms(account_id)
     is_after = Endpoint.id.between(f"{after or FIRST} ", LAST)  # the space excludes `after` itself
     yield from Endpoint.query(account_id, is_after, is_eligible, limit=limit, consistent_read=True)
-
-
-def delete_unverified(account_id: str) -> None:
-    """Delete the endpoints that were created before the account's address was verified. There are at most ten, and they
-    already receive nothing.
-    """
-    before = Endpoint.created_at < eligibility.eligible_since_ms(account_id)
-    for endpoint in list(Endpoint.query(account_id, Endpoint.id.between(FIRST, LAST), before, consistent_read=True)):
-        delete(endpoint)
 
 
 def change(endpoint: Endpoint, *, url: str | None, name: str | None, types: list[str] | None) -> None:

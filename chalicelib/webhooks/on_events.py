@@ -5,13 +5,13 @@ The stream sends the events of an account in order. After a failure it sends the
 
 from collections.abc import Iterable
 
+from chalicelib.accounts import invalidation
 from chalicelib.core import clock, ids, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.errors import Unreachable
 from chalicelib.events import kinds
 from chalicelib.events.notable import SYSTEM
 from chalicelib.events.tables import Event
-from chalicelib.limits import stale_marks
 from chalicelib.webhooks import deliver, delivery_queue, endpoint_lock, endpoints, fan_out
 
 SEND_BUDGET_MS = 5_000
@@ -24,7 +24,7 @@ def process(images: Iterable[dynamodb.Json]) -> None:
     """Process events, given as DynamoDB items."""
     events = [event for image in images if (event := _parse_event(image)) is not None]
     for event in events:
-        if event.type in kinds.INVALIDATE_DECISIONS:
+        if event.type in kinds.INVALIDATE_DECISIONS and not event.needs_no_mark:
             _restore_mark(event)
     # Only the sweep sends to failing, slow or backlogged endpoints. They then delay no other endpoint, and their events
     # stay in order.
@@ -62,5 +62,5 @@ def _restore_mark(event: Event) -> None:
     """
     if clock.now_ms() - event.at > POLICY_CACHE_MS:
         return
-    if not stale_marks.is_marked(event.account_id, event.at) and not stale_marks.mark(event.account_id):
+    if not invalidation.is_marked(event.account_id, event.at) and not invalidation.mark(event.account_id):
         raise Unreachable("MarkLost", "the mark of a change could not be set", {})

@@ -17,6 +17,8 @@ class Endpoint(models.Table):
     id = UnicodeAttribute(range_key=True)
     url = UnicodeAttribute()
     name = UnicodeAttribute()
+    # The user who created the endpoint. Endpoints that the operator created have none.
+    user_id = UnicodeAttribute(null=True)
     # The event types that the endpoint receives. If the attribute is absent, it receives all types.
     types = UnicodeSetAttribute(null=True)
     status = UnicodeAttribute(default=ENABLED)

@@ -23,9 +23,10 @@ SUBJECTS = 50
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An account with one API key."""
+    """An account with one API key, and its owner."""
 
     account_id: str
+    user_id: str
     secret: str = field(repr=False)
 
 
@@ -48,10 +49,11 @@ def callers(tier: Tier, count: int = SUBJECTS) -> list[Caller]:
 
 
 def _caller(tier: Tier) -> Caller:
-    account = create_account(email=f"{randomness.base62(12).lower()}@example.com", name="Bench", tier=tier)
-    issued = new_key(account.id, name="Bench", wanted=["read", "write", "keys"], expires_at=None, made_by=None)
+    new = create_account(email=f"{randomness.base62(12).lower()}@example.com", name="Bench", tier=tier)
+    account_id, user_id, wanted = new.account.id, new.user.id, ["read", "write", "keys"]
+    issued = new_key(account_id, user_id, name="Bench", wanted=wanted, expires_at=None, made_by=None)
     store_key(issued)
-    return Caller(account.id, issued.secret)
+    return Caller(account_id, user_id, issued.secret)
 
 
 def authorizer_event(secret: str) -> Event:

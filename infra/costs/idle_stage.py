@@ -17,7 +17,7 @@ class Run:
     line_bytes: float
 
 
-MINUTE = Run(seconds=0.2, write_units=1, read_units=6, line_bytes=413)
+MINUTE = Run(seconds=0.2, write_units=1, read_units=5.5, line_bytes=413)
 HOUR = Run(seconds=1, write_units=1, read_units=1.5, line_bytes=229)
 """The resources that one run of the hourly function consumes in a stage without accounts."""
 IDLE_ACCOUNT_READS, USED_ACCOUNT_READS = 1, 1.5

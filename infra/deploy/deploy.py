@@ -123,7 +123,7 @@ def plan(stage: str, *, chosen: Mapping[str, str] = NOTHING, edge: tuple[str, st
         say("The stage's key, from which webhook secrets are derived (SSM), would be made.")
     say("The service, by Chalice:")
     chalice("dev plan", stage)
-    for line in drift.of_service(stage, checks.gateway_stages(apis), reserved, look.output("EventsStream")).rehearsed():
+    for line in drift.of_service(stage, checks.gateway_stages(apis), reserved, look).rehearsed():
         say(f"  {line}")
     if edge:
         say(before_it.planned())

@@ -8,8 +8,6 @@ from infra.data_stack.inspection import Inspection
 from infra.data_stack.stack import DataStack
 from infra.deploy import settings
 
-SUBSCRIBED = "stream"
-
 
 class Drift(NamedTuple):
     """The names of deleted resources and of disabled resources."""
@@ -32,12 +30,12 @@ def of_data(data: DataStack, look: Inspection, stage: str) -> Drift:
 
 
 def of_service(
-    stage: str, deployed_as: Mapping[str, list[str]], reserved: Mapping[str, int | None], stream: str
+    stage: str, deployed_as: Mapping[str, list[str]], reserved: Mapping[str, int | None], look: Inspection
 ) -> Drift:
     """Return the drift of a service. It is empty if there is neither an API nor a function, so no service is deployed.
 
     `deployed_as` contains the names of the API Gateway stages of each API, by the API's id. The keys of `reserved` are
-    the names of the existing functions. `stream` is the ARN of the events stream or "".
+    the names of the existing functions. `look` has the ARNs of the data stack's streams.
     """
     if not deployed_as and not reserved:
         return Drift([], [])
@@ -45,8 +43,9 @@ def of_service(
     drift = Drift([f"function {name}" for name in names if name not in reserved], [])
     drift.gone.extend(_missing_endpoint(stage, deployed_as))
     _add_schedules(stage, drift)
-    if stream:
-        _add_subscription(stage, stream, drift)
+    streams = {name: look.output(output) for name, output in subscription.OUTPUTS.items()}
+    if any(streams.values()):
+        _add_subscriptions(stage, streams, drift)
     return drift
 
 
@@ -69,11 +68,13 @@ def _add_schedules(stage: str, drift: Drift) -> None:
     drift.off.extend(f"schedule {rule}" for rule, state in states.items() if state == schedules.OFF)
 
 
-def _add_subscription(stage: str, stream: str, drift: Drift) -> None:
-    function = deployed.function_name(stage, SUBSCRIBED)
-    states = [each["State"] for each in subscription.to_stream(function, stream)]
-    what = f"subscription of {function} to the stream of events"
-    if not states:
-        drift.gone.append(what)
-    elif states[0] in subscription.OFF:
-        drift.off.append(what)
+def _add_subscriptions(stage: str, streams: Mapping[str, str], drift: Drift) -> None:
+    listed = subscription.of_any_function()
+    for name, stream in streams.items():
+        function = deployed.function_name(stage, name)
+        states = [each["State"] for each in subscription.to_stream(function, stream, listed)]
+        what = f"subscription of {function} to the stream of {subscription.TABLES[name]}"
+        if not states:
+            drift.gone.append(what)
+        elif states[0] in subscription.OFF:
+            drift.off.append(what)

@@ -59,7 +59,7 @@ def status(stage: str) -> None:
     _show("alarms to", _alarms_reach(topics, look.chosen.get("AlarmEmail", "")))
     if (apis or reserved) and not stage_key.exists(boto3.client("ssm"), stage):
         _show("gone", "the stage's key, and with it the secrets of webhooks: docs/operating.md, \"The stage's key\"")
-    _show_drift(drift.of_service(stage, deployed_as, reserved, look.output("EventsStream")))
+    _show_drift(drift.of_service(stage, deployed_as, reserved, look))
     _show_drift(drift.of_data(data, look, stage))
     if look.is_kept:
         look.check_missing()

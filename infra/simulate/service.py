@@ -133,7 +133,7 @@ class Service:
             self.judge.given_up += account.compliant
 
     def _mark(self, account: Account, made_us: int) -> None:
-        if stale_marks.mark(account.subject):
+        if stale_marks.mark(account.subject, (account.tier,)):
             account.changes.append((made_us, self.timeline.now_us))
 
     def _find_principal(self, account: Account, function: Function) -> Principal:

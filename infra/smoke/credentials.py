@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from chalicelib.accounts import roles
 from chalicelib.api import responses, www_authenticate
 from chalicelib.api.authorizer import EXPLANATION, REFUSAL
 from chalicelib.core import clock, errors, settings
@@ -12,7 +13,7 @@ from infra import gateway
 from infra.local_gateway.response import RENAMED, Response
 from infra.smoke import compare, contract
 from infra.smoke.run import Run, expect
-from infra.smoke.throwaway import TIER, Account
+from infra.smoke.throwaway import NAME, TIER, Account
 
 ME = "/v1/users/me"
 OWN_RECORD = "200 for a valid key, body and headers"
@@ -80,8 +81,8 @@ def as_sent(body: Any) -> bytes:
 
 def _check_own_record(run: Run, account: Account) -> None:
     first, second = run.call("GET", ME, account.key), run.call("GET", ME, account.key)
-    record = {"id": account.id, "name": "Smoke", "created_at": "", "email": account.email}
-    record |= {"tier": TIER.name, "status": "active"}
+    record = {"id": account.user_id, "name": NAME, "created_at": "", "email": account.email, "account": account.id}
+    record |= {"role": roles.OWNER, "tier": TIER.name, "status": "active"}
     record["created_at"] = expect(200, f"GET {ME}", first).json().get("created_at", "")
     headers = {"Content-Type": "application/json", **cross_origin(ME, "GET"), **headers_of_limits()}
     expected = Response(200, list(headers.items()), as_sent(record))

@@ -1,8 +1,8 @@
-"""Create an account at the start of a run, and delete it at the end, even after errors.
+"""Create an account and its user at the start of a run, and delete both at the end, even after errors.
 
-With access to the stage's tables, the account is created by the same code as in `make account`. With an administrator's
-key, it is created by POST /v1/users, which returns a link to set the password. The console's form deletes the account
-with its keys and OAuth clients.
+With access to the stage's tables, they are created by the same code as in `make account`. With an administrator's key,
+they are created by POST /v1/accounts, which returns a link to set the password. The console's forms delete the account,
+with its keys and OAuth clients, and then the user.
 """
 
 import secrets
@@ -33,13 +33,14 @@ class Unconfirmed(Exception):
 
 @dataclass
 class Account:
-    """The account of a run."""
+    """The account of a run, with its only user."""
 
     run: Run
     email: str
     password: str = field(repr=False)
     browser: Browser = field(repr=False)
     id: str = ""
+    user_id: str = ""
     key: str = field(default="", repr=False)
 
     def make_key(self, *scopes: str, **more: Any) -> dict[str, Any]:
@@ -85,9 +86,8 @@ def _make_in_tables(made: Account) -> None:
     from chalicelib.accounts.passwords import hash_password
 
     password_hash, now_ms = hash_password(made.password), clock.now_ms()
-    made.id = create_account(
-        email=made.email, name=NAME, tier=TIER, password_hash=password_hash, verified_at_ms=now_ms
-    ).id
+    new = create_account(email=made.email, name=NAME, tier=TIER, password_hash=password_hash, verified_at_ms=now_ms)
+    made.id, made.user_id = new.account.id, new.user.id
 
 
 def _make_by_key(made: Account) -> None:
@@ -96,18 +96,18 @@ def _make_by_key(made: Account) -> None:
     # With the Idempotency-Key, a retry returns the account that the first attempt created.
     once = {"Idempotency-Key": secrets.token_urlsafe(16)}
     try:
-        response = run.call("POST", "/v1/users", run.target.admin_key, once, body)
+        response = run.call("POST", "/v1/accounts", run.target.admin_key, once, body)
     except OSError:
-        response = run.call("POST", "/v1/users", run.target.admin_key, once, body)
-    user = expect(201, "POST /v1/users with ADMIN_KEY", response).json()
-    made.id, link = user["id"], run.hide(user["set_password_url"])
+        response = run.call("POST", "/v1/accounts", run.target.admin_key, once, body)
+    new = expect(201, "POST /v1/accounts with ADMIN_KEY", response).json()
+    made.id, made.user_id, link = new["id"], new["owner_id"], run.hide(new["set_password_url"])
     page = made.browser.send(made.browser.open(link), "/password", password=made.password)
     if page.answer.status != 200:
         raise Failed(f"The link that sets a password returned {page.answer.status}.")
 
 
 def _end(made: Account) -> None:
-    """Delete the account, or suspend it if it can't be deleted, and record the result."""
+    """Delete the account and its user, or suspend the account if it can't be deleted, and record the result."""
     if not made.id and not _find(made):
         return
     try:
@@ -115,7 +115,7 @@ def _end(made: Account) -> None:
     except Exception as error:  # the account must be suspended after any error
         why = as_line(error)
     if not why:
-        made.run.outcomes.ok(CLEANUP, "the account is deleted, with its keys, application and webhooks")
+        _end_user(made)
         return
     left = f"the account of {made.email.partition('@')[0]} at {DOMAIN} left behind, {_try_to_suspend(made)} ({why})"
     made.run.outcomes.differs(CLEANUP, expected="the account deleted", got=left)
@@ -134,6 +134,17 @@ def _delete(made: Account) -> str:
     return "its key still works" if made.key and _works(made) else ""
 
 
+def _end_user(made: Account) -> None:
+    """Delete the user of the deleted account, and record the result."""
+    form = "/settings/profile/delete"
+    status = made.browser.send(made.browser.open("/settings/profile"), form, password=made.password).answer.status
+    if status == 200 and made.browser.open("/settings/profile").form(form) is None:
+        made.run.outcomes.ok(CLEANUP, "the account is deleted, with its user, keys, application and webhooks")
+    else:
+        left = f"the user {made.email.partition('@')[0]} at {DOMAIN} left behind: the form returned {status}"
+        made.run.outcomes.differs(CLEANUP, expected="the user deleted", got=left)
+
+
 def _works(made: Account) -> bool:
     for _ in range(TRIES):
         status = made.run.call("GET", "/v1/users/me", made.key).status
@@ -144,16 +155,17 @@ def _works(made: Account) -> bool:
 
 
 def _find(made: Account) -> bool:
-    """Record the id of an account that was created before an interruption; return whether there is one."""
+    """Record the ids of an account and user created before an interruption; return whether there are any."""
     if not made.run.target.stage:
         return False
-    from chalicelib.accounts import find
+    from chalicelib.accounts import find, members
     from chalicelib.core import errors
 
     try:
-        made.id = find.account_by_email(made.email).id
-    except errors.LatchkeyError:
+        (found,) = members.all_of(find.user_by_email(made.email))
+    except (errors.LatchkeyError, ValueError):  # ValueError: the user has no account
         return False
+    made.id, made.user_id = found.account.id, found.user.id
     return True
 
 
@@ -172,5 +184,5 @@ def _suspend(made: Account) -> None:
 
         change.set_tier_and_status(made.id, tier=None, status=states.SUSPENDED, actor="operator")
     else:
-        path, body = f"/v1/users/{made.id}", {"status": "suspended"}
-        expect(200, "PATCH /v1/users/{id}", made.run.call("PATCH", path, made.run.target.admin_key, body=body))
+        path, body = f"/v1/accounts/{made.id}", {"status": "suspended"}
+        expect(200, "PATCH /v1/accounts/{id}", made.run.call("PATCH", path, made.run.target.admin_key, body=body))

@@ -1,4 +1,4 @@
-"""Limits on requested emails: anonymous callers can't use up the limit of an account's own user."""
+"""Limits on requested emails: anonymous callers can't use up a user's own limit."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -11,12 +11,11 @@ from chalicelib.accounts.email_address import hash_claim
 from chalicelib.accounts.email_not_sent import EmailNotSent
 from chalicelib.accounts.password_attempts import Caller
 from chalicelib.accounts.sessions import LoggedIn
-from chalicelib.accounts.tables import Account
 from chalicelib.core import settings, telemetry
 from chalicelib.limits import tiers
 from chalicelib.limits.admission import Rejected
 from tests.support.console_client import CALLER, PASSWORD, new_account
-from tests.support.harness import TestApp
+from tests.support.harness import AccountOfTest, TestApp
 from tests.support.mailbox import Mailbox
 
 BASE = "https://api.example.com"
@@ -38,14 +37,14 @@ def network(number: int) -> Caller:
     return Caller((f"198.51.100.{number}",))
 
 
-def log_in(account: Account) -> LoggedIn:
+def log_in(account: AccountOfTest) -> LoggedIn:
     """Log in the account's user and return the session."""
-    found = sessions.session_of(sessions.open_session(account))
+    found = sessions.session_of(sessions.open_session(account.user))
     assert found is not None
     return found
 
 
-def request_change(account: Account, email: str = NEW, caller: Caller = CALLER) -> None:
+def request_change(account: AccountOfTest, email: str = NEW, caller: Caller = CALLER) -> None:
     """Request an email change."""
     self_service.request_email_change(log_in(account), caller=caller, password=PASSWORD, email=email, base_url=BASE)
 
@@ -62,8 +61,8 @@ def sign_up_from(caller: Caller = CALLER) -> None:
 
 
 @pytest.mark.parametrize("from_elsewhere", [True, False], ids=["other network", "same network"])
-def test_email_changes_of_an_account_dont_limit_others(latchkey: TestApp, box: Mailbox, from_elsewhere: bool) -> None:
-    """Email changes beyond one account's limit don't prevent another account from changing to the same address."""
+def test_email_changes_of_a_user_dont_limit_others(latchkey: TestApp, box: Mailbox, from_elsewhere: bool) -> None:
+    """Email changes beyond one user's limit don't prevent another user from changing to the same address."""
     attacker, rightful = new_account(name="Mallory"), new_account()
     for _ in range(5):
         request_change(attacker, caller=network(1) if from_elsewhere else CALLER)
@@ -71,11 +70,11 @@ def test_email_changes_of_an_account_dont_limit_others(latchkey: TestApp, box: M
         request_change(attacker)
     assert len(box.take()) == 5
     request_change(rightful)
-    assert email_links.find_link(box.take_one().token, email_links.CHANGE_EMAIL).account_id == rightful.id
+    assert email_links.find_link(box.take_one().token, email_links.CHANGE_EMAIL).user_id == rightful.user_id
 
 
-def test_email_changes_of_many_accounts_dont_limit_the_first_of_another(latchkey: TestApp, box: Mailbox) -> None:
-    """When 20 emails for address changes were sent to an address in an hour, an account's first request still sends an
+def test_email_changes_of_many_users_dont_limit_the_first_of_another(latchkey: TestApp, box: Mailbox) -> None:
+    """When 20 emails for address changes were sent to an address in an hour, a user's first request still sends an
     email, and its second request is rejected.
     """
     rightful = new_account()
@@ -88,7 +87,7 @@ def test_email_changes_of_many_accounts_dont_limit_the_first_of_another(latchkey
 
 
 def test_email_change_has_the_same_limits_for_a_known_address(latchkey: TestApp, box: Mailbox) -> None:
-    """The limits are the same for an address with and without an account, so they don't reveal whether an account
+    """The limits are the same for an address with and without a user, so they don't reveal whether a user
     exists.
     """
     taken = new_account(email=NEW)
@@ -131,33 +130,33 @@ def test_remembered_device_has_its_own_allowance_of_resets(latchkey: TestApp, bo
     """A remembered device may request five resets an hour, regardless of anonymous requests for the address."""
     account = new_account(email=ADA)
     latchkey.set_counters(f"mail_{hash_claim(ADA)}", tiers.RESET_EMAILS.address, used=20)
-    device = replace(CALLER, device=sessions.remember_device(account))
+    device = replace(CALLER, device=sessions.remember_device(account.user))
     for _ in range(7):
         request_reset(device)
     assert len(box.take()) == 5
-    request_reset(replace(CALLER, device=sessions.remember_device(new_account(name="Mallory"))))
+    request_reset(replace(CALLER, device=sessions.remember_device(new_account(name="Mallory").user)))
     assert box.take() == []
 
 
-def test_verification_by_a_logged_in_user_is_counted_for_the_account(latchkey: TestApp, box: Mailbox) -> None:
+def test_verification_by_a_logged_in_user_is_counted_for_the_user(latchkey: TestApp, box: Mailbox) -> None:
     """A logged-in user may request five verification emails an hour, regardless of other callers' sign-ups."""
     account = new_account(email=ADA, verified=False)
     latchkey.set_counters(f"mail_{hash_claim(ADA)}", tiers.VERIFICATION_EMAILS.address, used=20)
     for _ in range(5):
-        sign_up.send_verification(account, networks=CALLER.networks, base_url=BASE)
+        sign_up.send_verification(account.user, networks=CALLER.networks, base_url=BASE)
     with pytest.raises(Rejected):
-        sign_up.send_verification(account, networks=CALLER.networks, base_url=BASE)
+        sign_up.send_verification(account.user, networks=CALLER.networks, base_url=BASE)
     assert len(box.take()) == 5
 
 
 @pytest.mark.usefixtures("unsendable")
 def test_failed_email_is_reported_except_for_a_reset(latchkey: TestApp) -> None:
     """An email that can't be sent raises an error, except for a password reset, where the error would reveal the
-    account.
+    user.
     """
     account = new_account(email=ADA, verified=False)
     asked: list[Callable[[], None]] = [
-        lambda: sign_up.send_verification(account, networks=CALLER.networks, base_url=BASE),
+        lambda: sign_up.send_verification(account.user, networks=CALLER.networks, base_url=BASE),
         lambda: request_change(account),
         sign_up_from,
     ]

@@ -9,6 +9,7 @@ import pytest
 from chalicelib.accounts import change, sessions, states
 from chalicelib.accounts.log_in import Suspended, WrongLogIn, log_in
 from chalicelib.accounts.password_attempts import Caller
+from chalicelib.accounts.tables import User
 from chalicelib.core import settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import counter_items
@@ -55,11 +56,11 @@ def test_attempts_for_invalid_addresses_are_counted_separately(latchkey: TestApp
         assert try_log_in(email, network="192.0.2.2") == "wrong_log_in"
 
 
-def test_correct_password_returns_the_account(latchkey: TestApp) -> None:
-    """A log-in with the correct password and any spelling of the address returns the account."""
+def test_correct_password_returns_the_user(latchkey: TestApp) -> None:
+    """A log-in with the correct password and any spelling of the address returns the user."""
     account = new_account(email="ada@example.com")
     for email in ("ada@example.com", " ADA@Example.COM "):
-        assert log_in(email=email, password=PASSWORD, caller=Caller((NETWORK,))).id == account.id
+        assert log_in(email=email, password=PASSWORD, caller=Caller((NETWORK,))).id == account.user_id
 
 
 @pytest.mark.parametrize(
@@ -73,16 +74,16 @@ def test_failed_log_in_doesnt_reveal_the_cause(latchkey: TestApp, email: str) ->
     assert (refused.value.status, refused.value.message) == (401, "Incorrect email or password.")
 
 
-def test_account_without_a_password_rejects_every_password(latchkey: TestApp) -> None:
-    """An invited account without a password can't log in."""
+def test_user_without_a_password_rejects_every_password(latchkey: TestApp) -> None:
+    """An invited user without a password can't log in."""
     latchkey.account(email="ada@example.com")
     assert try_log_in("ada@example.com", "") == "wrong_log_in"
 
 
 def test_suspension_is_reported_only_with_the_correct_password(latchkey: TestApp) -> None:
-    """A suspension is reported only with the correct password, so other callers can't detect it."""
+    """The suspension of a user is reported only with the correct password, so other callers can't detect it."""
     account = new_account(email="ada@example.com")
-    change.set_tier_and_status(account.id, tier=None, status=states.SUSPENDED, actor="operator")
+    account.user.update(actions=[User.status.set(states.SUSPENDED)])
     assert try_log_in("ada@example.com", WRONG) == "wrong_log_in"
     with pytest.raises(Suspended) as refused:
         log_in(email="ada@example.com", password=PASSWORD, caller=Caller((NETWORK,)))
@@ -92,8 +93,15 @@ def test_suspension_is_reported_only_with_the_correct_password(latchkey: TestApp
     )
 
 
+def test_user_of_a_suspended_account_can_log_in(latchkey: TestApp) -> None:
+    """The suspension of an account doesn't prevent its users from logging in, as they may have other accounts."""
+    account = new_account(email="ada@example.com")
+    change.set_tier_and_status(account.id, tier=None, status=states.SUSPENDED, actor="operator")
+    assert try_log_in("ada@example.com", PASSWORD) == "in"
+
+
 @pytest.mark.parametrize("email", ["ada@example.com", "nobody@example.com"], ids=["known", "unknown"])
-def test_address_has_20_attempts_an_hour_with_or_without_an_account(latchkey: TestApp, email: str) -> None:
+def test_address_has_20_attempts_an_hour_with_or_without_a_user(latchkey: TestApp, email: str) -> None:
     """After 20 attempts for an address in an hour, even the correct password is rejected, from any network."""
     new_account(email="ada@example.com")
     latchkey.clock.forward(1_800)
@@ -131,7 +139,7 @@ def test_rejected_network_doesnt_use_up_the_attempts_of_addresses(latchkey: Test
 def test_remembered_device_has_its_own_attempts(latchkey: TestApp) -> None:
     """Users can log in on a remembered device after others have used up the attempts for their address."""
     account = new_account(email="ada@example.com")
-    device = sessions.remember_device(account)
+    device = sessions.remember_device(account.user)
     set_attempts(latchkey, "email", email_subject("ada@example.com"), 20)
     assert try_log_in("ada@example.com", PASSWORD) == "rate_limit_exceeded"
     assert try_log_in("ada@example.com", PASSWORD, device=device) == "in"
@@ -140,15 +148,15 @@ def test_remembered_device_has_its_own_attempts(latchkey: TestApp) -> None:
 def test_remembered_device_has_20_attempts_an_hour(latchkey: TestApp) -> None:
     """After 20 attempts in an hour a remembered device is rejected, so a stolen device cookie allows few guesses."""
     account = new_account(email="ada@example.com")
-    device = sessions.remember_device(account)
-    set_attempts(latchkey, "device", account.id, 20)
+    device = sessions.remember_device(account.user)
+    set_attempts(latchkey, "device", account.user_id, 20)
     assert try_log_in("ada@example.com", PASSWORD, device=device) == "rate_limit_exceeded"
 
 
-def test_devices_of_an_account_share_their_attempts(latchkey: TestApp) -> None:
-    """An attacker who registers 18 remembered devices of an account gets no more attempts than with one."""
+def test_devices_of_a_user_share_their_attempts(latchkey: TestApp) -> None:
+    """An attacker who registers 18 remembered devices of a user gets no more attempts than with one."""
     account = new_account(email="ada@example.com")
-    devices = [sessions.remember_device(account) for _ in range(3)]
+    devices = [sessions.remember_device(account.user) for _ in range(3)]
     with settings.override(replace(settings.current(), log_in_attempts_per_email=4)):
         tried = [try_log_in("ada@example.com", device=device) for _ in range(4) for device in devices]
     assert tried.count("wrong_log_in") == 4
@@ -157,16 +165,16 @@ def test_devices_of_an_account_share_their_attempts(latchkey: TestApp) -> None:
 def test_device_is_forgotten_when_the_sessions_are_ended(latchkey: TestApp) -> None:
     """After a log-out everywhere, attempts from a remembered device are counted for the address."""
     account = new_account(email="ada@example.com")
-    device = sessions.remember_device(account)
-    sessions.end_all(account.id)
+    device = sessions.remember_device(account.user)
+    sessions.end_all(account.user_id)
     set_attempts(latchkey, "email", email_subject("ada@example.com"), 20)
     assert try_log_in("ada@example.com", PASSWORD, device=device) == "rate_limit_exceeded"
 
 
-def test_device_of_another_account_has_no_effect(latchkey: TestApp) -> None:
-    """Attempts from a device that is remembered for another account are counted for the address."""
+def test_device_of_another_user_has_no_effect(latchkey: TestApp) -> None:
+    """Attempts from a device that is remembered for another user are counted for the address."""
     new_account(email="ada@example.com")
-    device = sessions.remember_device(new_account(name="Eve"))
+    device = sessions.remember_device(new_account(name="Eve").user)
     set_attempts(latchkey, "email", email_subject("ada@example.com"), 20)
     assert try_log_in("ada@example.com", PASSWORD, device=device) == "rate_limit_exceeded"
 
@@ -177,7 +185,7 @@ def test_attempts_dont_count_against_the_accounts_quota(latchkey: TestApp) -> No
     secret = latchkey.key(account).secret
     with settings.override(replace(settings.current(), log_in_attempts_per_email=2)):
         assert [try_log_in("ada@example.com") for _ in range(3)][-1] == "rate_limit_exceeded"
-    assert not [subject for subject in subjects(latchkey) if account.id in subject]
+    assert not [subject for subject in subjects(latchkey) if account.id in subject or account.user_id in subject]
     response = latchkey.call("GET", "/v1/limits", secret)
     assert (response.json()["quota"]["remaining"], response.json()["burst"]["remaining"]) == (999, 49)
 
@@ -191,11 +199,11 @@ def test_address_of_an_attempt_is_not_stored(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("with_device", [False, True], ids=["no_device", "device"])
 def test_failed_log_ins_make_the_same_database_calls(latchkey: TestApp, with_device: bool) -> None:
-    """A failed log-in makes the same database calls whether or not the address has an account, so that timing reveals
+    """A failed log-in makes the same database calls whether or not the address has a user, so that timing reveals
     nothing.
     """
     account = new_account(email="ada@example.com")
-    device = sessions.remember_device(new_account(name="Eve")) if with_device else ""
+    device = sessions.remember_device(new_account(name="Eve").user) if with_device else ""
     made = []
     for email in (account.email, "nobody@example.com"):
         with telemetry.record_calls() as calls:

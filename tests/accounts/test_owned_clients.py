@@ -7,21 +7,21 @@ import pytest
 from pynamodb.attributes import Attribute
 from pynamodb.exceptions import TransactWriteError
 
-from chalicelib.accounts import change, owned_clients, pending_terminations, states
+from chalicelib.accounts import change, invalidation, owned_clients, states
 from chalicelib.accounts.owned_clients import ClientGrant, OwnedClient
-from chalicelib.accounts.pending_terminations import OF_OWNER, PendingTermination
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, errors, ids, telemetry
 from chalicelib.core.dynamodb.models import Table
-from chalicelib.limits import stale_marks
+from chalicelib.jobs import progress
+from chalicelib.jobs.tables import Job
 from chalicelib.oauth import grants
 from chalicelib.oauth.tables import Client, Grant
 from tests.oauth.flow import register_client
-from tests.support.harness import TestApp
+from tests.support.harness import AccountOfTest, TestApp
 from tests.support.interleaving import fail_calls, run_before
 
 
-def owner_with(latchkey: TestApp, clients: int = 1) -> tuple[Account, list[str]]:
+def owner_with(latchkey: TestApp, clients: int = 1) -> tuple[AccountOfTest, list[str]]:
     """Create an account with clients; return it and their ids, sorted."""
     owner = latchkey.account(name="Owner")
     return owner, sorted(register_client(latchkey, owner=owner).id for _ in range(clients))
@@ -31,13 +31,13 @@ def create_grants(client_id: str, number: int) -> list[Grant]:
     """Create this number of accounts that grant the client access, and return the grants, oldest first."""
     made = []
     for _ in range(number):
-        grant = grants.new(ids.new("acc"), client_id, scopes={"read"}, resources=set())
+        grant = grants.new(ids.new("acc"), ids.new("usr"), client_id, scopes={"read"}, resources=set())
         grant.save()
         made.append(grant)
     return made
 
 
-def set_status(account: Account, status: str) -> None:
+def set_status(account: AccountOfTest, status: str) -> None:
     """Suspend or reinstate an account."""
     change.set_tier_and_status(account.id, tier=None, status=status, actor="operator")
 
@@ -47,14 +47,14 @@ def suspended_at(client_ids: list[str]) -> list[int | None]:
     return [OwnedClient.get(each).owner_suspended_at for each in client_ids]
 
 
-def termination_of(account: Account) -> PendingTermination:
+def termination_of(account: AccountOfTest) -> Job:
     """Return a pending termination of an account's clients that starts now."""
-    return pending_terminations.new(OF_OWNER, account.id)
+    return progress.new(progress.OF_OWNER, account.id)
 
 
 def are_marked(create_grants: list[Grant]) -> list[bool]:
     """Return for each grant whether its account has an invalidation mark now."""
-    return [stale_marks.is_marked(each.account_id, clock.now_ms()) for each in create_grants]
+    return [invalidation.is_marked(each.account_id, clock.now_ms()) for each in create_grants]
 
 
 def test_clients_have_the_status_of_their_account(latchkey: TestApp) -> None:
@@ -113,7 +113,7 @@ def test_failed_condition_of_the_account_is_raised_as_given(latchkey: TestApp) -
     owner, _ = owner_with(latchkey)
     with fail_calls("TransactWriteItems"), pytest.raises(TransactWriteError):
         set_status(owner, states.SUSPENDED)
-    owner.update(actions=[Account.listed.remove()])
+    owner.account.update(actions=[Account.listed.remove()])
     with telemetry.record_calls() as calls, pytest.raises(errors.NotFound):
         set_status(owner, states.SUSPENDED)
     assert [operation for operation, _ in calls.made].count("TransactWriteItems") == 1

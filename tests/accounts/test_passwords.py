@@ -29,7 +29,7 @@ def test_password_matches_its_own_hash_only() -> None:
 
 def test_hash_of_no_account_has_the_same_parameters() -> None:
     """A log-in without an account checks a dummy hash with the same parameters, so that timing reveals nothing."""
-    stored = passwords._HASH_OF_NO_ACCOUNT.split("$")
+    stored = passwords._HASH_OF_NO_USER.split("$")
     real = passwords.hash_password(PASSWORD).split("$")
     assert stored[1:4] == real[1:4]
     assert list(map(len, stored[4:])) == list(map(len, real[4:]))
@@ -75,6 +75,6 @@ def test_text_longer_than_a_password_is_not_normalised() -> None:
 
 def test_no_password_matches_without_a_hash(monkeypatch: pytest.MonkeyPatch) -> None:
     """If an account has no hash, no password matches, not even that of the dummy hash."""
-    monkeypatch.setattr(passwords, "_HASH_OF_NO_ACCOUNT", hash_of(PASSWORD))
+    monkeypatch.setattr(passwords, "_HASH_OF_NO_USER", hash_of(PASSWORD))
     assert not passwords.matches(PASSWORD, None)
     assert not passwords.matches(PASSWORD, "")

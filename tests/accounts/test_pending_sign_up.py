@@ -5,7 +5,7 @@ from pynamodb.exceptions import TransactWriteError
 
 from chalicelib.accounts import email_links, find, pending_sign_up
 from chalicelib.accounts.pending_sign_up import PURPOSE, PendingSignUp
-from chalicelib.accounts.tables import Account, OneTimeToken
+from chalicelib.accounts.tables import Account, OneTimeToken, User
 from chalicelib.core import clock
 from chalicelib.events import record
 from tests.support.console_client import new_account
@@ -21,15 +21,15 @@ def pending(after: str = "/settings", browser: str = "digest") -> OneTimeToken:
     return email_links.find_link(pending_sign_up.new_token(asked), PURPOSE)
 
 
-def use(token: OneTimeToken) -> Account:
-    """Use a token and return the created account."""
-    return pending_sign_up.make_account(token, name="Ada", password_hash="hash")
+def use(token: OneTimeToken) -> User:
+    """Use a token and return the created user."""
+    return pending_sign_up.make_account(token, name="Ada", password_hash="hash").user
 
 
-def test_token_of_a_sign_up_has_no_account(latchkey: TestApp) -> None:
-    """The token of a sign-up stores the data of the form, and the id of no account."""
+def test_token_of_a_sign_up_has_no_user(latchkey: TestApp) -> None:
+    """The token of a sign-up stores the data of the form, and the id of no user."""
     token = pending()
-    assert (token.account_id, token.purpose, token.epoch) == (find.NO_ACCOUNT, "sign_up", 0)
+    assert (token.user_id, token.purpose, token.epoch) == (find.NO_USER, "sign_up", 0)
     assert token.email == EMAIL
     assert (token.name, token.password_hash, token.browser, token.after) == ("Ada", "hash", "digest", "/settings")
 
@@ -53,22 +53,24 @@ def test_password_is_used_only_in_the_same_browser(
     assert pending_sign_up.is_same_browser(spent, opened_in) is False
 
 
-def test_new_account_is_recorded_as_verified(latchkey: TestApp) -> None:
-    """The use of the token creates the account and records it as created and verified, in one transaction."""
-    account = use(pending())
-    assert [event.type for event in record.newest_first(account.id, 9)] == ["account.email_verified", "account.created"]
-    assert account.email_verified_at == clock.now_ms()
+def test_new_account_and_verified_user_are_recorded(latchkey: TestApp) -> None:
+    """The use of the token creates the account and its user, and records them, in one transaction."""
+    user = use(pending())
+    assert [event.type for event in record.newest_first(user.id, 9)] == ["user.email_verified", "user.created"]
+    (account,) = Account.scan()
+    assert [event.type for event in record.newest_first(account.id, 9)] == ["account.created"]
+    assert user.email_verified_at == clock.now_ms()
     assert [each.consumed_at for each in OneTimeToken.scan()] == [clock.now_ms()]
 
 
 def test_token_for_a_known_address_is_not_consumed(latchkey: TestApp) -> None:
-    """If the address of a token already has an account, each use of the token raises HasAccount and doesn't consume the
+    """If the address of a token already has a user, each use of the token raises HasUser and doesn't consume the
     token.
     """
     token = pending()
     new_account(email=EMAIL)
     for _ in range(2):
-        with pytest.raises(pending_sign_up.HasAccount) as raised:
+        with pytest.raises(pending_sign_up.HasUser) as raised:
             use(token)
         assert (raised.value.status, raised.value.error) == (409, "conflict")
     assert [each.consumed_at for each in OneTimeToken.scan()] == [None]

@@ -4,28 +4,29 @@ from collections.abc import Callable
 
 import pytest
 
-from chalicelib.accounts import create, quota_inheritance, self_service, sessions
-from chalicelib.accounts.tables import Account, OneTimeToken
+from chalicelib.accounts import create, members, quota_inheritance, self_service, sessions
+from chalicelib.accounts.tables import Account, OneTimeToken, User
 from chalicelib.core import clock, errors, telemetry
 from chalicelib.limits import tiers
 from tests.support.console_client import CALLER, PASSWORD, new_account
-from tests.support.harness import START_MS, TestApp
+from tests.support.harness import START_MS, AccountOfTest, TestApp
 from tests.support.interleaving import run_before
 
 EMAIL = "ada@example.com"
 
 
-def delete_after_use(latchkey: TestApp, used: int = 7, *, tier: tiers.Tier = tiers.FREE) -> Account:
-    """Create an account, use part of its hourly quota, delete it, and return it."""
+def delete_after_use(latchkey: TestApp, used: int = 7, *, tier: tiers.Tier = tiers.FREE) -> AccountOfTest:
+    """Create an account, use part of its hourly quota, delete it and its owner, and return it."""
     account = new_account(email=EMAIL, tier=tier)
     latchkey.set_counters(account.id, tier, used=used)
-    console = sessions.session_of(sessions.open_session(account))
+    self_service.delete_account(account.membership, caller=CALLER, password=PASSWORD)
+    console = sessions.session_of(sessions.open_session(account.user))
     assert console is not None
-    self_service.delete(console, caller=CALLER, password=PASSWORD)
+    self_service.delete_user(console, caller=CALLER, password=PASSWORD)
     return account
 
 
-def used_by(latchkey: TestApp, account: Account) -> int:
+def used_by(latchkey: TestApp, account: AccountOfTest) -> int:
     """Return the number of requests that an account has used in this hour."""
     return latchkey.counters(account.id).get("used", 0)
 
@@ -52,12 +53,67 @@ def test_nothing_is_inherited_in_the_next_hour(latchkey: TestApp, after_s: float
     """In the next hour a new account inherits nothing, after a single read."""
     delete_after_use(latchkey)
     latchkey.clock.forward(after_s)
-    account = create.new_account(email=EMAIL, name="Ada", tier=tiers.FREE)
+    new = create.new_membership(create.new_user(email=EMAIL, name="Ada"), "Ada", tiers.FREE)
     with telemetry.record_calls() as calls:
-        quota_inheritance.inherit(account)
+        quota_inheritance.inherit(new)
     assert (len(calls.made) > 1) is looks_further
-    create.store(account)
-    assert used_by(latchkey, account) == (7 if looks_further else 0)
+    create.store(new)
+    assert used_by(latchkey, AccountOfTest(new)) == (7 if looks_further else 0)
+
+
+def test_further_account_of_the_user_inherits_the_used_quota(latchkey: TestApp) -> None:
+    """A user who deletes an account and creates another one doesn't reset the quota, although they stay the same
+    user.
+    """
+    account = new_account(email=EMAIL)
+    latchkey.set_counters(account.id, tiers.FREE, used=7)
+    self_service.delete_account(account.membership, caller=CALLER, password=PASSWORD)
+    user = User.get(account.user_id)
+    again = create.create_further_account(user, name="Again", tier=tiers.FREE)
+    assert used_by(latchkey, AccountOfTest(again)) == 7
+
+
+@pytest.mark.parametrize(("used", "used_later", "inherited"), [(7, 0, 7), (7, 9, 9), (7, 7, 7)])
+def test_deleting_a_less_used_account_too_doesnt_reset_the_quota(
+    latchkey: TestApp, used: int, used_later: int, inherited: int
+) -> None:
+    """Of several accounts that a user deletes in an hour, the next one inherits the highest usage."""
+    account = new_account(email=EMAIL)
+    spare = AccountOfTest(create.create_further_account(account.user, name="Spare", tier=tiers.FREE))
+    latchkey.set_counters(account.id, tiers.FREE, used=used)
+    latchkey.set_counters(spare.id, tiers.FREE, used=used_later)
+    for each in (account, spare):
+        self_service.delete_account(members.find(User.get(account.user_id), each.id), caller=CALLER, password=PASSWORD)
+    again = create.create_further_account(User.get(account.user_id), name="Again", tier=tiers.FREE)
+    assert used_by(latchkey, AccountOfTest(again)) == inherited
+
+
+def test_usage_of_an_earlier_hour_is_not_kept(latchkey: TestApp) -> None:
+    """The first deletion of an hour replaces the item of an earlier hour, which DynamoDB may not have deleted yet."""
+    account = new_account(email=EMAIL)
+    spare = AccountOfTest(create.create_further_account(account.user, name="Spare", tier=tiers.FREE))
+    latchkey.set_counters(account.id, tiers.FREE, used=7)
+    self_service.delete_account(account.reload().membership, caller=CALLER, password=PASSWORD)
+    latchkey.clock.forward(3_600)
+    self_service.delete_account(spare.reload().membership, caller=CALLER, password=PASSWORD)
+    (item,) = [each for each in OneTimeToken.scan() if each.kind == "left"]
+    assert item.account_id == spare.id
+
+
+@pytest.mark.parametrize("earlier", ["nobody", "somebody"])
+def test_deletion_conflicts_with_a_concurrent_deletion_of_the_same_user(latchkey: TestApp, earlier: str) -> None:
+    """Otherwise the item of the account with the higher usage could be overwritten."""
+    if earlier == "somebody":
+        delete_after_use(latchkey)
+    account = new_account(email=EMAIL)
+    with (
+        run_before("TransactWriteItems", lambda: store_deletion("acc_other")),
+        pytest.raises(errors.Conflict, match="changed in the meantime"),
+    ):
+        self_service.delete_account(account.membership, caller=CALLER, password=PASSWORD)
+    assert Account.get(account.id).listed
+    self_service.delete_account(account.membership, caller=CALLER, password=PASSWORD)
+    assert Account.get(account.id).listed is None
 
 
 def store_deletion(account_id: str) -> None:

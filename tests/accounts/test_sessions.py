@@ -7,7 +7,7 @@ import pytest
 
 from chalicelib.accounts import change, email_links, self_service, sessions, states
 from chalicelib.accounts.sessions import LoggedIn
-from chalicelib.accounts.tables import Account, Session
+from chalicelib.accounts.tables import Session, User
 from chalicelib.core import errors, secrets, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.events import kinds, record
@@ -21,7 +21,7 @@ OTHER = "harmonica wolverine custard"
 
 
 def logged_in(secret: str) -> LoggedIn:
-    """Return the account and session of a session secret; fail if the secret isn't valid."""
+    """Return the user and session of a session secret; fail if the secret isn't valid."""
     found = sessions.session_of(secret)
     assert found is not None
     return found
@@ -30,17 +30,17 @@ def logged_in(secret: str) -> LoggedIn:
 def test_session_expires_after_12_idle_hours(latchkey: TestApp) -> None:
     """A session expires after 12 hours without a request, to the millisecond."""
     account = new_account()
-    used, unused = sessions.open_session(account), sessions.open_session(account)
+    used, unused = sessions.open_session(account.user), sessions.open_session(account.user)
     latchkey.clock.forward(12 * HOUR_S - 0.001)
-    assert logged_in(used).account.id == account.id
+    assert logged_in(used).user.id == account.user_id
     latchkey.clock.forward(0.001)
     assert sessions.session_of(unused) is None
-    assert logged_in(used).account.id == account.id
+    assert logged_in(used).user.id == account.user_id
 
 
 def test_session_expires_after_14_days(latchkey: TestApp) -> None:
     """A session expires after 14 days, even if it is used all the time."""
-    secret = sessions.open_session(new_account())
+    secret = sessions.open_session(new_account().user)
     for _ in range(14 * 24 // 6 - 1):
         latchkey.clock.forward(6 * HOUR_S)
         logged_in(secret)
@@ -52,7 +52,7 @@ def test_session_expires_after_14_days(latchkey: TestApp) -> None:
 
 def test_seen_at_is_written_at_most_every_5_minutes(latchkey: TestApp) -> None:
     """`seen_at` is written at most every 5 minutes; other page requests only read."""
-    secret = sessions.open_session(new_account())
+    secret = sessions.open_session(new_account().user)
     written = []
     for _ in range(4):
         with telemetry.record_calls() as calls:
@@ -64,7 +64,7 @@ def test_seen_at_is_written_at_most_every_5_minutes(latchkey: TestApp) -> None:
 
 def test_idle_time_counts_from_the_last_write(latchkey: TestApp) -> None:
     """Idle time is counted from the last write of `seen_at`: a session expires up to 5 minutes early, never late."""
-    secret = sessions.open_session(new_account())
+    secret = sessions.open_session(new_account().user)
     latchkey.clock.forward(299)
     logged_in(secret)
     latchkey.clock.forward(12 * HOUR_S - 300)
@@ -74,45 +74,39 @@ def test_idle_time_counts_from_the_last_write(latchkey: TestApp) -> None:
 def test_password_change_ends_every_other_session(latchkey: TestApp) -> None:
     """A password change ends every session except the one in which the password was changed."""
     account = new_account()
-    kept, ended = sessions.open_session(account), sessions.open_session(account)
+    kept, ended = sessions.open_session(account.user), sessions.open_session(account.user)
     self_service.change_password(
         logged_in(kept), caller=CALLER, password=PASSWORD, new_password=OTHER, base_url="https://api.example.com"
     )
-    assert logged_in(kept).account.session_epoch == 1
+    assert logged_in(kept).user.session_epoch == 1
     assert sessions.session_of(ended) is None
 
 
-def test_suspension_ends_sessions_permanently(latchkey: TestApp) -> None:
-    """Sessions that a suspension ended stay invalid after a reinstatement."""
+def test_suspension_and_change_of_an_account_end_no_session(latchkey: TestApp) -> None:
+    """Sessions belong to the user, who may have other accounts: a change of tier or status of an account ends none. The
+    pages of a suspended account are refused instead.
+    """
     account = new_account()
-    secret = sessions.open_session(account)
-    change.set_tier_and_status(account.id, tier=None, status=states.SUSPENDED, actor="operator")
-    assert sessions.session_of(secret) is None
-    change.set_tier_and_status(account.id, tier=None, status=states.ACTIVE, actor="operator")
-    assert sessions.session_of(secret) is None
-    assert logged_in(sessions.open_session(Account.get(account.id))).account.id == account.id
+    secret = sessions.open_session(account.user)
+    for tier, status in ((None, states.SUSPENDED), (tiers.PRO, states.ACTIVE)):
+        change.set_tier_and_status(account.id, tier=tier, status=status, actor="operator")
+        assert logged_in(secret).user.id == account.user_id
+    assert User.get(account.user_id).session_epoch == 0
 
 
-def test_deletion_ends_sessions(latchkey: TestApp) -> None:
-    """The deletion of an account ends its sessions."""
+def test_deletion_of_the_user_ends_sessions(latchkey: TestApp) -> None:
+    """The deletion of a user ends their sessions; the deletion of an account doesn't."""
     account = new_account()
-    leaving, other = sessions.open_session(account), sessions.open_session(account)
-    self_service.delete(logged_in(leaving), caller=CALLER, password=PASSWORD)
+    leaving, other = sessions.open_session(account.user), sessions.open_session(account.user)
+    self_service.delete_account(account.membership, caller=CALLER, password=PASSWORD)
+    self_service.delete_user(logged_in(leaving), caller=CALLER, password=PASSWORD)
     assert sessions.session_of(leaving) is None
     assert sessions.session_of(other) is None
 
 
-def test_tier_change_ends_no_session(latchkey: TestApp) -> None:
-    """A tier change ends no session and leaves the session epoch unchanged."""
-    account = new_account()
-    secret = sessions.open_session(account)
-    change.set_tier_and_status(account.id, tier=tiers.PRO, status=None, actor="operator")
-    assert logged_in(secret).account.tier == "pro"
-
-
-def test_session_opened_with_an_outdated_account_is_invalid(latchkey: TestApp) -> None:
-    """A session is invalid if the account's password was changed during the log-in."""
-    before = new_account()
+def test_session_opened_with_an_outdated_user_is_invalid(latchkey: TestApp) -> None:
+    """A session is invalid if the user's password was changed during the log-in."""
+    before = new_account().user
     secret = sessions.open_session(before)
     self_service.change_password(
         logged_in(secret), caller=CALLER, password=PASSWORD, new_password=OTHER, base_url="https://api.example.com"
@@ -121,41 +115,36 @@ def test_session_opened_with_an_outdated_account_is_invalid(latchkey: TestApp) -
 
 
 def test_log_out_ends_one_session_and_is_idempotent(latchkey: TestApp) -> None:
-    """A log-out ends one session and can be repeated; other sessions of the account stay active."""
+    """A log-out ends one session and can be repeated; other sessions of the user stay active."""
     account = new_account()
-    secret, other = sessions.open_session(account), sessions.open_session(account)
+    secret, other = sessions.open_session(account.user), sessions.open_session(account.user)
     for _ in range(2):
         sessions.close_session(secret)
     assert sessions.session_of(secret) is None
-    assert logged_in(other).account.id == account.id
+    assert logged_in(other).user.id == account.user_id
 
 
 def test_device_is_not_a_session_and_vice_versa(latchkey: TestApp) -> None:
     """The secret of a remembered device isn't a valid session, and the secret of a session isn't a valid device."""
     account = new_account()
-    device, session = sessions.remember_device(account), sessions.open_session(account)
+    device, session = sessions.remember_device(account.user), sessions.open_session(account.user)
     assert sessions.session_of(device) is None
-    assert not sessions.is_known_device(session, account)
-    assert sessions.is_known_device(device, account)
-    assert not sessions.is_known_device(device, new_account(name="Eve"))
+    assert not sessions.is_known_device(session, account.user)
+    assert sessions.is_known_device(device, account.user)
+    assert not sessions.is_known_device(device, new_account(name="Eve").user)
     assert not sessions.is_known_device(device, None)
 
 
-ENDS: dict[str, Callable[[Account], object]] = {
-    "reset": lambda account: email_links.set_password(
+ENDS: dict[str, Callable[[User], object]] = {
+    "reset": lambda user: email_links.set_password(
         email_links.find_link(
-            email_links.new_link(
-                account.id, email_links.SET_PASSWORD, email=account.email, epoch=account.session_epoch
-            ),
+            email_links.new_link(user.id, email_links.SET_PASSWORD, email=user.email, epoch=user.session_epoch),
             email_links.SET_PASSWORD,
         ),
-        account,
+        user,
         "",
     ),
-    "log_out_everywhere": lambda account: sessions.end_all(account.id),
-    "suspension": lambda account: change.set_tier_and_status(
-        account.id, tier=None, status="suspended", actor="operator"
-    ),
+    "log_out_everywhere": lambda user: sessions.end_all(user.id),
 }
 
 
@@ -166,9 +155,9 @@ def test_device_is_forgotten_when_the_sessions_are_ended(latchkey: TestApp, what
     remembered device.
     """
     account = new_account(verified=verified)
-    device = sessions.remember_device(account)
-    ENDS[what](account)
-    assert not sessions.is_known_device(device, Account.get(account.id))
+    device = sessions.remember_device(account.user)
+    ENDS[what](account.user)
+    assert not sessions.is_known_device(device, User.get(account.user_id))
 
 
 @pytest.mark.parametrize("secret", ["", "nonsense", "lk_se_" + "0" * 36, "lk_live_" + "0" * 36])
@@ -188,7 +177,7 @@ def test_unknown_secret_is_not_a_session(latchkey: TestApp) -> None:
 def test_secrets_of_sessions_and_devices_are_not_stored(latchkey: TestApp) -> None:
     """The table stores digests with a TTL, so nobody can log in with the data of the table."""
     account = new_account()
-    handed_out = [sessions.open_session(account), sessions.remember_device(account)]
+    handed_out = [sessions.open_session(account.user), sessions.remember_device(account.user)]
     stored = dynamodb.call("Scan", {"TableName": settings.current().table("sessions")})["Items"]
     for secret in handed_out:
         assert secret not in json.dumps(stored)
@@ -199,33 +188,33 @@ def test_secrets_of_sessions_and_devices_are_not_stored(latchkey: TestApp) -> No
 def test_session_stores_its_network_and_browser_and_is_recorded(latchkey: TestApp) -> None:
     """A session is kept for 14 days with its network and browser; a remembered device is kept for a year."""
     account = new_account()
-    account.session_epoch = 3
-    sessions.open_session(account, network="203.0.113.0/24", browser="Firefox")
-    sessions.open_session(account)
-    sessions.remember_device(account)
-    sessions.remember_device(account, is_raised=True)
+    account.user.session_epoch = 3
+    sessions.open_session(account.user, network="203.0.113.0/24", browser="Firefox")
+    sessions.open_session(account.user)
+    sessions.remember_device(account.user)
+    sessions.remember_device(account.user, is_raised=True)
     stored = sorted(Session.scan(), key=lambda each: each.id)
     now_ms = latchkey.clock.now_ms
     assert [(each.purpose, each.network, each.browser, each.holder_id, each.epoch) for each in stored] == [
-        ("session", "203.0.113.0/24", "Firefox", account.id, 3),
-        ("session", None, None, account.id, 3),
+        ("session", "203.0.113.0/24", "Firefox", account.user_id, 3),
+        ("session", None, None, account.user_id, 3),
         ("device", None, None, None, 3),
         ("device", None, None, None, 4),
     ]
     assert {(each.created_at, each.seen_at) for each in stored} == {(now_ms, now_ms)}
     assert [each.dies_at for each in stored] == [now_ms // 1000 + days * 86_400 for days in (14, 14, 365, 365)]
-    events = [(each.type, each.actor, each.changed.as_dict()) for each in record.newest_first(account.id, 2)]
+    events = [(each.type, each.actor, each.changed.as_dict()) for each in record.newest_first(account.user_id, 2)]
     assert events == [("session.opened", each.id, {"session": each.id}) for each in stored[1::-1]]
 
 
-def test_remembered_device_is_known_for_its_account_and_epoch_only(latchkey: TestApp) -> None:
-    """A remembered device is valid only for its account, and until the session epoch is raised."""
+def test_remembered_device_is_known_for_its_user_and_epoch_only(latchkey: TestApp) -> None:
+    """A remembered device is valid only for its user, and until the session epoch is raised."""
     account = new_account()
-    device = sessions.remember_device(account, is_raised=True)
-    assert not sessions.is_known_device(device, account)
-    sessions.end_all(account.id)
-    assert sessions.is_known_device(device, Account.get(account.id))
-    assert not sessions.is_known_device("", account)
+    device = sessions.remember_device(account.user, is_raised=True)
+    assert not sessions.is_known_device(device, account.user)
+    sessions.end_all(account.user_id)
+    assert sessions.is_known_device(device, User.get(account.user_id))
+    assert not sessions.is_known_device("", account.user)
 
 
 def test_active_sessions_are_listed_newest_first_in_pages(latchkey: TestApp) -> None:
@@ -236,14 +225,14 @@ def test_active_sessions_are_listed_newest_first_in_pages(latchkey: TestApp) -> 
     made = []
     for number in range(5):
         latchkey.clock.forward(1)
-        made.append(logged_in(sessions.open_session(account)).session)
+        made.append(logged_in(sessions.open_session(account.user)).session)
         if number == 3:
             made[3].update(actions=[Session.epoch.set(7)])
-    sessions.remember_device(account)
+    sessions.remember_device(account.user)
     ids = [each.id for each in made]
 
     def listed(limit: int, before: str = "") -> tuple[list[str], str]:
-        found, beyond = sessions.of_account(account, limit, before=before)
+        found, beyond = sessions.of_user(account.user, limit, before=before)
         return [each.id for each in found], beyond
 
     assert listed(9) == ([ids[4], ids[2], ids[1], ids[0]], "")
@@ -259,38 +248,39 @@ def test_active_sessions_are_listed_newest_first_in_pages(latchkey: TestApp) -> 
 def test_session_is_found_and_ended_by_its_id(latchkey: TestApp) -> None:
     """A session is found and ended by its id.
 
-    Its end is recorded once, and a session of another account isn't found.
+    Its end is recorded once, and a session of another user isn't found.
     """
     account, other = new_account(), new_account(name="Eve")
-    secret = sessions.open_session(account)
+    secret = sessions.open_session(account.user)
     session_id = logged_in(secret).session.id
-    for account_id, wrong in ((other.id, session_id), (account.id, "ses_" + "0" * 20), (account.id, "nonsense")):
+    own = account.user_id
+    for user_id, wrong in ((other.user_id, session_id), (own, "ses_" + "0" * 20), (own, "nonsense")):
         with pytest.raises(errors.NotFound, match="This session has ended"):
-            sessions.owned(account_id, wrong)
-    session = sessions.owned(account.id, session_id)
+            sessions.owned(user_id, wrong)
+    session = sessions.owned(own, session_id)
     for _ in range(2):
         sessions.end(session)
     assert sessions.session_of(secret) is None
-    events = record.newest_first(account.id, 9, kind=kinds.SESSION_ENDED)
+    events = record.newest_first(account.user_id, 9, kind=kinds.SESSION_ENDED)
     assert [each.changed.as_dict() for each in events] == [{"session": session_id}]
 
 
 def test_ending_all_sessions_is_recorded(latchkey: TestApp) -> None:
-    """Ending all sessions is recorded, and doesn't recreate a deleted account."""
+    """Ending all sessions is recorded, and doesn't recreate a deleted user."""
     account = new_account()
-    secret = sessions.open_session(account)
-    sessions.end_all(account.id)
+    secret = sessions.open_session(account.user)
+    sessions.end_all(account.user_id)
     assert sessions.session_of(secret) is None
-    assert Account.get(account.id).session_epoch == 1
-    assert record.newest_first(account.id, 1)[0].type == "session.all_ended"
+    assert User.get(account.user_id).session_epoch == 1
+    assert record.newest_first(account.user_id, 1)[0].type == "session.all_ended"
     with pytest.raises(errors.NotFound, match="no such user"):
-        sessions.end_all("acc_00000000000000000000")
-    assert Account.count() == 1
+        sessions.end_all("usr_00000000000000000000")
+    assert User.count() == 1
 
 
 def test_concurrent_page_doesnt_recreate_an_ended_session(latchkey: TestApp) -> None:
     """A page request that runs concurrently with the log-out doesn't recreate the session when it writes `seen_at`."""
-    secret = sessions.open_session(new_account())
+    secret = sessions.open_session(new_account().user)
     latchkey.clock.forward(300)
     with run_before("UpdateItem", lambda: sessions.close_session(secret)):
         logged_in(secret)
@@ -298,11 +288,11 @@ def test_concurrent_page_doesnt_recreate_an_ended_session(latchkey: TestApp) -> 
 
 
 @pytest.mark.parametrize("status", ["suspended", "deleted"])
-def test_session_of_an_inactive_or_missing_account_is_invalid(latchkey: TestApp, status: str) -> None:
-    """A session of a suspended or missing account is invalid."""
+def test_session_of_an_inactive_or_missing_user_is_invalid(latchkey: TestApp, status: str) -> None:
+    """A session of a suspended, deleted or missing user is invalid."""
     account = new_account()
-    secret = sessions.open_session(account)
-    account.update(actions=[Account.status.set(status)])
+    secret = sessions.open_session(account.user)
+    account.user.update(actions=[User.status.set(status)])
     assert sessions.session_of(secret) is None
-    account.delete()
+    account.user.delete()
     assert sessions.session_of(secret) is None

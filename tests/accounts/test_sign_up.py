@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from chalicelib.accounts import email_links, email_sender, emails, find, pending_sign_up
+from chalicelib.accounts import email_links, email_sender, emails, find, members, pending_sign_up
 from chalicelib.accounts.log_in import WrongLogIn, log_in
 from chalicelib.accounts.password_attempts import Caller
 from chalicelib.accounts.sign_up import SignUpRequest, request_password_reset, send_verification, sign_up
-from chalicelib.accounts.tables import Account, EmailClaim, OneTimeToken
+from chalicelib.accounts.tables import Account, EmailClaim, OneTimeToken, User
 from chalicelib.core import errors, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials.issue import new_key
@@ -74,9 +74,12 @@ def test_used_sign_up_creates_a_verified_free_account(latchkey: TestApp, box: Ma
     """
     submit_sign_up()
     token = email_links.find_link(box.take_one().token, pending_sign_up.PURPOSE)
-    account = pending_sign_up.make_account(token, name="Ada", password_hash=str(token.password_hash))
-    found = find.account_by_email("ADA@example.com")
-    assert (found.id, found.tier, found.admin, found.status) == (account.id, "free", False, "active")
+    made = pending_sign_up.make_account(token, name="Ada", password_hash=str(token.password_hash))
+    found = find.user_by_email("ADA@example.com")
+    assert (found.id, found.admin, found.status) == (made.user.id, False, "active")
+    account = find.account_by_id(made.account.id)
+    assert (account.tier, account.status, account.created_by, account.owners) == ("free", "active", found.id, 1)
+    assert members.find(found, account.id).role == "owner"
     assert (found.email, found.mailbox, found.email_verified_at) == (
         "ada@example.com",
         "Ada@example.com",
@@ -84,7 +87,7 @@ def test_used_sign_up_creates_a_verified_free_account(latchkey: TestApp, box: Ma
     )
     (spent,) = OneTimeToken.scan()
     assert {spent.email, spent.name, spent.password_hash, spent.browser} == {None}
-    assert tables_holding("argon2") == {"accounts"}
+    assert tables_holding("argon2") == {"users"}
 
 
 def test_first_of_two_tokens_for_one_address_creates_the_account(latchkey: TestApp, box: Mailbox) -> None:
@@ -94,10 +97,10 @@ def test_first_of_two_tokens_for_one_address_creates_the_account(latchkey: TestA
     submit_sign_up(name="Ada")
     by_ada = email_links.find_link(box.take_one().token, pending_sign_up.PURPOSE)
     made = pending_sign_up.make_account(by_ada, name="Ada", password_hash="ada")
-    with pytest.raises(pending_sign_up.HasAccount):
+    with pytest.raises(pending_sign_up.HasUser):
         pending_sign_up.make_account(by_eve, name="Eve", password_hash="eve")
-    assert [(each.id, each.name, each.password_hash) for each in Account.scan()] == [(made.id, "Ada", "ada")]
-    assert EmailClaim.get("ada@example.com").account_id == made.id
+    assert [(each.id, each.name, each.password_hash) for each in User.scan()] == [(made.user.id, "Ada", "ada")]
+    assert EmailClaim.get("ada@example.com").user_id == made.user.id
 
 
 def test_token_works_once_and_for_an_hour(latchkey: TestApp, box: Mailbox) -> None:
@@ -124,7 +127,9 @@ def test_log_in_is_the_same_for_an_unknown_and_a_pending_address(latchkey: TestA
     """A log-in with a pending address makes the same database calls as one with an unknown address, and raises the same
     error.
     """
-    new_account(email="known@example.com").update(actions=[Account.password_hash.set(hash_of("another one entirely"))])
+    new_account(email="known@example.com").user.update(
+        actions=[User.password_hash.set(hash_of("another one entirely"))]
+    )
     for email in ("known@example.com", "pending@example.com"):
         submit_sign_up(email)
     made = []
@@ -141,7 +146,7 @@ def test_sign_up_with_a_known_address_changes_nothing_and_sends_an_email(latchke
     """
     account = new_account(email="ada@example.com")
     submit_sign_up("ADA@example.com", name="Mallory", password="harmonica wolverine custard")
-    assert find.account_by_email("ada@example.com").password_hash == account.password_hash
+    assert find.user_by_email("ada@example.com").password_hash == account.user.password_hash
     message = box.take_one()
     assert (message.to, message.subject) == ("ada@example.com", "You already have an account")
     assert message.link == f"{BASE}/login"
@@ -172,10 +177,10 @@ def test_sign_up_without_email_creates_the_account_immediately(latchkey: TestApp
     """Without configured email a sign-up creates the account immediately, and an existing account stays unchanged."""
     submit_sign_up()
     submit_sign_up(name="Eve", password="harmonica wolverine custard")
-    account = find.account_by_email("ada@example.com")
-    assert (account.name, account.is_verified) == ("Ada", False)
-    assert log_in(email="ada@example.com", password=PASSWORD, caller=CALLER).id == account.id
-    assert (Account.count(), OneTimeToken.count()) == (1, 0)
+    user = find.user_by_email("ada@example.com")
+    assert (user.name, user.is_verified) == ("Ada", False)
+    assert log_in(email="ada@example.com", password=PASSWORD, caller=CALLER).id == user.id
+    assert (Account.count(), User.count(), OneTimeToken.count()) == (1, 1, 0)
 
 
 @pytest.mark.parametrize("with_mail", [True, False], ids=["mail", "no mail"])
@@ -258,11 +263,11 @@ def test_ipv6_48_has_the_allowance_of_four_64s(latchkey: TestApp, box: Mailbox) 
 
 def test_email_to_an_unverified_address_has_no_typed_text(latchkey: TestApp, box: Mailbox) -> None:
     """An email to an unverified address contains no text from the form, because that text could be spam."""
-    made = new_account(email="known@example.com", name=NAME, verified=False)
+    made = new_account(email="known@example.com", name=NAME, verified=False).user
     submit_sign_up("new@example.com", name=NAME)
     submit_sign_up("known@example.com", name=NAME)
     request_reset("known@example.com")
-    key = new_key(made.id, name=NAME, wanted=["read"], expires_at=None, made_by=None).key
+    key = new_key("acc_x", made.id, name=NAME, wanted=["read"], expires_at=None, made_by=None).key
     for written in (
         emails.password_changed(made, BASE),
         emails.email_changed(made, "pay.now@evil.example.net"),
@@ -313,30 +318,30 @@ def test_known_and_unknown_address_make_the_same_calls(latchkey: TestApp, box: M
 def test_verification_has_five_emails_an_hour(latchkey: TestApp, box: Mailbox) -> None:
     """A logged-in user gets five verification emails an hour, if the limit of the network allows it."""
     account = new_account(email="Ada@example.com", verified=False)
-    account.session_epoch = 2
+    account.user.session_epoch = 2
     for _ in range(5):
-        send_verification(account, networks=CALLER.networks, base_url=BASE)
+        send_verification(account.user, networks=CALLER.networks, base_url=BASE)
     message = box.take()[0]
     assert message.to == "Ada@example.com"
     assert message.link.startswith(f"{BASE}/verify?ticket=lk_ml_")
     token = email_links.find_link(message.token, email_links.VERIFY_EMAIL)
-    assert (token.account_id, token.email, token.epoch) == (account.id, "ada@example.com", 2)
+    assert (token.user_id, token.email, token.epoch) == (account.user_id, "ada@example.com", 2)
     with pytest.raises(Rejected):
-        send_verification(account, networks=("198.51.100.1",), base_url=BASE)
+        send_verification(account.user, networks=("198.51.100.1",), base_url=BASE)
     latchkey.set_counters("mail-verification-network_203.0.113.7", tiers.VERIFICATION_EMAILS.network, used=30)
     with pytest.raises(Rejected):
-        send_verification(new_account(verified=False), networks=CALLER.networks, base_url=BASE)
+        send_verification(new_account(verified=False).user, networks=CALLER.networks, base_url=BASE)
     assert box.take() == []
 
 
 def test_reset_link_is_invalid_after_the_sessions_were_ended(latchkey: TestApp, box: Mailbox) -> None:
     """A reset link is invalid after a log-out everywhere."""
     account = new_account(email="ada@example.com")
-    account.update(actions=[Account.session_epoch.set(3)])
+    account.user.update(actions=[User.session_epoch.set(3)])
     for email in ("ada@example.com", "Eve@example.com"):
         request_reset(email)
-    found = {token.email: (token.account_id, token.purpose, token.epoch) for token in OneTimeToken.scan()}
+    found = {token.email: (token.user_id, token.purpose, token.epoch) for token in OneTimeToken.scan()}
     assert found == {
-        "ada@example.com": (account.id, "set_password", 3),
-        "eve@example.com": (find.NO_ACCOUNT, "set_password", 0),
+        "ada@example.com": (account.user_id, "set_password", 3),
+        "eve@example.com": (find.NO_USER, "set_password", 0),
     }

@@ -9,6 +9,8 @@ from tests.support.harness import TestApp
 WRITE = ("UpdateItem", "latchkey-test-windows")
 READ_KEY = ("GetItem", "latchkey-test-credentials")
 READ_ACCOUNT = ("GetItem", "latchkey-test-accounts")
+READ_STANDING = ("BatchGetItem", "")
+"""The read of the account, the membership and the user in one call."""
 
 
 def calls_of(
@@ -28,15 +30,15 @@ def test_verified_request_costs_one_write(latchkey: TestApp) -> None:
 
 
 def test_view_adds_its_own_reads_only(latchkey: TestApp) -> None:
-    """`GET /v1/users/me` adds one read, of the account it shows."""
+    """`GET /v1/users/me` adds one read, of the user it shows with the membership and the account."""
     secret = latchkey.key(latchkey.account()).secret
     latchkey.call("GET", "/v1/limits", secret)
-    assert calls_of(latchkey, secret, "/v1/users/me") == [WRITE, READ_ACCOUNT]
+    assert calls_of(latchkey, secret, "/v1/users/me") == [WRITE, READ_STANDING]
 
 
 def test_first_request_of_a_key_costs_two_reads_and_a_write(latchkey: TestApp) -> None:
-    """The authorizer reads the key and its account on the first request."""
-    assert calls_of(latchkey, latchkey.key(latchkey.account()).secret) == [READ_KEY, READ_ACCOUNT, WRITE]
+    """The authorizer reads the key, and in one call its account, membership and user, on the first request."""
+    assert calls_of(latchkey, latchkey.key(latchkey.account()).secret) == [READ_KEY, READ_STANDING, WRITE]
 
 
 def test_request_after_the_policy_cache_expired_is_verified_again(latchkey: TestApp) -> None:
@@ -46,7 +48,7 @@ def test_request_after_the_policy_cache_expired_is_verified_again(latchkey: Test
     latchkey.clock.forward(299.999)
     assert calls_of(latchkey, secret) == [WRITE]
     latchkey.clock.forward(0.001)
-    assert calls_of(latchkey, secret) == [READ_KEY, READ_ACCOUNT, WRITE]
+    assert calls_of(latchkey, secret) == [READ_KEY, READ_STANDING, WRITE]
 
 
 def test_unknown_key_costs_one_read(latchkey: TestApp) -> None:

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from chalicelib.accounts import change
-from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb import models
@@ -14,7 +13,7 @@ from chalicelib.events.tables import Event
 from chalicelib.limits import tiers
 from infra.local_gateway.response import Response
 from tests.support.console_client import log_in_as, new_account
-from tests.support.harness import TestApp
+from tests.support.harness import AccountOfTest, TestApp
 from tests.support.stored_items import documented
 
 IP = "203.0.113.7"
@@ -30,7 +29,7 @@ def list_events(latchkey: TestApp, secret: str, query: str = "") -> list[dict[st
     return events
 
 
-def create_reader(latchkey: TestApp, account: Account) -> str:
+def create_reader(latchkey: TestApp, account: AccountOfTest) -> str:
     """Return the secret of a key that may read events."""
     return latchkey.key(account, "events", "keys", "write", "read").secret
 
@@ -106,7 +105,7 @@ def test_list_is_paged_and_filtered_by_type(latchkey: TestApp) -> None:
     secret = create_reader(latchkey, account)
     for number in range(5):
         latchkey.clock.forward(1)
-        latchkey.call("PATCH", "/v1/users/me", secret, json_body={"name": f"Ada {number}"})
+        change.rename(account.id, f"Ada {number}")
         change.set_tier_and_status(account.id, tier=tiers.PRO, status=None, actor="acc_x", reason="because")
     seen, query = [], "?limit=2&type=account.renamed"
     while query:
@@ -119,7 +118,7 @@ def test_list_is_paged_and_filtered_by_type(latchkey: TestApp) -> None:
     assert (standing["actor"], standing["reason"], standing["changed"]) == ("admin", None, {"tier": "pro"})
 
 
-def store_renames(account: Account, times: int) -> None:
+def store_renames(account: AccountOfTest, times: int) -> None:
     """Store events of a renamed account that are newer than all others."""
     at, dies_at = clock.now_ms(), clock.now_s() + 86_400
     with Event.batch_write() as write:
@@ -200,9 +199,8 @@ def test_console_shows_events_with_their_actor(latchkey: TestApp) -> None:
     latchkey.clock.forward(1)
     console.submit("/settings/account/name", on="/settings/account", name="Ada Lovelace")
     rows = console.open("/settings/activity").rows
-    assert [row[:2] for row in rows[1:4]] == [
-        ["Name changed", "renamed to Ada Lovelace"],
-        ["Logged in", "–"],
+    assert [row[:2] for row in rows[1:]] == [
+        [kinds.LABELS[kinds.ACCOUNT_RENAMED], "renamed to Ada Lovelace"],
         ["Account created", "tier: Free"],
     ]
     assert rows[1][3:] == ["You (this browser)", console.ip]
@@ -225,30 +223,33 @@ def test_console_pages_through_older_events(latchkey: TestApp) -> None:
 
 
 def test_every_type_is_documented() -> None:
-    """The guide describes every event type."""
-    assert list(documented()) == list(kinds.LABELS)
+    """The guide describes every event type: those of an account, then those of a user."""
+    of_users = [kind for kind in kinds.LABELS if kinds.is_of_user(kind)]
+    assert list(documented()) == [*kinds.OF_ACCOUNT, *of_users]
 
 
 @pytest.mark.made_up_events
 @pytest.mark.parametrize("kind", kinds.LABELS)
 def test_console_shows_every_field_of_every_type(latchkey: TestApp, kind: str) -> None:
-    """In the console, the row of an event depends on each of the event's fields, except the ids of sessions and
-    grants.
+    """In the console, the row of an event depends on each of the event's fields, except the ids of sessions, grants and
+    invitations. Events of users are on the page of their own activity.
     """
     ada = new_account()
     console = log_in_as(latchkey, ada)
+    of_user = kinds.is_of_user(kind)
+    path = "/settings/profile/activity" if of_user else "/settings/activity"
 
     def row(fields: dict[str, str]) -> list[str]:
         latchkey.clock.forward(1)
         with models.transaction() as write:
-            record.add_to(write, ada.id, kind, fields)
-        return console.open("/settings/activity").rows[1][:2]
+            record.add_to(write, ada.user_id if of_user else ada.id, kind, fields)
+        return console.open(path).rows[1][:2]
 
     whole = {name: SAID.get(name, f"the-{name}") for name in documented()[kind]}
     # A leak has either a key or an access token.
     for other in ("key", "token") if whole.keys() >= {"key", "token"} else ("",):
         fields = {name: text for name, text in whole.items() if name != other}
-        shown = [name for name in fields if name not in ("session", "grant")]
+        shown = [name for name in fields if name not in ("session", "grant", "invitation")]
         assert [name for name in shown if row(fields) == row({one: fields[one] for one in fields if one != name})] == []
 
 
@@ -260,7 +261,7 @@ def test_console_shows_source_and_response_of_a_leak(latchkey: TestApp) -> None:
         fields = {"source": "commit", "url": "https://example.com/code", "public": "yes", "acted": "revoked"}
         record.add_to(write, ada.id, kinds.KEY_LEAKED, {"token": "tok_1", "name": "Calendar", **fields})
     latchkey.clock.forward(1)
-    details = log_in_as(latchkey, ada).open("/settings/activity").rows[2][1]
+    details = log_in_as(latchkey, ada).open("/settings/activity").rows[1][1]
     token, *rest = details.split(", ")
     assert token == "access token tok_1 of Calendar"
     assert rest == ["URL: https://example.com/code", "source: commit", "found in public", "revoked"]

@@ -9,7 +9,8 @@ from urllib.parse import quote, urlencode
 import argon2
 import pytest
 
-from chalicelib.accounts.tables import Account
+from chalicelib.accounts import members
+from chalicelib.accounts.tables import User
 from chalicelib.api.console import cookies
 from chalicelib.api.openapi.examples import example_of
 from chalicelib.api.routing import route_of
@@ -26,7 +27,7 @@ from tests.detection.signing import sign_with_shared_secret
 from tests.oauth.flow import CALLBACK, REFRESH, App, as_json, register_client
 from tests.support.console_client import FORM, PASSWORD, log_in_as, new_account
 from tests.support.every_parameter import Parameter, parameters_in
-from tests.support.harness import TestApp
+from tests.support.harness import AccountOfTest, TestApp
 from tests.support.malformed_input import MALFORMED, WRONG_TYPES
 
 KINDS = ("nothing", "no URL", "over-long", "over-long in bytes", "an id of many", "not ASCII", "nul")
@@ -51,7 +52,7 @@ GOOD = {
 }
 """Valid values of a form's other fields, so that the tested field is read; passwords are omitted, as hashing is slow.
 """
-HASHING = ("/login", "/signup", "/password", "/verify", "/settings/account/email", "/settings/account/password")
+HASHING = ("/login", "/signup", "/password", "/verify", "/settings/profile/email", "/settings/profile/password")
 CHEAP = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
 """A password hash that is fast to verify."""
 READS = ("GetItem", "BatchGetItem", "Query")
@@ -85,14 +86,15 @@ class Sweep:
     app: App
     ids: dict[str, str]
     registration: str
-    csrf: str = field(default="")
+    tokens: dict[str, str] = field(default_factory=dict)
 
     def log_in(self) -> None:
         """Restore the password and log in again, because a form may have changed it and ended all sessions."""
-        account = Account(self.there.admin.id)
-        account.update(actions=[Account.password_hash.set(CHEAP)], condition=Account.listed.exists())
-        self.there.console.cookies = log_in_as(self.latchkey, Account.get(account.id)).cookies
-        self.csrf = dict(self.there.console.open("/settings/account").content.forms[0].fields)["csrf"]
+        user = User(self.there.admin.user_id)
+        user.update(actions=[User.password_hash.set(CHEAP)], condition=User.listed.exists())
+        membership = members.find(User.get(user.id), self.there.admin.id)
+        self.there.console.cookies = log_in_as(self.latchkey, AccountOfTest(membership)).cookies
+        self.tokens = self.there.console.token_fields()
 
     def target(self, route: str, **spoilt: str) -> str:
         """Return a path with ids of existing objects, except where a value is malformed."""
@@ -141,7 +143,7 @@ def _in_form(sweep: Sweep, parameter: Parameter, values: list[object]) -> Respon
         fields: dict[str, object] = {**sweep.app.credentials, "grant_type": REFRESH, "refresh_token": "x", "token": "x"}
     else:
         hashes = parameter.route.startswith(HASHING) and "password" not in parameter.name
-        fields = {**GOOD, **({} if hashes else {"password": PASSWORD}), "csrf": sweep.csrf}
+        fields = {**GOOD, **({} if hashes else {"password": PASSWORD}), **sweep.tokens}
     names = ("email", "password", "next") if parameter.route == "/login" else (parameter.name,)
     body = urlencode({**fields, **dict.fromkeys(names, values)}, doseq=True, errors="surrogatepass").encode()
     return sweep.call(parameter.method, sweep.target(parameter.route), body, **{"Content-Type": FORM})
@@ -194,7 +196,7 @@ def _good_json(sweep: Sweep, parameter: Parameter) -> bytes:
 
 
 def _form(sweep: Sweep, fields: dict[str, str]) -> bytes:
-    return urlencode({**fields, "csrf": sweep.csrf}).encode()
+    return urlencode({**fields, **sweep.tokens}).encode()
 
 
 @pytest.fixture
@@ -207,7 +209,7 @@ def sweep(latchkey: TestApp) -> Iterator[Sweep]:
         made = as_json(latchkey, "/oauth/register", {"redirect_uris": [CALLBACK]}).json()
         ids = {
             "account_id": new_account(name="Bob").id,
-            "user_id": new_account(name="Eve").id,
+            "user_id": new_account(name="Eve").user_id,
             "client_id": made["client_id"],
         }
         swept = Sweep(latchkey, there, secret, app, ids, made["registration_access_token"])
@@ -253,14 +255,14 @@ def test_malformed_parameter_is_no_5xx(sweep: Sweep, at: str) -> None:
         faults += check(sweep, parameter, "twice", ["x", "y"]) if at != "path" else []
         for other in WRONG_TYPES if at == "json" else ():
             faults += check(sweep, parameter, "type", [other])
-        if parameter.route == "/settings/account/password":
+        if parameter.route == "/settings/profile/password":
             sweep.log_in()
     assert faults == []
     # If a request had logged out, revoked or deleted the caller, the requests after it would have tested nothing.
     assert [sweep.call("GET", path).status for path in ("/settings/keys", "/v1/users/me")] == [200, 200]
 
 
-@pytest.mark.parametrize("name", [cookies.SESSION, cookies.DEVICE, cookies.BROWSER, cookies.EMAIL])
+@pytest.mark.parametrize("name", [cookies.SESSION, cookies.DEVICE, cookies.BROWSER, cookies.EMAIL, cookies.ACCOUNT])
 def test_malformed_cookie_is_no_5xx(sweep: Sweep, name: str) -> None:
     """A malformed or repeated cookie never gets a 5xx, from public pages, private pages or forms."""
     cookie = sweep.there.console.cookie_name(name)

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, secrets, settings, telemetry
 from chalicelib.credentials import find
 from chalicelib.idempotency import record
@@ -13,7 +12,7 @@ from chalicelib.idempotency.tables import IdempotencyRecord
 from chalicelib.limits import tiers
 from infra.local_gateway.response import Response
 from tests.api.routes import idempotent_routes
-from tests.support.harness import TestApp, error_of
+from tests.support.harness import AccountOfTest, TestApp, error_of
 from tests.support.webhook_receiver import Receiver
 
 MAKING = {"name": "CI", "scopes": ["read"]}
@@ -33,7 +32,7 @@ def assert_replayed(first: Response, second: Response) -> None:
     assert (first.header("Idempotency-Replayed"), second.header("Idempotency-Replayed")) == (None, "true")
 
 
-def records(account: Account) -> list[IdempotencyRecord]:
+def records(account: AccountOfTest) -> list[IdempotencyRecord]:
     """Return the idempotency records of an account."""
     return [
         each for each in IdempotencyRecord.scan(IdempotencyRecord.kind == "repeat") if each.account_id == account.id
@@ -54,7 +53,7 @@ def test_repeated_request_is_replayed(latchkey: TestApp) -> None:
 def test_every_creating_route_replays_its_response(local: TestApp, receiver: Receiver) -> None:
     """Every route that accepts Idempotency-Key replays its response and takes effect once."""
     root = local.account(admin=True)
-    secret = local.key(root, "read", "keys", "webhooks", "admin").secret
+    secret = local.key(root, "read", "keys", "webhooks", "members", "admin").secret
     rotated = local.key(root, "read").key.id
     hook = send_twice(local, secret, "/v1/webhooks", {"url": receiver.url, "name": "Ledger"})["id"]
     send_twice(local, secret, "/v1/keys", MAKING)
@@ -64,10 +63,11 @@ def test_every_creating_route_replays_its_response(local: TestApp, receiver: Rec
     assert len(receiver.received) == 1
     send_twice(local, secret, f"/v1/webhooks/{hook}/deliveries/{sent}/resend", None)
     assert len(receiver.received) == 2
-    made = send_twice(local, secret, "/v1/users", {"email": "eve@example.com", "name": "Eve"})
+    made = send_twice(local, secret, "/v1/accounts", {"email": "eve@example.com", "name": "Eve"})
     ticket = made["set_password_url"].partition("ticket=")[2]
     assert local.call("GET", f"/password?ticket={ticket}").status == 200
-    assert len(idempotent_routes()) == 7
+    send_twice(local, secret, "/v1/invitations", {"email": "bea@example.com", "role": "viewer"})
+    assert len(idempotent_routes()) == 8
 
 
 def send_twice(latchkey: TestApp, secret: str, path: str, body: object) -> dict[str, str]:
@@ -76,7 +76,7 @@ def send_twice(latchkey: TestApp, secret: str, path: str, body: object) -> dict[
     with telemetry.record_calls() as watched:
         first = latchkey.call("POST", path, secret, json_body=body, headers=headers)
     assert first.status in (200, 201), first.body
-    claims = path.endswith(("/test", "/resend"))
+    claims = path.endswith(("/test", "/resend", "/invitations"))
     # With a claim, one PutItem is sent before the request is processed and one afterwards. Without a claim, the record
     # is part of the transaction.
     assert watched.made.count(("PutItem", "latchkey-test-tickets")) == (2 if claims else 0)

@@ -21,6 +21,7 @@ def test_idempotency_mode_of_each_route() -> None:
     """Routes with external effects store a claim first; all others store the response in their transaction."""
     declared = {path: route_of(app.routes[path][method]).idempotency for method, path in idempotent_routes()}
     assert {path for path, kind in declared.items() if kind == CLAIMED} == {
+        "/v1/invitations",
         "/v1/webhooks/{webhook_id}/test",
         "/v1/webhooks/{webhook_id}/deliveries/{message_id}/resend",
     }

@@ -67,7 +67,7 @@ def test_each_request_is_one_line_with_caller_and_decision(latchkey: TestApp, li
     for method, target, secret, status, decision, who in (
         ("GET", "/v1/users/me", issued, 200, "admitted", True),
         ("GET", "/v1/users/me", weak, 403, "insufficient_scope", True),
-        ("GET", "/v1/users/acc_00000000000000000000", issued, 404, "admitted", True),
+        ("GET", "/v1/users/usr_00000000000000000000", issued, 404, "admitted", True),
         ("GET", "/health", None, 200, "admitted", False),
     ):
         response = latchkey.call(method, target, secret.secret if secret else None)

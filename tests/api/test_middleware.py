@@ -185,7 +185,7 @@ def event(method: str, path: str, **more: Any) -> dict[str, Any]:
 
 def test_unknown_method_that_reaches_the_app_is_a_405(latchkey: TestApp) -> None:
     """A 405 lists the allowed methods, in the documented format and with the anonymous limit headers."""
-    response = app(event("DELETE", "/v1/users"), LambdaContext("test", "r-1"))
+    response = app(event("DELETE", "/v1/keys"), LambdaContext("test", "r-1"))
     assert response["statusCode"] == 405
     assert response["body"] == '{"error":"method_not_allowed","message":"This path takes GET, HEAD, POST only."}'
     assert response["headers"]["Allow"] == "GET, HEAD, POST"

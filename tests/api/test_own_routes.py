@@ -231,6 +231,8 @@ def test_other_gateway_gets_the_authorizer_context(latchkey: TestApp, other: Gat
         {
             "principalId": account.id,
             "account_id": account.id,
+            "user_id": account.user_id,
+            "role": "owner",
             "credential_id": issued.key.id,
             "kind": "key",
             "scopes": "read write",

@@ -73,7 +73,7 @@ def test_error_page_has_links_without_a_session_read(latchkey: TestApp, case: st
     start = next(url for url in page.urls if url.endswith("/"))
     assert {f"{start}login", f"{start}signup"} <= set(page.urls)
     assert "Latchkey" in page.text
-    assert {table.rpartition("-")[2] for _, table in calls.made} <= {"windows", "credentials", "accounts"}
+    assert {table.rpartition("-")[2] for _, table in calls.made} <= {"windows", "credentials", ""}
     assert "sessions" not in {table.rpartition("-")[2] for _, table in calls.made}
 
 

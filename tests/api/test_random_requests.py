@@ -28,8 +28,8 @@ DOCUMENTED = {
 }
 GOOD_BODIES: dict[tuple[str, str], dict[str, object]] = {
     ("PATCH", "/v1/users/me"): {"name": "Ada"},
-    ("POST", "/v1/users"): {"email": "bea@example.com", "name": "Bea", "tier": "pro"},
-    ("PATCH", "/v1/users/{id}"): {"tier": "pro", "status": "active"},
+    ("POST", "/v1/accounts"): {"email": "bea@example.com", "name": "Bea", "tier": "pro"},
+    ("PATCH", "/v1/accounts/{id}"): {"tier": "pro", "status": "active"},
     ("POST", "/v1/keys"): {"name": "CI", "scopes": ["read"], "expires_in_s": 3600},
     ("PATCH", "/v1/keys/{id}"): {"name": "CI", "scopes": ["read"]},
     ("POST", "/v1/keys/{id}/rotate"): {"grace_s": 0},
@@ -99,7 +99,9 @@ def callers(latchkey: TestApp) -> Callers:
         others=cycle([latchkey.key(ordinary).secret, latchkey.key(ordinary, "read").secret, everything]),
         account_id=ordinary.id,
         key_id=spare.key.id,
-        ids=cycle([spare.key.id, ordinary.id, "me", "acc_" + "0" * 20, "key_" + "z" * 20, "key_~"]),
+        ids=cycle(
+            [spare.key.id, ordinary.id, ordinary.user_id, "me", "acc_" + "0" * 20, "usr_~", "key_" + "z" * 20, "key_~"]
+        ),
     )
 
 
@@ -126,7 +128,7 @@ def test_random_field_is_no_5xx(
     value = data.draw(st.one_of(VALUES, st.lists(GOOD, max_size=3), DEEP_VALUES))
     fields = GOOD_BODIES[route] | {spoilt: value}
     latchkey.clock.forward(1)
-    target = path.replace("{id}", callers.account_id if "users" in path else callers.key_id)
+    target = path.replace("{id}", callers.account_id if "accounts" in path else callers.key_id)
     check(latchkey.call(method, target, callers.everything, body=json.dumps(fields).encode()))
 
 

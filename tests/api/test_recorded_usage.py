@@ -25,7 +25,7 @@ def test_request_records_its_network_and_route(latchkey: TestApp) -> None:
     """A request is recorded with its network and the pattern of its route."""
     account = latchkey.account()
     issued = latchkey.key(account)
-    latchkey.call("GET", f"/v1/users/{account.id}", issued.secret, ip="198.51.100.9")
+    latchkey.call("GET", f"/v1/users/{account.user_id}", issued.secret, ip="198.51.100.9")
     counter, item = counter_of(issued.key.id), item_of(account.id)
     assert recorded_usage.routes_of(item) == {recorded_usage.route_name("GET /v1/users/{user_id}"): {counter}}
     assert recorded_usage.networks_of(item) == {recorded_usage.network_name(counter, "198.51.100.0/24"): counter}

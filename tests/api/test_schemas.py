@@ -82,9 +82,9 @@ def test_checked_value_passes_again_unchanged(name: str, value: Any) -> None:
 
 def test_examples_and_defaults_are_valid() -> None:
     """Every example and default of a field passes its check."""
-    from chalicelib.api import keys, users
+    from chalicelib.api import accounts, keys, users
 
-    for field in (keys.NAME, keys.SCOPES, keys.LIFE_S, keys.GRACE_S, users.NAME, users.EMAIL, users.TIER):
+    for field in (keys.NAME, keys.SCOPES, keys.LIFE_S, keys.GRACE_S, users.NAME, accounts.EMAIL, users.TIER):
         schema = field.schema()
         for value in (*schema.get("examples", []), *([schema["default"]] if "default" in schema else [])):
             assert is_accepted(field, value)

@@ -48,8 +48,8 @@ def use_secrets(latchkey: TestApp) -> list[str]:
     latchkey.call("POST", f"/v1/keys/{key.key.id}/rotate", key.secret)
     latchkey.call("POST", f"/v1/keys/{key.key.id}/rotate", key.secret)
     latchkey.call("GET", "/v1/keys", key.secret)
-    latchkey.call("POST", "/v1/users", admin.secret, json_body={"email": "bea@example.com", "name": "Bea"})
-    latchkey.call("POST", "/v1/users", admin.secret, json_body={"email": "bea@example.com", "name": "Bea"})
+    latchkey.call("POST", "/v1/accounts", admin.secret, json_body={"email": "bea@example.com", "name": "Bea"})
+    latchkey.call("POST", "/v1/accounts", admin.secret, json_body={"email": "bea@example.com", "name": "Bea"})
 
     unknown = secrets.mint("test")
     latchkey.secrets += [unknown]

@@ -31,6 +31,7 @@ def test_valid_secret_returns_account_scopes_and_limits(latchkey: TestApp) -> No
         "valid": True,
         "admitted": True,
         "account_id": account.id,
+        "user_id": account.user_id,
         "credential_id": issued.key.id,
         "kind": "key",
         "scopes": ["read"],
@@ -96,7 +97,7 @@ def test_verification_costs_four_calls_cold_and_two_warm(latchkey: TestApp) -> N
         with telemetry.record_calls() as watched:
             _ask(latchkey, service, secret)
         calls.append([operation for operation, _ in watched.made])
-    assert calls == [["UpdateItem", "GetItem", "GetItem", "UpdateItem"], ["UpdateItem", "UpdateItem"]]
+    assert calls == [["UpdateItem", "GetItem", "BatchGetItem", "UpdateItem"], ["UpdateItem", "UpdateItem"]]
     latchkey.clock.forward(61)
     with telemetry.record_calls() as watched:
         _ask(latchkey, service, secret)

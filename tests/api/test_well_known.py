@@ -70,7 +70,7 @@ def test_invalid_security_contact_is_rejected_at_start(contact: str) -> None:
         settings.from_environment({"LATCHKEY_SECURITY_CONTACT": contact})
 
 
-def test_change_password_redirects_to_the_account_page(latchkey: TestApp) -> None:
-    """The path /.well-known/change-password redirects to the account page (a W3C specification)."""
+def test_change_password_redirects_to_the_profile(latchkey: TestApp) -> None:
+    """The path /.well-known/change-password redirects to the profile, which has the form (a W3C specification)."""
     response = latchkey.call("GET", "/.well-known/change-password")
-    assert (response.status, response.header("Location")) == (303, "https://api.example.com/settings/account")
+    assert (response.status, response.header("Location")) == (303, "https://api.example.com/settings/profile")

@@ -32,9 +32,37 @@ class Cast:
         return self.console.user(LONG, verified=False, email=f"{LONG[:60]}@{LONG[:60]}.example.com".lower())
 
     @cached_property
+    def member(self) -> User:
+        """A viewer of Ada's account, who also has an account with a long name and a suspended one."""
+        member, third = self.console.user(LONG), self.console.user("Mallory Ltd")
+        for account in (self.ada, third):
+            self.console.add_member(account, member, "viewer")
+        self.console.suspend(third)
+        return member
+
+    @cached_property
+    def suspended(self) -> User:
+        """A user whose only account is suspended."""
+        user = self.console.user("Mallory")
+        self.console.suspend(user)
+        return user
+
+    @cached_property
+    def leaver(self) -> User:
+        """A user without an account."""
+        user = self.console.user("Hedy Lamarr")
+        self.console.delete_account(user)
+        return user
+
+    @cached_property
     def admin(self) -> User:
         """An administrator."""
         return self.console.user("Grace Hopper", tier="enterprise", admin=True)
+
+    @cached_property
+    def invitation(self) -> str:
+        """The link of an invitation for an address without a user."""
+        return self.console.invitation(self.admin, "alan.turing@example.com")
 
     @cached_property
     def unverified_client(self) -> str:

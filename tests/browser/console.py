@@ -17,9 +17,10 @@ PASSWORD = "violet harbour tin whistle"
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A user with an account and the password PASSWORD."""
+    """A user with an account, whose id is `id`, and the password PASSWORD."""
 
     id: str
+    user_id: str
     email: str
     name: str
 
@@ -53,13 +54,26 @@ class Console:
         """Create a user with an account and return the user."""
         email = email or f"{randomness.base62(8).lower()}@example.com"
         fields = {"email": email, "name": name, "tier": tier, "admin": admin, "verified": verified}
-        return User(
-            subprocess_server.send_command(self.process, do="account", password=password, **fields)["id"], email, name
-        )
+        made = subprocess_server.send_command(self.process, do="account", password=password, **fields)
+        return User(made["id"], made["user_id"], email, name)
+
+    def add_member(self, account: User, user: User, role: str) -> None:
+        """Add a user to the account of another one with a role."""
+        ids = {"account_id": account.id, "user_id": user.user_id}
+        subprocess_server.send_command(self.process, do="member", role=role, **ids)
+
+    def suspend(self, account: User) -> None:
+        """Suspend a user's account."""
+        subprocess_server.send_command(self.process, do="suspend", account_id=account.id)
+
+    def delete_account(self, owner: User) -> None:
+        """Delete a user's account; the user stays."""
+        ids = {"account_id": owner.id, "user_id": owner.user_id}
+        subprocess_server.send_command(self.process, do="delete_account", password=PASSWORD, **ids)
 
     def session(self, user: User) -> str:
         """Start a session of a user and return its cookie value."""
-        return str(subprocess_server.send_command(self.process, do="session", account_id=user.id)["session"])
+        return str(subprocess_server.send_command(self.process, do="session", user_id=user.user_id)["session"])
 
     def key(self, user: User, *scopes: str, name: str = "Test key") -> Key:
         """Create a key of a user, by default with the scopes read and write, and return it."""
@@ -68,6 +82,10 @@ class Console:
                 self.process, do="key", account_id=user.id, name=name, scopes=scopes or ["read", "write"]
             )
         )
+
+    def invitation(self, user: User, email: str) -> str:
+        """Invite an address to a user's account and return the link."""
+        return str(subprocess_server.send_command(self.process, do="invite", account_id=user.id, email=email)["link"])
 
     def unusual(self, user: User, key_id: str, why: str) -> None:
         """Create an alert for a key."""

@@ -5,6 +5,7 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
+from chalicelib.accounts import roles
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, process_cache, settings
 from chalicelib.core.dynamodb import client as dynamodb
@@ -64,7 +65,9 @@ def _made(
     now_ms = moved.now_ms
     moved.forward(-days_ago * DAY_S)
     expires_at = None if lives_days is None else clock.now_ms() + lives_days * DAY_S * 1000
-    issued = new_key(account_id, name=name, wanted=scopes, expires_at=expires_at, made_by=None)
+    issued = new_key(
+        account_id, Account.get(account_id).created_by, name=name, wanted=scopes, expires_at=expires_at, made_by=None
+    )
     store_key(issued)
     moved.now_ms = now_ms
     return issued
@@ -118,6 +121,8 @@ def _owner(account_id: str) -> Principal:
     account = Account.get(account_id)
     return Principal(
         account_id=account_id,
+        user_id=account.created_by,
+        role=roles.OWNER,
         credential_id="ses_demo",
         kind="session",
         scopes=frozenset(("read", "write", "keys")),

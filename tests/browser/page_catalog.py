@@ -5,6 +5,7 @@ from collections.abc import Callable
 from playwright.sync_api import Page
 
 from tests.browser import applications
+from tests.browser.account_states import ACCOUNT_STATES
 from tests.browser.cast import LONG, Cast
 from tests.browser.console import PASSWORD
 from tests.browser.page_state import PageState, at, fill_in, submit
@@ -95,6 +96,10 @@ def _account_of(who: str) -> Callable[[Page, Cast], None]:
     return open_account
 
 
+def _admin_found(page: Page, cast: Cast) -> None:
+    page.goto(f"{cast.console.url}/admin?find={cast.new.email[:5]}")
+
+
 def _suspended(page: Page, cast: Cast) -> None:
     someone = cast.console.user("Mallory")
     page.goto(f"{cast.console.url}/admin/accounts/{someone.id}")
@@ -118,7 +123,7 @@ def _confirmation(kind: str) -> Callable[[Page, Cast], None]:
         elif kind in ("suspend", "events"):
             page.goto(f"{cast.console.url}/admin/accounts/{cast.ada.id}/{kind}")
         else:
-            page.goto(f"{cast.console.url}/settings/account/log-out-everywhere")
+            page.goto(f"{cast.console.url}/settings/profile/log-out-everywhere")
 
     return open_it
 
@@ -281,15 +286,13 @@ PAGE_STATES = [
     PageState("usage-unlimited", "admin", at("/settings/usage")),
     PageState("nothing", "", at("/nothing")),
     PageState("menu", "ada", _with_menu),
-    PageState("sessions", "ada", at("/settings/account/sessions")),
+    PageState("sessions", "ada", at("/settings/profile/sessions")),
     PageState("confirm-everywhere", "ada", _confirmation("everywhere")),
     PageState("confirm-rotate", "admin", _confirmation("rotate")),
     PageState("confirm-suspend", "admin", _confirmation("suspend")),
     PageState("admin-events", "admin", _confirmation("events")),
-    PageState("admin-found", "admin", at("/admin?find=a")),
-    PageState("account", "ada", at("/settings/account")),
-    PageState("account-unconfirmed", "new", at("/settings/account")),
-    PageState("account-rejected", "ada", submit("/settings/account", "Delete my account", password="not the one")),
+    PageState("admin-found", "admin", _admin_found),
+    *ACCOUNT_STATES,
     PageState("applications-none", "new", at("/settings/applications")),
     PageState("application-new", "ada", at("/settings/applications/new")),
     PageState("application-created", "ada", _application_created),

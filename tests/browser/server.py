@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from app import app
-from chalicelib.accounts import passwords, sessions
+from chalicelib.accounts import change, invitations, members, passwords, roles, self_service, sessions, states
 from chalicelib.accounts.create import create_account
-from chalicelib.accounts.tables import Account
+from chalicelib.accounts.password_attempts import Caller
+from chalicelib.accounts.tables import Account, User
 from chalicelib.core import clock, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb import models
 from chalicelib.credentials.issue import new_key, store_key
 from chalicelib.detection import leak_policy, leaks
 from chalicelib.limits import counter_items, tiers
@@ -86,7 +88,7 @@ def main() -> None:
 def _account(
     moved: Clock, email: str, name: str, password: str | None, tier: str, admin: bool, verified: bool
 ) -> dict[str, Any]:
-    account = create_account(
+    new = create_account(
         email=email,
         name=name,
         tier=tiers.BY_NAME[tier],
@@ -94,17 +96,43 @@ def _account(
         password_hash=None if password is None else passwords.hash_password(password),
         verified_at_ms=clock.now_ms() if verified else None,
     )
-    return {"id": account.id}
+    return {"id": new.account.id, "user_id": new.user.id}
 
 
-def _session(moved: Clock, account_id: str) -> dict[str, Any]:
-    return {"session": sessions.open_session(Account.get(account_id))}
+def _member(moved: Clock, account_id: str, user_id: str, role: str) -> dict[str, Any]:
+    with models.transaction() as write:
+        members.add_to(write, members.new(account_id, user_id, role), User.get(user_id))
+    return {}
+
+
+def _suspend(moved: Clock, account_id: str) -> dict[str, Any]:
+    change.set_tier_and_status(account_id, tier=None, status=states.SUSPENDED, actor="operator")
+    return {}
+
+
+def _delete_account(moved: Clock, account_id: str, user_id: str, password: str) -> dict[str, Any]:
+    owner = members.find(User.get(user_id), account_id)
+    self_service.delete_account(owner, caller=Caller((HOST,)), password=password)
+    return {}
+
+
+def _session(moved: Clock, user_id: str) -> dict[str, Any]:
+    return {"session": sessions.open_session(User.get(user_id))}
 
 
 def _key(moved: Clock, account_id: str, name: str, scopes: list[str]) -> dict[str, Any]:
-    issued = new_key(account_id, name=name, wanted=scopes, expires_at=None, made_by=None)
+    issued = new_key(
+        account_id, Account.get(account_id).created_by, name=name, wanted=scopes, expires_at=None, made_by=None
+    )
     store_key(issued)
     return {"id": issued.key.id, "secret": issued.secret}
+
+
+def _invite(moved: Clock, account_id: str, email: str) -> dict[str, Any]:
+    manager = members.find(User.get(Account.get(account_id).created_by), account_id).manager
+    url = settings.current().public_url
+    made = invitations.invite(manager, email=email, role=roles.DEVELOPER, networks=("n1",), base_url=url)
+    return {"link": f"{url}/invitation?ticket={made.link}"}
 
 
 def _unusual(moved: Clock, account_id: str, key_id: str, why: str) -> dict[str, Any]:
@@ -142,8 +170,12 @@ def _forward(moved: Clock, seconds: float) -> dict[str, Any]:
 
 COMMANDS: dict[str, Callable[..., dict[str, Any]]] = {
     "account": _account,
+    "member": _member,
+    "suspend": _suspend,
+    "delete_account": _delete_account,
     "session": _session,
     "key": _key,
+    "invite": _invite,
     "unusual": _unusual,
     "leaked": _leaked,
     "demo": _demo,

@@ -28,7 +28,7 @@ def test_link_in_an_email_confirms_the_address_once(users: BrowserUsers, console
         expect(page.get_by_role("main")).to_contain_text(email)
     page.get_by_role("button", name="Confirm").click()
     expect(page.get_by_role("status")).to_have_text("Email address confirmed.")
-    page.goto("/settings/account")
+    page.goto("/settings/profile")
     expect(page.get_by_text("Confirmed", exact=True)).to_be_visible()
     page.goto(link)
     expect(page.get_by_role("heading", level=1)).to_have_text("Link no longer valid")
@@ -36,12 +36,12 @@ def test_link_in_an_email_confirms_the_address_once(users: BrowserUsers, console
 
 
 def test_link_sent_again_confirms_too(users: BrowserUsers, console: Console) -> None:
-    """A user whose address isn't verified can request another link on the account page, and that link verifies the
+    """A user whose address isn't verified can request another link on the profile page, and that link verifies the
     address.
     """
     user = console.user(verified=False)
     page = users.logged_in(user)
-    page.goto("/settings/account")
+    page.goto("/settings/profile")
     page.get_by_role("button", name="Send confirmation link").click()
     expect(page.get_by_role("status")).to_contain_text("a new link")
     page.goto(console.link(user.email))
@@ -90,7 +90,7 @@ def test_changed_password_ends_the_other_session(users: BrowserUsers, console: C
     here, there = users.logged_in(user, javascript=False), users.logged_in(user)
     there.goto("/settings/usage")
     expect(there.get_by_role("heading", level=1)).to_have_text("Usage")
-    here.goto("/settings/account")
+    here.goto("/settings/profile")
     here.get_by_label("Current password").fill(PASSWORD)
     here.get_by_role("textbox", name="New password").fill(OTHER_PASSWORD)
     here.get_by_role("button", name="Change password").click()
@@ -98,7 +98,7 @@ def test_changed_password_ends_the_other_session(users: BrowserUsers, console: C
     there.reload()
     expect(there.get_by_role("heading", level=1)).to_have_text("Log in")
     here.reload()
-    expect(here.get_by_role("heading", level=1)).to_have_text("Account")
+    expect(here.get_by_role("heading", level=1)).to_have_text("Profile")
     assert "our password was changed" in console.emails(user.email)[-1]
 
 
@@ -108,7 +108,7 @@ def test_wrong_password_shows_its_error_in_its_form_only(users: BrowserUsers, co
     page.goto("/settings/account")
     card = page.locator("section").filter(has=page.get_by_role("heading", name="Delete account"))
     card.get_by_label("Your password").fill("not the one")
-    card.get_by_role("button", name="Delete my account").click()
+    card.get_by_role("button", name="Delete this account").click()
     expect(card.get_by_role("alert")).to_have_text("Incorrect password.")
     expect(page.get_by_role("alert")).to_have_count(1)
 
@@ -117,7 +117,7 @@ def test_address_changes_when_its_link_is_used(users: BrowserUsers, console: Con
     """The link for a change of address is sent to the new address; after its use the old address gets a notice."""
     user = console.user()
     page = users.logged_in(user)
-    page.goto("/settings/account")
+    page.goto("/settings/profile")
     page.get_by_label("New email").fill(f"new.{user.email}")
     page.locator("#email-password").fill(PASSWORD)
     page.get_by_role("button", name="Change email").click()
@@ -131,18 +131,57 @@ def test_address_changes_when_its_link_is_used(users: BrowserUsers, console: Con
 
 
 def test_deleted_account_and_its_keys_stop_working(users: BrowserUsers, console: Console) -> None:
-    """The keys and sessions of a deleted account stop working, and its user can't log in."""
+    """The keys of a deleted account stop working. Its owner stays logged in, creates another account, and can delete
+    themselves only without an account.
+    """
     user = console.user()
     key = console.key(user)
     assert console.status(key.secret) == 200
     page = users.logged_in(user, javascript=False)
-    page.goto("/settings/account")
+    page.goto("/settings/profile")
     page.locator("#delete-password").fill(PASSWORD)
-    page.get_by_role("button", name="Delete my account").click()
-    expect(page.get_by_role("status")).to_have_text("Your account is deleted.")
+    page.get_by_role("button", name="Delete my user").click()
+    expect(page.get_by_role("alert")).to_have_text("You still belong to an account. Leave it or delete it first.")
+    page.goto("/settings/account")
+    page.get_by_label("Your password").fill(PASSWORD)
+    page.get_by_role("button", name="Delete this account").click()
+    expect(page.get_by_role("status")).to_have_text("The account is deleted.")
     assert console.status(key.secret) == 401
+    page.get_by_label("Account name").fill("Next")
+    page.get_by_role("button", name="Create account").click()
+    expect(page.get_by_role("status")).to_have_text("Account created. You are its owner.")
+
+
+def test_deleted_user_cannot_log_in(users: BrowserUsers, console: Console) -> None:
+    """A deleted user is logged out, and their address and password no longer work."""
+    user = console.user()
+    console.delete_account(user)
+    page = users.logged_in(user, javascript=False)
+    page.goto("/settings/profile")
+    page.locator("#delete-password").fill(PASSWORD)
+    page.get_by_role("button", name="Delete my user").click()
+    expect(page.get_by_role("status")).to_have_text("Your user is deleted.")
     log_in(page, user.email)
     expect(page.get_by_role("alert")).to_have_text("Incorrect email or password.")
+
+
+def test_two_tabs_change_their_own_accounts(users: BrowserUsers, console: Console) -> None:
+    """Two tabs of one browser show two accounts, and each form changes the account that its page shows."""
+    user, other = console.user("Ada"), console.user("Bea")
+    console.add_member(other, user, "admin")
+    first = users.logged_in(user, javascript=False)
+    first.goto("/settings/account")
+    second = first.context.new_page()
+    second.goto("/settings/accounts")
+    second.get_by_role("button", name="Open Bea").click()
+    expect(second.get_by_role("link", name="Bea (switch account)")).to_be_visible()
+    second.goto("/settings/account")
+    for tab, before, after in ((first, "Ada", "One"), (second, "Bea", "Two")):
+        expect(tab.get_by_label("Account name")).to_have_value(before)
+        tab.get_by_label("Account name").fill(after)
+        tab.get_by_role("button", name="Change name").click()
+        expect(tab.get_by_role("status")).to_have_text("Name changed.")
+        expect(tab.get_by_role("link", name=f"{after} (switch account)")).to_be_visible()
 
 
 def test_log_out_invalidates_copies_of_the_session(users: BrowserUsers, console: Console) -> None:

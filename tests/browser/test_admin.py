@@ -20,7 +20,7 @@ def admin(users: BrowserUsers, console: Console) -> Page:
 
 
 def test_admin_finds_suspends_and_reinstates(admin: Page, users: BrowserUsers, console: Console) -> None:
-    """A suspended account's key and session stop working immediately, and the key works again after the
+    """A suspended account's key stops working immediately and its pages are closed; both work again after the
     reinstatement.
     """
     user = console.user("Mallory")
@@ -38,12 +38,16 @@ def test_admin_finds_suspends_and_reinstates(admin: Page, users: BrowserUsers, c
     expect(admin.get_by_text("Suspended", exact=True)).to_be_visible()
     assert console.status(key.secret) == 401
     theirs.reload()
-    expect(theirs.get_by_role("heading", level=1)).to_have_text("Log in")
+    expect(theirs.get_by_role("heading", level=1)).to_have_text("Access denied")
+    theirs.goto("/settings/profile")
+    expect(theirs.get_by_role("heading", level=1)).to_have_text("Profile")
 
     _decide(admin, "Reinstate", "It was a mistake")
     expect(admin.locator(".heading").get_by_text("Active", exact=True)).to_be_visible()
     console.forward(AUTHORIZER_REMEMBERS_S)
     assert console.status(key.secret) == 200
+    theirs.goto("/settings/keys")
+    expect(theirs.get_by_role("heading", level=1)).to_have_text("API Keys")
     record = admin.get_by_role("table", name="Recent events")
     expect(record).to_contain_text("Sends spam, see ticket 4711")
     expect(record).to_contain_text("It was a mistake")
@@ -85,9 +89,9 @@ def test_busiest_and_most_rejected_accounts_are_listed(admin: Page, cast: Cast) 
     assert cast.keys
     admin.goto("/admin")
     for table in ("Most rejected, last 24 hours", "Busiest, last 24 hours"):
-        row = admin.get_by_role("table", name=table).get_by_role("row").filter(has_text=busy.email)
+        row = admin.get_by_role("table", name=table).get_by_role("row").filter(has_text=busy.name)
         expect(row).to_contain_text("2,200")
-    admin.get_by_role("link", name=busy.email).first.click()
+    admin.get_by_role("link", name=busy.name).first.click()
     expect(admin.get_by_role("main")).to_contain_text(busy.id)
 
 

@@ -70,17 +70,24 @@ def test_names_are_escaped(name: str, users: BrowserUsers, console: Console) -> 
     expect(page.get_by_text(f"{name}!", exact=True)).to_be_visible()
     _nothing_planted(page)
     requests.get(f"{console.url}/v1/users/me", headers={"Authorization": f"Bearer {key.secret}"}, timeout=60)
-    for path in ("/settings/usage", "/settings/account", f"/settings/keys/{key.id}/revoke"):
+    for path in (
+        "/settings/usage",
+        "/settings/account",
+        "/settings/accounts",
+        "/settings/profile",
+        f"/settings/keys/{key.id}/revoke",
+    ):
         page.goto(path)
         _nothing_planted(page)
 
     admin = users.logged_in(console.user("Grace", admin=True))
     _fail_on_dialogs(admin)
     admin.goto(f"/admin/accounts/{user.id}")
-    expect(admin.locator("dd").filter(has_text=name)).to_be_visible()
+    expect(admin.get_by_role("heading", level=1)).to_have_text(name)
+    expect(admin.get_by_role("table", name="Members").get_by_role("cell", name=name, exact=True)).to_be_visible()
     admin.locator("#tier-reason").fill(name)
     admin.get_by_role("button", name="Set tier").click()
-    expect(admin.get_by_role("cell", name=name, exact=True)).to_be_visible()
+    expect(admin.get_by_role("table", name="Recent events").get_by_role("cell", name=name, exact=True)).to_be_visible()
     _nothing_planted(admin)
 
 
@@ -204,13 +211,14 @@ def test_forged_form_changes_nothing(users: BrowserUsers, console: Console, evil
     users.allowed_origins.add(evil.origin)
     page = users.logged_in(console.user("Ada"))
     page.goto("/settings/account")
-    token = page.locator("[name=csrf]").first.input_value()
+    token, account = (page.locator(f"[name={name}]").first.input_value() for name in ("csrf", "account"))
     for stolen in ("", token):
         evil.show(
             f"""const form = document.createElement("form");
             form.method = "post";
             form.action = "{console.url}/settings/account/name";
-            form.innerHTML = `<input name="name" value="Mallory"><input name="csrf" value="{stolen}">`;
+            form.innerHTML = `<input name="name" value="Mallory"><input name="csrf" value="{stolen}">
+                <input name="account" value="{account}">`;
             document.body.append(form);
             form.submit();""",
             {},
@@ -219,7 +227,7 @@ def test_forged_form_changes_nothing(users: BrowserUsers, console: Console, evil
         page.wait_for_url(f"{console.url}/**")
         expect(page.get_by_role("main")).to_contain_text("This form has expired or was sent from another site.")
     page.goto("/settings/account")
-    expect(page.get_by_label("Your name")).to_have_value("Ada")
+    expect(page.get_by_label("Account name")).to_have_value("Ada")
 
 
 def test_token_of_another_session_is_rejected(users: BrowserUsers, console: Console) -> None:
@@ -230,7 +238,7 @@ def test_token_of_another_session_is_rejected(users: BrowserUsers, console: Cons
     page = users.logged_in(console.user("Ada"))
     page.goto("/settings/account")
     page.locator("[name=csrf]").evaluate_all("(fields, token) => fields.forEach(field => field.value = token)", token)
-    page.get_by_label("Your name").fill("Mallory")
+    page.get_by_label("Account name").fill("Mallory")
     page.get_by_role("button", name="Change name").click()
     expect(page.get_by_role("main")).to_contain_text("This page has expired.")
 

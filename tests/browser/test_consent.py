@@ -47,6 +47,24 @@ def test_user_logs_in_approves_and_is_redirected(users: BrowserUsers, user: User
     assert "code" in _redirect_parameters(elsewhere)
 
 
+def test_user_of_two_accounts_selects_one(users: BrowserUsers, console: Console, authorization_url: str) -> None:
+    """The consent page offers both accounts; the app is then connected to the selected one only."""
+    user = console.user("Lin")
+    own = users.logged_in(user)
+    own.goto(f"{console.url}/settings/accounts")
+    own.get_by_label("Account name").fill("Byron Ltd")
+    own.get_by_role("button", name="Create account").click()
+    page = _serve_callback(own, users)
+    page.goto(authorization_url)
+    expect(page.get_by_role("radio")).to_have_count(2)
+    expect(page.get_by_role("radio", name="Byron Ltd")).to_be_checked()
+    page.get_by_role("radio", name="Lin").check()
+    page.get_by_role("button", name="Allow").click()
+    assert "code" in _redirect_parameters(page)
+    own.goto(f"{console.url}/settings/connected")
+    expect(own.get_by_role("main")).to_contain_text("No connected apps")
+
+
 @pytest.fixture
 def hops(users: BrowserUsers) -> Iterator[list[Hop]]:
     """A chain of three origins, of which each redirects to the next."""

@@ -22,10 +22,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.accounts import sessions
-from chalicelib.accounts.tables import Account
 from infra.local_gateway.response import Response
 from tests.oauth.flow import PKCE, App, User, basic, register_client
-from tests.support.harness import TestApp
+from tests.support.harness import AccountOfTest, TestApp
 
 SECRETS = (
     "access_token",
@@ -43,7 +42,7 @@ class Flow:
     """The OAuth flow of one client with Ada's account."""
 
     latchkey: TestApp
-    ada: Account
+    ada: AccountOfTest
     names: dict[str, str]
     app: App | None = None
     browser: User | None = None
@@ -59,7 +58,7 @@ class Flow:
         """Return Ada's browser, which has a session."""
         if self.browser is None:
             self.browser = User(self.latchkey, account=self.ada)
-            secret = sessions.open_session(self.ada)
+            secret = sessions.open_session(self.ada.user)
             self.browser.cookies[self.browser.cookie_name("latchkey")] = self.names["session"] = secret
         return self.browser
 

@@ -1,17 +1,19 @@
 """The HTTP contract as data: each `<topic>/<case>.http` has one request and its complete response, to the byte.
 
 Lines of `# given:` before the request set up its state, in order. By default the time is 2021-12-20T10:00:00Z, and one
-Free account exists, Ada's: `{{ada}}` is its id, `{{key}}` a key with the scopes read, write and keys, `{{ada_key_id}}`
-the id of that key and `{{hint}}` its preview. The other lines are:
+Free account exists, Ada's: `{{ada}}` is its id, `{{ada_user}}` the id of its only user, `{{key}}` a key with the scopes
+read, write and keys, `{{ada_key_id}}` the id of that key and `{{hint}}` its preview. The other lines are:
 
     tier NAME         change the tier of Ada's account
-    admin             make Ada an admin
+    admin             make Ada's user an admin
     suspended         suspend Ada's account
     scopes NAME …     replace the scopes of the key
     expires N         let the key expire in N seconds
     rotated N         rotate the key with a grace period of N seconds; `{{successor_id}}` is its successor
     revoked           revoke the key
-    other NAME        create another account, whose id is `{{name}}`, with a key, whose id is `{{name_key_id}}`
+    other NAME        create another account, whose id is `{{name}}`, with the user `{{name_user}}` and the key
+                      `{{name_key_id}}`
+    member NAME ROLE  add a user to Ada's account with this role: `{{name_user}}`
     used N            count N requests in this hour, for Ada's account and for the client address
     burst N           count N requests in this second, for Ada's account and for the client address
     seconds N         move the clock forward by N seconds
@@ -20,8 +22,8 @@ the id of that key and `{{hint}}` its preview. The other lines are:
     outage            delete the table of accounts
 
 In requests, `{{unknown_key}}` and `{{mistyped_key}}` are keys that are not stored, `{{long}}` is 7 KB, `{{controls}}`
-are control characters, `{{spaces}}` are three spaces, and `{{after_ada}}` is the cursor after Ada's account. In
-responses, `{{request_id}}` is the gateway's request id, and `{{new_id}}`, `{{new_key}}`, `{{new_hint}}` and
+are control characters, `{{spaces}}` are three spaces, and `{{after_ada}}` is the cursor after Ada's user. In responses,
+`{{request_id}}` is the gateway's request id, and `{{new_id}}`, `{{new_key}}`, `{{new_hint}}`, `{{new_owner}}` and
 `{{new_ticket}}` are values that a 201 creates; headers are sorted by name. `flows` has the lines for OAuth.
 """
 
@@ -36,7 +38,7 @@ from pathlib import Path
 import pytest
 
 from chalicelib.accounts import states
-from chalicelib.accounts.tables import Account
+from chalicelib.accounts.tables import Account, User
 from chalicelib.core import clock, secrets, settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials import rotate
@@ -48,7 +50,7 @@ from infra.local_gateway.response import Response
 from tests.contract.flows import Flow, new_names
 from tests.support import conformance
 from tests.support.failing_view import gateway_with_fault
-from tests.support.harness import TestApp
+from tests.support.harness import AccountOfTest, TestApp
 
 HERE = Path(__file__).parent
 CASES = sorted(str(path.relative_to(HERE).with_suffix("")) for path in HERE.glob("*/*.http"))
@@ -76,26 +78,28 @@ class Exchange:
             "mistyped_key": self.key.secret[:-1] + typo,
         }
 
-    def add_account(self, name: str) -> tuple[Account, Issued]:
+    def add_account(self, name: str) -> tuple[AccountOfTest, Issued]:
         """Create an account and its key."""
         account = self.latchkey.account(email=f"{name.lower()}@example.com", name=name)
         issued = self.latchkey.key(account)
-        self.names |= {
-            name.lower(): account.id,
-            f"{name.lower()}_key_id": issued.key.id,
-            f"after_{name.lower()}": base64.urlsafe_b64encode(account.id.encode()).decode().rstrip("="),
-        }
+        self.names |= {name.lower(): account.id, f"{name.lower()}_key_id": issued.key.id}
+        self.add_user(account, name)
         return account, issued
+
+    def add_user(self, account: AccountOfTest, name: str) -> None:
+        """Define the placeholders of a user."""
+        cursor = base64.urlsafe_b64encode(account.user_id.encode()).decode().rstrip("=")
+        self.names |= {f"{name.lower()}_user": account.user_id, f"after_{name.lower()}": cursor}
 
     def set_up(self, line: str) -> None:  # noqa: C901 - a table with one row for each kind of line
         """Set up the state of one `# given:` line."""
         match line.split():
             case ["tier", tier]:
-                self.ada.update(actions=[Account.tier.set(tier)])
+                self.ada.account.update(actions=[Account.tier.set(tier)])
             case ["admin"]:
-                self.ada.update(actions=[Account.admin.set(True)])
+                self.ada.user.update(actions=[User.admin.set(True)])
             case ["suspended"]:
-                self.ada.update(actions=[Account.status.set(states.SUSPENDED)])
+                self.ada.account.update(actions=[Account.status.set(states.SUSPENDED)])
             case ["scopes", *scopes]:
                 self.key.key.update(actions=[Credential.scopes.set(set(scopes))])
             case ["expires", seconds]:
@@ -108,6 +112,8 @@ class Exchange:
                 self.key.key.update(actions=[Credential.revoked_at.set(clock.now_ms())])
             case ["other", name]:
                 self.add_account(name)
+            case ["member", name, role]:
+                self.add_user(self.latchkey.member(self.ada, role, name=name), name)
             case ["used", count]:
                 self.count(used=int(count))
             case ["burst", count]:
@@ -156,7 +162,10 @@ class Exchange:
             if "secret" in made:
                 names |= {"new_key": made["secret"], "new_hint": _in_json(made["hint"])}
             else:
-                names["new_ticket"] = made["set_password_url"].partition("=")[2]
+                names |= {
+                    "new_owner": made["owner_id"],
+                    "new_ticket": made["set_password_url"].partition("=")[2],
+                }
         status = HTTPStatus(response.status)
         headers = sorted(response.headers, key=lambda header: header[0].lower())
         text = "\n".join((f"HTTP/1.1 {status} {status.phrase}", *map(": ".join, headers)))

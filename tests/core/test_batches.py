@@ -60,6 +60,36 @@ def test_response_without_the_table_has_no_items() -> None:
         assert dynamodb.batch_get_table("t", [KEY], consistent=True) == []
 
 
+def test_many_items_are_written_25_per_call_and_unprocessed_ones_again() -> None:
+    """Many items are written in calls of 25. Unprocessed ones are written again, before the next call."""
+    requests: list[dynamodb.Json] = []
+
+    def send(operation: str, body: dynamodb.Json) -> dynamodb.Json:
+        assert operation == "BatchWriteItem"
+        requests.append(body["RequestItems"])
+        return {"UnprocessedItems": {"t": body["RequestItems"]["t"][:2]}} if len(requests) == 1 else {}
+
+    writes = [{"DeleteRequest": {"Key": {"id": {"N": str(number)}}}} for number in range(30)]
+    with dynamodb.use_sender(send), clock.use_sleep(lambda _: None):
+        dynamodb.batch_write("t", writes)
+        dynamodb.batch_write("t", [])
+    assert [each["t"] for each in requests] == [writes[:25], writes[:2], writes[25:]]
+
+
+def test_unprocessed_writes_are_retried_up_to_eight_calls() -> None:
+    """Unprocessed writes are sent in up to eight calls, with growing pauses, before throttling is raised."""
+    requests: list[dynamodb.Json] = []
+
+    def send(_operation: str, body: dynamodb.Json) -> dynamodb.Json:
+        requests.append(body["RequestItems"])
+        return {"UnprocessedItems": body["RequestItems"]}
+
+    pauses: list[float] = []
+    with dynamodb.use_sender(send), clock.use_sleep(pauses.append), pytest.raises(Throttled):
+        dynamodb.batch_write("t", [{"DeleteRequest": {"Key": KEY}}])
+    assert (len(requests), len(pauses)) == (8, 7)
+
+
 def test_unprocessed_keys_are_retried_up_to_eight_calls() -> None:
     """Unprocessed keys are requested in up to eight calls, with growing pauses, before throttling is raised."""
     requests: list[dynamodb.Json] = []

@@ -95,7 +95,7 @@ def test_client_error_reaches_pynamodb_in_botocores_form(without_table: TestApp)
 
 def test_found_reads_consistently_by_both_keys(latchkey: TestApp) -> None:
     """`found` reads the current item consistently by partition and sort key."""
-    Consent("acc_1", "app_1", allowed={"a"}, given_at=1).save()
+    Consent("usr_1", "acc_1#app_1", client_id="app_1", allowed={"a"}, given_at=1).save()
     requests: list[dynamodb.Json] = []
     through = dynamodb.sender()
 
@@ -104,13 +104,13 @@ def test_found_reads_consistently_by_both_keys(latchkey: TestApp) -> None:
         return through(operation, body)
 
     with dynamodb.use_sender(send):
-        found = Consent.found("acc_1", "app_1")
+        found = Consent.found("usr_1", "acc_1#app_1")
         assert found is not None
         assert found.allowed == {"a"}
-        assert Consent.found("acc_1", "app_2") is None
+        assert Consent.found("usr_1", "acc_1#app_2") is None
         assert OneTimeToken.found("nothing") is None
     assert [body["ConsistentRead"] for body in requests] == [True] * 3
-    assert found.key() == {"account_id": {"S": "acc_1"}, "client_id": {"S": "app_1"}}
+    assert found.key() == {"user_id": {"S": "usr_1"}, "grantee": {"S": "acc_1#app_1"}}
     assert ticket().key() == {"digest": {"S": "there"}}
 
 
@@ -119,7 +119,7 @@ def test_found_at_once_reads_several_tables_in_one_call(latchkey: TestApp) -> No
     ticket().save()
     keys: dict[type[models.Table], dynamodb.Json] = {
         OneTimeToken: ticket().key(),
-        Consent: Consent("acc_1", "app_1", allowed={"a"}, given_at=1).key(),
+        Consent: Consent("usr_1", "acc_1#app_1").key(),
     }
     found = models.find_in_one_call(keys)
     assert list(found) == [OneTimeToken]
@@ -128,8 +128,8 @@ def test_found_at_once_reads_several_tables_in_one_call(latchkey: TestApp) -> No
     assert models.find_in_one_call({}) == {}
 
 
-@pytest.mark.parametrize("account_id", ["acc_1", ""])
-def test_impossible_key_is_left_out_of_a_batch(account_id: str) -> None:
+@pytest.mark.parametrize("user_id", ["usr_1", ""])
+def test_impossible_key_is_left_out_of_a_batch(user_id: str) -> None:
     """A batch omits keys whose partition key or sort key is invalid."""
     requests: list[dynamodb.Json] = []
 
@@ -137,7 +137,7 @@ def test_impossible_key_is_left_out_of_a_batch(account_id: str) -> None:
         requests.append(body["RequestItems"])
         return {"Responses": {}}
 
-    impossible = {"account_id": {"S": account_id}, "client_id": {"S": "" if account_id else "app_1"}}
+    impossible = {"user_id": {"S": user_id}, "grantee": {"S": "" if user_id else "acc_1#app_1"}}
     with dynamodb.use_sender(send):
         assert models.find_in_one_call({Consent: impossible, OneTimeToken: {"digest": {"S": "there"}}}) == {}
     assert [list(each) for each in requests] == [[OneTimeToken.Meta.table_name]]

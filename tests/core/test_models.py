@@ -8,7 +8,7 @@ from pynamodb.attributes import MapAttribute
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.models import Model
 
-from chalicelib.accounts.tables import Account
+from chalicelib.accounts.tables import Account, Member, User
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb import models
 from chalicelib.credentials.tables import Credential
@@ -18,12 +18,12 @@ from tests.support.harness import TestApp
 from tests.support.interleaving import record_calls
 
 ITEMS: list[tuple[type[models.Table], dict[str, Any]]] = [
-    (Account, {"id": "acc_1", "email": "a@example.com", "name": "Ada", "tier": "pro", "created_at": 1}),
-    (
-        Account,
-        {"id": "acc_1", "email": "a@example.com", "name": "Ada", "tier": "pro", "created_at": 1, "live_keys": {"k": 7}},
-    ),
-    (Account, {"id": "acc_1", "admin": True, "status": "suspended", "session_epoch": 3, "credentials_since": 5}),
+    (Account, {"id": "acc_1", "name": "Ada", "tier": "pro", "created_at": 1}),
+    (Account, {"id": "acc_1", "name": "Ada", "tier": "pro", "created_at": 1, "live_keys": {"k": 7}}),
+    (Account, {"id": "acc_1", "status": "suspended", "credentials_since": 5, "tier_changed_at": 6, "owners": 2}),
+    (User, {"id": "usr_1", "email": "a@example.com", "name": "Ada", "created_at": 1}),
+    (User, {"id": "usr_1", "admin": True, "status": "deleted", "session_epoch": 3, "account_ids": {"acc_1", "acc_2"}}),
+    (Member, {"account_id": "acc_1", "user_id": "usr_1", "role": "owner", "since": 1}),
     (Credential, {"digest": "d", "scopes": {"write", "read"}, "expires_at": 5, "for_this_api": False}),
     (Client, {"client_id": "app_1", "redirect_uris": ["https://a.example/1", "https://a.example/2"]}),
     (Client, {"client_id": "app_1", "grant_types": {"refresh_token"}}),
@@ -132,7 +132,7 @@ def test_impossible_key_is_not_found_without_a_call(latchkey: TestApp, text: str
 
     with dynamodb.use_sender(recording):
         assert Client.found(text) is None
-        assert Consent.found("acc_1", text) is None
+        assert Consent.found("usr_1", text) is None
         assert requests == []
         keys: dict[type[models.Table], dynamodb.Json] = {
             Client: Client.item(client_id="app_1"),
@@ -148,7 +148,7 @@ def test_longest_key_is_found(latchkey: TestApp) -> None:
     assert models.can_be_range_key("é" * 512)
     assert not models.can_be_range_key("é" * 512 + "e")
     assert Client.found("é" * 1_024) is None
-    assert Consent.found("acc_1", "é" * 512) is None
+    assert Consent.found("usr_1", "é" * 512) is None
 
 
 def test_empty_transaction_is_not_sent(latchkey: TestApp) -> None:

@@ -61,7 +61,7 @@ def test_each_call_of_a_sampled_request_is_a_subsegment(
     segments = receive_segments(daemon)
     assert [segment["aws"] for segment in segments] == [
         {"operation": "GetItem", "table_name": "latchkey-test-credentials"},
-        {"operation": "GetItem", "table_name": "latchkey-test-accounts"},
+        {"operation": "BatchGetItem", "table_name": ""},
         {"operation": "UpdateItem", "table_name": "latchkey-test-windows"},
     ]
     for segment in segments:

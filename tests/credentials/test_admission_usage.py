@@ -93,7 +93,7 @@ def test_presented_secret_is_cached_for_60_seconds(latchkey: TestApp, seconds: f
     latchkey.clock.forward(seconds)
     with telemetry.record_calls() as calls:
         admit_presented(issued.secret, "")
-    assert [operation for operation, _ in calls.made].count("GetItem") == reads
+    assert [operation in ("GetItem", "BatchGetItem") for operation, _ in calls.made].count(True) == reads
 
 
 def test_presented_secret_is_verified_again_after_a_change(latchkey: TestApp) -> None:

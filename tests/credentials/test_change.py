@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from pynamodb.exceptions import TransactWriteError
 
+from chalicelib.accounts import invalidation
 from chalicelib.core import errors
 from chalicelib.credentials import find, revoke
 from chalicelib.credentials.change import change_key, narrow_to_read
 from chalicelib.credentials.verify import verify
 from chalicelib.events import kinds
-from chalicelib.limits import stale_marks
 from tests.credentials.events import recorded_events
 from tests.support.harness import START_MS, TestApp
 from tests.support.interleaving import fail_calls, fail_marks, record_calls, run_before
@@ -24,7 +24,7 @@ def test_removed_scope_is_not_granted(latchkey: TestApp) -> None:
     issued = latchkey.key(account)
     change_key(account.id, issued.key.id, name=None, wanted=["read"])
     assert verify(issued.secret).scopes == {"read"}
-    assert stale_marks.is_marked(account.id, START_MS)
+    assert invalidation.is_marked(account.id, START_MS)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,11 @@ def test_changed_key_is_read_consistently(latchkey: TestApp) -> None:
         revoke.revoke(account.id, issued.key.id)
         with pytest.raises(errors.Conflict):
             change_key(account.id, issued.key.id, name="Late", wanted=None)
-    reads = [request.get("ConsistentRead") for operation, request in calls if operation == "GetItem"]
+    reads = [
+        request.get("ConsistentRead")
+        for operation, request in calls
+        if operation == "GetItem" and request["TableName"].endswith("-credentials")
+    ]
     assert reads == [True, True]
 
 

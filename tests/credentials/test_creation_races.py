@@ -17,7 +17,7 @@ from chalicelib.credentials.verify import verify
 from chalicelib.idempotency.record import Replayed
 from chalicelib.limits.tiers import FREE
 from tests.credentials.once import once
-from tests.support.harness import TestApp
+from tests.support.harness import AccountOfTest, TestApp
 from tests.support.interleaving import cancel_transactions, fail_calls, run_after
 
 
@@ -26,12 +26,12 @@ def make(creator: Issued, **more: Any) -> Issued:
     return issue_key(verify(creator.secret), name="Made", wanted=["read"], expires_in_s=None, **more)
 
 
-def count(account: Account) -> int:
+def count(account: AccountOfTest) -> int:
     """Return the number of keys of an account."""
     return len(list(find.keys_of(account.id)))
 
 
-def full(latchkey: TestApp) -> tuple[Account, list[Issued]]:
+def full(latchkey: TestApp) -> tuple[AccountOfTest, list[Issued]]:
     """Return an account with the maximum number of active keys."""
     account = latchkey.account()
     return account, [latchkey.key(account) for _ in range(LIVE_MAX)]
@@ -77,7 +77,7 @@ def test_full_account_is_reported_with_an_unused_form_or_idempotency_key(latchke
     assert count(account) == LIVE_MAX
 
 
-def with_two_expired_keys(latchkey: TestApp) -> tuple[Account, Issued]:
+def with_two_expired_keys(latchkey: TestApp) -> tuple[AccountOfTest, Issued]:
     """Return an account at its limit, two of whose keys have expired, and a key that creates others."""
     account = latchkey.account()
     creator = latchkey.key(account)
@@ -136,8 +136,8 @@ def test_database_error_of_a_creation_is_raised(latchkey: TestApp) -> None:
 
 @pytest.mark.parametrize("configured", [True, False])
 def test_email_address_must_be_verified_if_email_is_configured(latchkey: TestApp, configured: bool) -> None:
-    """If email is configured, only accounts with a verified address can create keys; the operator always can."""
-    account = create_account(email="ada@example.com", name="Ada", tier=FREE)
+    """If email is configured, only users with a verified address can create keys; the operator always can."""
+    account = AccountOfTest(create_account(email="ada@example.com", name="Ada", tier=FREE))
     with settings.override(replace(settings.current(), mail_from="keys@example.com" if configured else "")):
         creator = latchkey.key(account)
         if configured:
@@ -153,8 +153,8 @@ def test_email_address_must_be_verified_if_email_is_configured(latchkey: TestApp
             make(creator)
 
 
-def test_verified_account_creates_keys_if_email_is_configured(latchkey: TestApp) -> None:
-    """If email is configured, an account with a verified address can create keys up to the limit."""
+def test_verified_user_creates_keys_if_email_is_configured(latchkey: TestApp) -> None:
+    """If email is configured, a user with a verified address can create keys up to the limit."""
     with settings.override(replace(settings.current(), mail_from="keys@example.com")):
         account, keys = full(latchkey)
         with pytest.raises(errors.Conflict, match="at most 20 active keys"):

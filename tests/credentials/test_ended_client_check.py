@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from chalicelib.accounts import invalidation
 from chalicelib.core import clock, errors, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.errors import DynamoDBError, Throttled, Unreachable
@@ -12,7 +13,7 @@ from chalicelib.credentials.ended_client_check import READ_EVERY_MS
 from chalicelib.credentials.principal import Principal
 from chalicelib.credentials.revocation_check import RECENT_MS, admit_caller, admit_presented
 from chalicelib.credentials.verify import verify
-from chalicelib.limits import ended_clients, stale_marks
+from chalicelib.limits import ended_clients
 from chalicelib.limits.counter_items import TABLE
 from chalicelib.oauth.tables import Client
 from tests.oauth.flow import App, new_user, register_client
@@ -148,7 +149,7 @@ def test_verification_just_before_the_end_is_repeated(latchkey: TestApp, skew_s:
 def test_end_after_a_verification_with_the_time_of_a_fast_mark_is_found(latchkey: TestApp, caller: TokenCaller) -> None:
     """A re-verified principal has the time of a mark, which may be 6 s ahead of the clock that records an end."""
     latchkey.clock.forward(6)
-    stale_marks.mark(caller.cached.account_id)
+    invalidation.mark_account(caller.cached.account_id)
     latchkey.clock.forward(-6)
     caller.call()
     latchkey.clock.now_ms += 1
@@ -163,7 +164,7 @@ def test_recent_mark_hides_no_end(latchkey: TestApp, caller: TokenCaller) -> Non
     ahead.
     """
     latchkey.clock.forward(6)
-    stale_marks.mark(caller.cached.account_id)
+    invalidation.mark_account(caller.cached.account_id)
     latchkey.clock.forward(-6)
     caller.call()
     caller.end()
@@ -263,7 +264,7 @@ def test_verification_keeps_the_later_time_of_a_mark(latchkey: TestApp, caller: 
     """A token that is verified again because of an end keeps the time of a mark, which would otherwise cost another
     verification.
     """
-    stale_marks.mark(caller.cached.account_id)
+    invalidation.mark_account(caller.cached.account_id)
     assert caller.call().verified_at_ms == clock.now_ms()
     caller.end()
     caller.reinstate()

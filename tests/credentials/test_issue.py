@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.accounts.tables import Account
+from chalicelib.accounts.tables import Account, User
 from chalicelib.core import errors, secrets, settings
 from chalicelib.credentials import find, revoke
 from chalicelib.credentials.issue import Issued, issue_key
@@ -95,11 +95,11 @@ def test_scope_that_the_creator_lacks_is_rejected_by_name(latchkey: TestApp) -> 
         issue(latchkey, creator, "read", "write")
 
 
-def test_admin_scope_is_rejected_after_the_account_lost_the_flag(latchkey: TestApp) -> None:
-    """A key with the scope `admin` can't pass it on after its account lost the admin flag."""
+def test_admin_scope_is_rejected_after_the_user_lost_the_flag(latchkey: TestApp) -> None:
+    """A key with the scope `admin` can't pass it on after its user lost the admin flag."""
     account = latchkey.account(admin=True)
     creator = latchkey.key(account, "keys", "admin")
-    account.update(actions=[Account.admin.set(False)])
+    account.user.update(actions=[User.admin.set(False)])
     with pytest.raises(errors.InvalidRequest, match="admin"):
         issue(latchkey, creator, "admin")
 
@@ -168,10 +168,10 @@ def test_key_for_a_suspended_account_is_rejected(latchkey: TestApp) -> None:
     """A suspended account gets no key, even if the creator was verified before the suspension."""
     account = latchkey.account()
     creator = verify(latchkey.key(account).secret)
-    account.update(actions=[Account.status.set("suspended")])
+    account.account.update(actions=[Account.status.set("suspended")])
     with pytest.raises(errors.NotFound):
         issue_key(creator, name="Late", wanted=["read"], expires_in_s=None)
-    account.delete()
+    account.account.delete()
     with pytest.raises(errors.NotFound):
         issue_key(creator, name="Late", wanted=["read"], expires_in_s=None)
 
@@ -192,7 +192,7 @@ def test_key_by_a_creator_that_was_rotated_since_its_verification_is_rejected(la
 def test_key_by_a_session_that_was_ended_since_its_verification_is_rejected(latchkey: TestApp) -> None:
     """A session that ended after its verification can't issue a key."""
     account = latchkey.account()
-    session = replace(verify(latchkey.key(account).secret), kind="session", session_epoch=account.session_epoch)
-    account.update(actions=[Account.session_epoch.add(1)])
+    session = replace(verify(latchkey.key(account).secret), kind="session", session_epoch=account.user.session_epoch)
+    account.user.update(actions=[User.session_epoch.add(1)])
     with pytest.raises(errors.Conflict):
         issue_key(session, name="Made", wanted=["read"], expires_in_s=None)

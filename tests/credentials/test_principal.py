@@ -9,6 +9,8 @@ from tests.support.harness import START_MS, TestApp
 
 PRINCIPAL = Principal(
     account_id="acc_1",
+    user_id="usr_1",
+    role="developer",
     credential_id="tok_1",
     kind="token",
     scopes=frozenset({"write", "read"}),
@@ -20,6 +22,8 @@ PRINCIPAL = Principal(
 )
 CONTEXT = {
     "account_id": "acc_1",
+    "user_id": "usr_1",
+    "role": "developer",
     "credential_id": "tok_1",
     "kind": "token",
     "scopes": "read write",

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.accounts import change
+from chalicelib.accounts import change, invalidation
 from chalicelib.core import errors, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials import change as key_change
@@ -13,7 +13,7 @@ from chalicelib.credentials.principal import Principal
 from chalicelib.credentials.revocation_check import admit_caller, newest_of
 from chalicelib.credentials.rotate import rotate
 from chalicelib.credentials.verify import verify
-from chalicelib.limits import counter_items, stale_marks
+from chalicelib.limits import counter_items
 from chalicelib.limits.tiers import FREE, PRO
 from tests.support.harness import START_MS, TestApp
 from tests.support.interleaving import run_before
@@ -86,7 +86,7 @@ def test_change_costs_one_verification(latchkey: TestApp) -> None:
         caller.call()
     with telemetry.record_calls() as afterwards:
         caller.call()
-    assert [operation for operation, _ in noticing.made] == ["UpdateItem", "GetItem", "GetItem", "UpdateItem"]
+    assert [operation for operation, _ in noticing.made] == ["UpdateItem", "GetItem", "BatchGetItem", "UpdateItem"]
     assert [operation for operation, _ in afterwards.made] == ["UpdateItem"]
 
 
@@ -161,7 +161,7 @@ def test_latest_principal_is_used(latchkey: TestApp) -> None:
 def test_account_that_changes_faster_than_it_is_verified_is_unavailable(latchkey: TestApp) -> None:
     """A request whose account keeps changing during its verification is rejected as unavailable."""
     caller = Caller(latchkey)
-    stale_marks.mark(caller.account.id)
+    invalidation.mark_account(caller.account.id)
     marked = {
         "TableName": settings.current().table(counter_items.TABLE),
         "Key": counter_items.item_key(caller.account.id, FREE, START_MS // 1000),

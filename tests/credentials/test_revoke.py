@@ -3,6 +3,7 @@
 import pytest
 from pynamodb.exceptions import TransactWriteError
 
+from chalicelib.accounts import invalidation
 from chalicelib.accounts.tables import Account
 from chalicelib.core import errors
 from chalicelib.credentials import find
@@ -11,7 +12,6 @@ from chalicelib.credentials.rotate import rotate
 from chalicelib.credentials.tables import Credential
 from chalicelib.credentials.verify import verify
 from chalicelib.events import kinds
-from chalicelib.limits import stale_marks
 from tests.credentials.events import recorded_events
 from tests.oauth.flow import CLIENT, register_client
 from tests.support.harness import START_MS, TestApp
@@ -98,7 +98,7 @@ def test_revocation_is_recorded_once_and_marked(latchkey: TestApp) -> None:
     for _ in range(2):
         revoke(account.id, issued.key.id)
     assert recorded_events(account.id, but=1) == [(kinds.KEY_REVOKED, {"key": issued.key.id, "name": "Test key"})]
-    assert stale_marks.is_marked(account.id, START_MS)
+    assert invalidation.is_marked(account.id, START_MS)
 
 
 def test_revocation_with_a_lost_mark_raises_unavailable(latchkey: TestApp) -> None:
@@ -128,7 +128,7 @@ def test_other_failed_conditions_are_not_reported_as_revoked(latchkey: TestApp) 
     issued = latchkey.key(account)
     with fail_calls("TransactWriteItems"), pytest.raises(TransactWriteError):
         revoke_key(issued.key)
-    account.delete()
+    account.account.delete()
     with pytest.raises(TransactWriteError):
         revoke_key(issued.key)
     assert Account.found(account.id) is None

@@ -2,6 +2,7 @@
 
 import pytest
 
+from chalicelib.accounts import invalidation
 from chalicelib.accounts.tables import Account
 from chalicelib.core import errors
 from chalicelib.credentials import change, find, revoke
@@ -115,7 +116,7 @@ def test_rotation_with_a_lost_mark_is_reported(latchkey: TestApp) -> None:
     account = latchkey.account()
     creator, old, other = latchkey.key(account), latchkey.key(account), latchkey.key(account)
     assert rotate_key(old, by=creator).is_marked
-    assert stale_marks.is_marked(account.id, START_MS)
+    assert invalidation.is_marked(account.id, START_MS)
     with fail_marks():
         assert not rotate_key(other, by=creator).is_marked
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.accounts.tables import Account
+from chalicelib.accounts.tables import Account, User
 from chalicelib.core import errors, secrets, settings
 from chalicelib.core.settings import Settings
 from chalicelib.credentials import revoke, rotate
@@ -85,13 +85,14 @@ def test_text_longer_than_a_secret_is_rejected_before_it_is_parsed(latchkey: Tes
 
 
 def test_valid_key_has_a_principal(latchkey: TestApp) -> None:
-    """The principal of a key contains the key's account, scopes, tier and expiry. The verification time is before the
-    read.
+    """The principal of a key contains the key's account, user, role, scopes, tier and expiry. The verification time is
+    before the read.
     """
     account = latchkey.account(PRO)
     issued = latchkey.key(account, "read", "keys", expires_in_s=600)
     principal = verify(issued.secret)
     assert (principal.account_id, principal.credential_id, principal.kind) == (account.id, issued.key.id, "key")
+    assert (principal.user_id, principal.role) == (account.user_id, "owner")
     assert (principal.scopes, principal.tier) == (frozenset({"read", "keys"}), PRO)
     assert (principal.ends_at_ms, principal.client_id) == (START_MS + 600_000, "")
     assert principal.verified_at_ms == stale_marks.verified_from(START_MS)
@@ -148,7 +149,7 @@ def test_key_of_a_suspended_account_is_invalid(latchkey: TestApp) -> None:
     """Credentials of a suspended account are rejected."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
-    account.update(actions=[Account.status.set("suspended")])
+    account.account.update(actions=[Account.status.set("suspended")])
     with pytest.raises(errors.InvalidApiKey):
         verify(secret)
 
@@ -157,17 +158,17 @@ def test_key_of_a_missing_account_is_invalid(latchkey: TestApp) -> None:
     """A key whose account item was deleted is rejected."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
-    account.delete()
+    account.account.delete()
     with pytest.raises(errors.InvalidApiKey):
         verify(secret)
 
 
-def test_admin_scopes_require_the_flag_of_the_account(latchkey: TestApp) -> None:
-    """An account that lost its admin flag loses the admin scopes on all of its keys."""
+def test_admin_scopes_require_the_flag_of_the_user(latchkey: TestApp) -> None:
+    """A user who lost the admin flag loses the admin scopes on all of their keys."""
     account = latchkey.account(admin=True)
     secret = latchkey.key(account, "read", "admin", "verify").secret
     assert verify(secret).scopes == {"read", "admin", "verify"}
-    account.update(actions=[Account.admin.set(False)])
+    account.user.update(actions=[User.admin.set(False)])
     assert verify(secret).scopes == {"read"}
 
 
@@ -196,14 +197,13 @@ def test_key_is_read_consistently(latchkey: TestApp) -> None:
     ada, client = new_user(latchkey), register_client(latchkey)
     token, _ = ada.grant(client)
     key = latchkey.key(latchkey.account())
-    with record_calls() as calls:
-        verify(key.secret)
-    assert [(name, request["ConsistentRead"]) for name, request in calls] == [("GetItem", True)] * 2
-    with record_calls() as calls:
-        verify(token)
-    assert [name for name, _ in calls] == ["GetItem", "BatchGetItem"]
-    assert calls[0][1]["ConsistentRead"] is True
-    assert all(wanted["ConsistentRead"] for wanted in calls[1][1]["RequestItems"].values())
+    for secret, tables in ((key.secret, 3), (token, 5)):
+        with record_calls() as calls:
+            verify(secret)
+        assert [name for name, _ in calls] == ["GetItem", "BatchGetItem"]
+        assert calls[0][1]["ConsistentRead"] is True
+        wanted = calls[1][1]["RequestItems"]
+        assert [each["ConsistentRead"] for each in wanted.values()] == [True] * tables
 
 
 @pytest.mark.parametrize(
@@ -237,16 +237,17 @@ def test_key_from_before_credentials_since_is_invalid(latchkey: TestApp, later_m
     """A key created before `credentials_since` is rejected, and one created in the same millisecond is accepted."""
     account = latchkey.account()
     secret = latchkey.key(account).secret
-    account.update(actions=[Account.credentials_since.set(START_MS + later_ms)])
+    account.account.update(actions=[Account.credentials_since.set(START_MS + later_ms)])
     with nullcontext() if works else pytest.raises(errors.InvalidApiKey):
         verify(secret)
 
 
-def test_account_without_newer_attributes_is_ordinary(latchkey: TestApp) -> None:
-    """An account without newer attributes is not an admin, and all of its credentials are valid."""
+def test_account_and_user_without_newer_attributes_are_ordinary(latchkey: TestApp) -> None:
+    """A user without newer attributes is not an admin, and all of the account's credentials are valid."""
     account = latchkey.account()
     secret = latchkey.key(account, "read", "admin").secret
-    account.update(actions=[Account.admin.remove(), Account.credentials_since.remove()])
+    account.account.update(actions=[Account.credentials_since.remove()])
+    account.user.update(actions=[User.admin.remove(), User.credentials_since.remove()])
     assert verify(secret).scopes == {"read"}
 
 

@@ -59,7 +59,7 @@ def test_deployment_with_lost_responses_is_repeated(deployment: Deployment, tmp_
         assert deployment.checkout.run("deploy", "dev").status == 1
         assert cloud.fails is None
     copied(tmp_path, is_light=True, **cloud.environment).succeeds("deploy", "dev")
-    assert there_is(cloud) == (1, 1, 2)
+    assert there_is(cloud) == (1, 2, 2)
 
 
 def test_failed_deployment_is_destroyed_from_another_checkout(deployment: Deployment, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """`make deploy` and `make status` with moto's server; `cloud.py` lists how it differs from AWS."""
 
 import base64
+from typing import Any
 
 import pytest
 
@@ -53,24 +54,44 @@ def test_deploy_creates_functions_with_separate_roles(deployment: Deployment) ->
     assert api["Role"] != authorizer["Role"]
 
 
-def test_stream_function_reads_the_events_table(deployment: Deployment) -> None:
-    """The stream function is subscribed to the stream of the events table and to no other stream."""
+def mapping_of(lambdas: Any, function: str) -> dict[str, Any]:
+    """Return the only event source mapping of a function."""
+    listed = lambdas.list_event_source_mappings()["EventSourceMappings"]
+    (found,) = (each for each in listed if each["FunctionArn"].endswith(f":{function}"))
+    return dict(found)
+
+
+def test_functions_read_the_streams_of_their_tables(deployment: Deployment) -> None:
+    """The functions `stream` and `job` are each subscribed to the stream of their table and to no other stream."""
     cloud = deployment.cloud
-    stream = cloud.client("dynamodb").describe_table(TableName="latchkey-dev-events")["Table"]["LatestStreamArn"]
+    streams = {
+        table: cloud.client("dynamodb").describe_table(TableName=f"latchkey-dev-{table}")["Table"]["LatestStreamArn"]
+        for table in ("events", "jobs")
+    }
     mappings = cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"]
-    assert [(each["EventSourceArn"], each["FunctionArn"].rpartition(":")[2]) for each in mappings] == [
-        (stream, "latchkey-dev-stream")
-    ]
+    assert {(each["EventSourceArn"], each["FunctionArn"].rpartition(":")[2]) for each in mappings} == {
+        (streams["events"], "latchkey-dev-stream"),
+        (streams["jobs"], "latchkey-dev-job"),
+    }
+    assert len(mappings) == 2
+
+
+def test_jobs_are_worked_on_in_parallel_and_retried_twice(deployment: Deployment) -> None:
+    """The function `job` is invoked with one new or changed job, ten times at once in each shard, and retried twice."""
+    lambdas = deployment.cloud.client("lambda")
+    mapping = mapping_of(lambdas, "latchkey-dev-job")
+    assert mapping["FilterCriteria"] == {"Filters": [{"Pattern": '{"eventName":["INSERT","MODIFY"]}'}]}
+    assert (mapping["BatchSize"], mapping["ParallelizationFactor"], mapping["MaximumRetryAttempts"]) == (1, 10, 2)
 
 
 def test_stream_function_is_invoked_for_inserts_only(deployment: Deployment) -> None:
     """Only INSERT records invoke the stream function; a deployment restores a filter that was removed."""
     lambdas = deployment.cloud.client("lambda")
-    (mapping,) = lambdas.list_event_source_mappings()["EventSourceMappings"]
+    mapping = mapping_of(lambdas, "latchkey-dev-stream")
     assert mapping["FilterCriteria"] == {"Filters": [{"Pattern": '{"eventName":["INSERT"]}'}]}
     lambdas.update_event_source_mapping(UUID=mapping["UUID"], FilterCriteria={"Filters": []})
     deployment.checkout.succeeds("deploy", "dev")
-    (again,) = lambdas.list_event_source_mappings()["EventSourceMappings"]
+    again = mapping_of(lambdas, "latchkey-dev-stream")
     assert (again["UUID"], again["FilterCriteria"]) == (mapping["UUID"], mapping["FilterCriteria"])
 
 

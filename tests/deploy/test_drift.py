@@ -9,7 +9,8 @@ from tests.deploy.cloud import Cloud
 from tests.deploy.conftest import Deployment
 
 pytestmark = pytest.mark.xdist_group("drift")
-ALARM, LOGS, HOUR = "latchkey-dev-faults", "/aws/lambda/latchkey-dev-authorizer", "latchkey-dev-hour"
+JOB, HOUR = "latchkey-dev-job", "latchkey-dev-hour"
+ALARM, LOGS = "latchkey-dev-faults", "/aws/lambda/latchkey-dev-authorizer"
 STACK, DASHBOARD = "latchkey-dev-data", "latchkey-dev-us-east-1"
 RULES = ("latchkey-dev-minute-event", "latchkey-dev-hour-event")
 SUBSCRIPTION = "subscription of latchkey-dev-stream to the stream of events"
@@ -30,9 +31,10 @@ def delete_rule(cloud: Cloud) -> None:
     events.delete_rule(Name=RULES[0])
 
 
-def mapping(cloud: Cloud) -> dict[str, Any]:
-    """Return the only event source mapping."""
-    (found,) = cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+def mapping(cloud: Cloud, function: str = "latchkey-dev-stream") -> dict[str, Any]:
+    """Return the only event source mapping of a function."""
+    listed = cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+    (found,) = (each for each in listed if each["FunctionArn"].endswith(f":{function}"))
     return dict(found)
 
 
@@ -61,6 +63,10 @@ DELETED = {
     "subscription": Done(
         lambda cloud: cloud.client("lambda").delete_event_source_mapping(UUID=mapping(cloud)["UUID"]),
         always(SUBSCRIPTION),
+    ),
+    "subscription to jobs": Done(
+        lambda cloud: cloud.client("lambda").delete_event_source_mapping(UUID=mapping(cloud, JOB)["UUID"]),
+        always(f"subscription of {JOB} to the stream of jobs"),
     ),
     "stage": Done(
         lambda cloud: cloud.client("apigateway").delete_stage(restApiId=api(cloud), stageName="api"),

@@ -24,7 +24,7 @@ import pytest
 import requests
 from requests_oauthlib import OAuth2Session
 
-from chalicelib.accounts.tables import Account
+from chalicelib.accounts.tables import Member
 from chalicelib.core import clock, settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials.issue import Issued, new_key, store_key
@@ -39,6 +39,7 @@ from tests.deploy.checkout import architecture_here
 from tests.deploy.conftest import EmulatedStage
 from tests.deploy.emulator import TIMEOUT_S
 from tests.support.console_client import PASSWORD, new_account
+from tests.support.harness import AccountOfTest
 
 pytestmark = [
     pytest.mark.xdist_group("deploy"),
@@ -86,15 +87,17 @@ def emulated(emulated_stage: EmulatedStage) -> Emulated:
 
 
 @pytest.fixture
-def account(emulated: Emulated) -> Account:
+def account(emulated: Emulated) -> AccountOfTest:
     """A new account with a password."""
     return new_account()
 
 
-def key_of(account: Account, *scopes: str, expires_at_ms: int | None = None) -> Issued:
+def key_of(account: AccountOfTest, *scopes: str, expires_at_ms: int | None = None) -> Issued:
     """Create a key and return it with its secret."""
     wanted = list(scopes) or ["read", "write", "keys"]
-    issued = new_key(account.id, name="Test key", wanted=wanted, expires_at=expires_at_ms, made_by=None)
+    issued = new_key(
+        account.id, account.user_id, name="Test key", wanted=wanted, expires_at=expires_at_ms, made_by=None
+    )
     store_key(issued)
     return issued
 
@@ -147,42 +150,43 @@ def test_invalid_key_is_denied(emulated: Emulated) -> None:
         assert said["context"]["refusal"] == "invalid_api_key"
 
 
-def test_expired_key_is_denied(emulated: Emulated, account: Account) -> None:
+def test_expired_key_is_denied(emulated: Emulated, account: AccountOfTest) -> None:
     """The authorizer denies an expired key with `token_expired`."""
     then_ms = clock.now_ms() - HOUR_MS
+    Member(account.id, account.user_id).update(actions=[Member.since.set(then_ms)])
     with clock.use_wall_clock(lambda: then_ms):
         key = key_of(account, expires_at_ms=then_ms + 60_000)
     assert emulated.call("GET", "/v1/users/me", key.secret).status_code == 401
     assert emulated.authorizer_says(key.secret)["context"]["refusal"] == "token_expired"
 
 
-def test_authorizer_context_reaches_the_function(emulated: Emulated, account: Account) -> None:
+def test_authorizer_context_reaches_the_function(emulated: Emulated, account: AccountOfTest) -> None:
     """The function gets the authorizer's context, and responds with the limits of the account's tier."""
     key = key_of(account)
     answer = emulated.call("GET", "/v1/users/me", key.secret)
-    assert (answer.status_code, answer.json()["id"]) == (200, account.id)
+    assert (answer.status_code, answer.json()["id"]) == (200, account.user_id)
     assert (answer.headers["X-RateLimit-Limit"], answer.headers["X-RateLimit-Remaining"]) == ("1000", "999")
 
 
-def test_missing_scope_is_rejected_by_the_function(emulated: Emulated, account: Account) -> None:
+def test_missing_scope_is_rejected_by_the_function(emulated: Emulated, account: AccountOfTest) -> None:
     """The function checks the scope, because the cached policy allows every route."""
     key = key_of(account, "read")
     assert refusal(emulated.call("GET", "/v1/keys", key.secret)) == (403, "insufficient_scope")
 
 
-def test_keys_are_created_and_listed(emulated: Emulated, account: Account) -> None:
+def test_keys_are_created_and_listed(emulated: Emulated, account: AccountOfTest) -> None:
     """A key can create another key, which is valid immediately. The function gets the path's parameters."""
     key = key_of(account)
     made = emulated.call("POST", "/v1/keys", key.secret, json={"name": "Second", "scopes": ["read"]})
     assert made.status_code == 201, made.text
-    assert emulated.call("GET", "/v1/users/me", made.json()["secret"]).json()["id"] == account.id
+    assert emulated.call("GET", "/v1/users/me", made.json()["secret"]).json()["id"] == account.user_id
     one = emulated.call("GET", f"/v1/keys/{made.json()['id']}", key.secret)
     assert (one.status_code, one.json()["name"]) == (200, "Second")
     listed = emulated.call("GET", "/v1/keys", key.secret).json()["data"]
     assert {item["name"] for item in listed} == {"Test key", "Second"}
 
 
-def test_exhausted_quota_is_rejected_despite_the_cached_policy(emulated: Emulated, account: Account) -> None:
+def test_exhausted_quota_is_rejected_despite_the_cached_policy(emulated: Emulated, account: AccountOfTest) -> None:
     """A request over the quota is rejected although API Gateway has the policy cached."""
     key = key_of(account)
     assert emulated.call("GET", "/v1/users/me", key.secret).status_code == 200
@@ -204,7 +208,7 @@ def test_exhausted_quota_is_rejected_despite_the_cached_policy(emulated: Emulate
     assert emulated.authorizer_ran_for(key) == 1
 
 
-def test_revoked_key_is_rejected_at_the_next_request(emulated: Emulated, account: Account) -> None:
+def test_revoked_key_is_rejected_at_the_next_request(emulated: Emulated, account: AccountOfTest) -> None:
     """A revoked key is rejected at the next request although API Gateway has the policy cached."""
     key, other = key_of(account), key_of(account)
     assert emulated.call("GET", "/v1/users/me", key.secret).status_code == 200
@@ -254,7 +258,7 @@ def _as_answer(response: requests.Response) -> Response:
     return Response(response.status_code, list(response.headers.items()), response.content)
 
 
-def test_console_under_the_stage_prefix(emulated: Emulated, account: Account) -> None:
+def test_console_under_the_stage_prefix(emulated: Emulated, account: AccountOfTest) -> None:
     """A user can log in below the stage's prefix, and every path on the next page has the prefix."""
     console = ConsoleClient(emulated.url)
     page = console.open(f"{emulated.url}/login")
@@ -270,7 +274,7 @@ def test_console_under_the_stage_prefix(emulated: Emulated, account: Account) ->
     assert style.answer.status == 200
 
 
-def test_wrong_password_is_rejected(emulated: Emulated, account: Account) -> None:
+def test_wrong_password_is_rejected(emulated: Emulated, account: AccountOfTest) -> None:
     """A wrong password shows the login page with status 401, and opens no session."""
     console = ConsoleClient(emulated.url)
     page = console.send(console.open(f"{emulated.url}/login"), "/login", email=account.email, password="wrong horse")
@@ -278,7 +282,9 @@ def test_wrong_password_is_rejected(emulated: Emulated, account: Account) -> Non
     assert page.form(f"{urlsplit(emulated.url).path}/login") is not None
 
 
-def test_code_flow_of_a_real_client(emulated: Emulated, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_code_flow_of_a_real_client(
+    emulated: Emulated, account: AccountOfTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """requests-oauthlib completes the code flow and a refresh, and a revoked token is rejected immediately."""
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")  # oauthlib documents this variable for servers on loopback.
     server = emulated.call("GET", "/.well-known/oauth-authorization-server").json()
@@ -297,7 +303,7 @@ def test_code_flow_of_a_real_client(emulated: Emulated, account: Account, monkey
     page = console.send(page, "/oauth/authorize", decision="allow")
     assert page.leads_to.startswith(CALLBACK)
     token = session.fetch_token(server["token_endpoint"], authorization_response=page.leads_to, include_client_id=True)
-    assert session.get(f"{emulated.url}/v1/users/me").json()["id"] == account.id
+    assert session.get(f"{emulated.url}/v1/users/me").json()["id"] == account.user_id
     fresh = session.refresh_token(server["token_endpoint"], client_id=client_id)
     assert fresh["access_token"] != token["access_token"]
     assert session.get(f"{emulated.url}/v1/users/me").status_code == 200

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from chalicelib.accounts.tables import Account
+from chalicelib.accounts.tables import Account, User
 from infra.smoke import burst, clocks, latency, logs, outcomes, target, throwaway
 from infra.smoke.command import smoke
 from infra.smoke.redaction import Redaction
@@ -140,8 +140,9 @@ def test_cold_start_measurement_restores_the_environment(smoked: Smoked, emulate
 
 
 def test_run_leaves_no_account_and_no_secret(smoked: Smoked, emulated_stage: EmulatedStage) -> None:
-    """The run deletes its accounts, and its report contains no secret, account or URL of the stage."""
-    assert [each for each in Account.scan() if each.email.startswith("smoke.") and each.status != "deleted"] == []
+    """The run deletes its accounts and users, and its report contains no secret, account or URL of the stage."""
+    assert [each for each in Account.scan() if each.name == throwaway.NAME and each.status != "deleted"] == []
+    assert [each for each in User.scan() if each.email.startswith("smoke.")] == []
     assert re.findall(r"127\.0\.0\.1|@example\.com|lk_\w+_[0-9A-Za-z]{36}|acc_\w{8}|\d{12}", smoked.report) == []
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from infra import data, gateway
+from infra import data, gateway, subscription
 from infra.deploy import gateway_stage, package
 
 pytestmark = pytest.mark.xdist_group("deploy")
@@ -75,6 +75,13 @@ def test_stream_function_reads_the_stream_of_this_stack(template: dict[str, Any]
     (source,) = template["Resources"]["Stream"]["Properties"]["Events"].values()
     assert source["Properties"]["Stream"] == {"Fn::GetAtt": ["Events", "StreamArn"]}
     assert source["Properties"]["FilterCriteria"] == {"Filters": [{"Pattern": '{"eventName":["INSERT"]}'}]}
+
+
+def test_job_function_reads_the_stream_of_this_stack(template: dict[str, Any]) -> None:
+    """The function of jobs reads the stream of the jobs table in the same stack, with the options of a deployment."""
+    (source,) = template["Resources"]["Job"]["Properties"]["Events"].values()
+    assert source["Properties"]["Stream"] == {"Fn::GetAtt": ["Jobs", "StreamArn"]}
+    assert source["Properties"].items() >= subscription.OPTIONS["job"].items()
 
 
 def test_packaged_document_has_gateway_responses_and_authorizer(template: dict[str, Any]) -> None:

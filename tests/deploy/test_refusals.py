@@ -66,7 +66,7 @@ def test_transient_errors_are_retried(account: Account, refusal: str) -> None:
     account.cloud.refuses[call] = [error, error]
     account.checkout.succeeds("deploy", "dev")
     assert account.cloud.refuses[call] == []
-    assert account.there() == (1, 5, 1, 14)
+    assert account.there() == (1, 6, 2, 17)
 
 
 def test_rejected_api_document_is_reported(account: Account) -> None:
@@ -80,7 +80,7 @@ def test_rejected_api_document_is_reported(account: Account) -> None:
         in done.error
     )
     account.checkout.succeeds("deploy", "dev")
-    assert account.there() == (1, 5, 1, 14)
+    assert account.there() == (1, 6, 2, 17)
 
 
 def test_conflicting_subscription_is_reported_then_adopted(account: Account) -> None:
@@ -89,7 +89,7 @@ def test_conflicting_subscription_is_reported_then_adopted(account: Account) -> 
     done = account.checkout.run("deploy", "dev")
     assert (done.status, "already exists" in done.error) == (1, True)
     account.checkout.succeeds("deploy", "dev")
-    assert account.there() == (1, 5, 1, 14)
+    assert account.there() == (1, 6, 2, 17)
 
 
 def test_subscription_that_is_still_being_deleted_is_waited_for(account: Account) -> None:
@@ -99,11 +99,11 @@ def test_subscription_that_is_still_being_deleted_is_waited_for(account: Account
     account.checkout.succeeds("destroy", "dev")
     done = account.checkout.run("deploy", "dev")
     assert (done.status, "Traceback" in done.error) == (1, False)
-    assert "Lambda is still deleting the subscription of latchkey-dev-stream" in done.error
+    assert "Lambda is still deleting the subscription of latchkey-dev-job, latchkey-dev-stream" in done.error
     account.cloud.leaving = [(mapping, 4) for mapping, _ in account.cloud.leaving]
     said = account.checkout.succeeds("deploy", "dev")
-    assert "Waiting until Lambda has deleted the former subscription of latchkey-dev-stream" in said
-    assert account.there() == (1, 5, 1, 14)
+    assert "Waiting until Lambda has deleted the former subscription of latchkey-dev-job, latchkey-dev-stream" in said
+    assert account.there() == (1, 6, 2, 17)
 
 
 def test_replaced_stream_gets_a_new_subscription(account: Account) -> None:
@@ -113,8 +113,9 @@ def test_replaced_stream_gets_a_new_subscription(account: Account) -> None:
     made = account.cloud.formation().stacks[NAME].made
     made["Events"] = made["Events"]._replace(attributes={**made["Events"].attributes, "StreamArn": stream})
     account.checkout.succeeds("deploy", "dev")
-    (mapping,) = account.cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"]
-    assert mapping["EventSourceArn"] == stream
+    mappings = account.cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+    of_events = [each["EventSourceArn"] for each in mappings if each["FunctionArn"].endswith("-stream")]
+    assert (of_events, len(mappings)) == ([stream], 2)
 
 
 def test_imported_api_without_deployment_is_adopted(account: Account) -> None:
@@ -124,7 +125,7 @@ def test_imported_api_without_deployment_is_adopted(account: Account) -> None:
     assert len(account.cloud.apis()) == 1
     shutil.rmtree(account.checkout.path / ".chalice" / "deployed")
     account.checkout.succeeds("deploy", "dev")
-    assert account.there() == (1, 5, 1, 14)
+    assert account.there() == (1, 6, 2, 17)
 
 
 def test_subscription_of_a_deleted_function_is_adopted_or_deleted(account: Account) -> None:
@@ -132,12 +133,12 @@ def test_subscription_of_a_deleted_function_is_adopted_or_deleted(account: Accou
     functions = account.cloud.client("lambda")
     account.checkout.succeeds("deploy", "dev")
     functions.delete_function(FunctionName="latchkey-dev-stream")
-    assert account.there() == (1, 4, 1, 14)
+    assert account.there() == (1, 5, 2, 17)
     account.checkout.succeeds("deploy", "dev")
-    assert account.there() == (1, 5, 1, 14)
+    assert account.there() == (1, 6, 2, 17)
     functions.delete_function(FunctionName="latchkey-dev-stream")
     account.checkout.succeeds("destroy", "dev")
-    assert account.there() == (0, 0, 0, 14)
+    assert account.there() == (0, 0, 0, 17)
 
 
 def test_stack_that_is_still_being_deleted_is_waited_for(account: Account) -> None:
@@ -153,9 +154,9 @@ def test_stack_that_is_still_being_deleted_is_waited_for(account: Account) -> No
     account.cloud.fails = Failure("PUT /2015-03-31/functions", is_done=True)
     done = account.checkout.run("deploy", "dev")
     assert "Waiting until the data stack latchkey-dev-data is deleted" in done.said
-    assert (done.status, len(account.cloud.undecryptable())) == (1, 4)
+    assert (done.status, len(account.cloud.undecryptable())) == (1, 5)
     account.checkout.succeeds("deploy", "dev")
-    assert account.there() == (1, 5, 1, 14)
+    assert account.there() == (1, 6, 2, 17)
     assert account.cloud.undecryptable() == []
 
 
@@ -183,7 +184,7 @@ def test_throttled_api_deletion_is_retried(account: Account, monkeypatch: pytest
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     account.cloud.refuses["DELETE /restapis"] = [("TooManyRequestsException", "Too Many Requests")] * 8
     account.checkout.succeeds("destroy", "dev")
-    assert account.there() == (0, 0, 0, 14)
+    assert account.there() == (0, 0, 0, 17)
     account.checkout.succeeds("deploy", "dev")
     account.cloud.refuses["DELETE /restapis"] = [("TooManyRequestsException", "Too Many Requests")] * 11
     done = account.checkout.run("destroy", "dev")
@@ -212,17 +213,17 @@ def test_destroy_leaves_other_regions_alone(account: Account) -> None:
     elsewhere = replace(account.checkout, environment=environment)
     account.checkout.succeeds("deploy", "dev")
     elsewhere.succeeds("deploy", "dev")
-    assert account.there() == account.there(OTHER_REGION) == (1, 5, 1, 14)
+    assert account.there() == account.there(OTHER_REGION) == (1, 6, 2, 17)
     assert account.cloud.dashboards == {f"latchkey-dev-{region}" for region in (REGION, OTHER_REGION)}
     elsewhere.succeeds("destroy", "dev", "--data", "delete", typed="delete dev\n")
     assert account.there(OTHER_REGION) == (0, 0, 0, 0)
-    assert account.there() == (1, 5, 1, 14)
+    assert account.there() == (1, 6, 2, 17)
     assert account.cloud.dashboards == {f"latchkey-dev-{REGION}"}
     assert {name.removeprefix(f"latchkey-dev-{REGION}-") for name in account.cloud.roles()} == {
-        *("api", "authorizer", "stream", "minute", "hour")
+        *("api", "authorizer", "stream", "job", "minute", "hour")
     }
     account.checkout.succeeds("deploy", "dev")
-    assert account.there() == (1, 5, 1, 14)
+    assert account.there() == (1, 6, 2, 17)
 
 
 def test_checkouts_alternate_in_any_order(account: Account, tmp_path: Path) -> None:
@@ -231,7 +232,7 @@ def test_checkouts_alternate_in_any_order(account: Account, tmp_path: Path) -> N
     other = copied(tmp_path / "other", is_light=True, **account.cloud.environment)
     account.checkout.succeeds("deploy", "dev")
     other.succeeds("destroy", "dev")
-    assert account.there() == (0, 0, 0, 14)
+    assert account.there() == (0, 0, 0, 17)
     said = account.checkout.succeeds("status", "dev")
     assert "service   none; make deploy makes it" in said
     assert "table     latchkey-dev-accounts: ACTIVE" in said
@@ -241,4 +242,4 @@ def test_checkouts_alternate_in_any_order(account: Account, tmp_path: Path) -> N
     assert account.there() == (0, 0, 0, 0)
     other.succeeds("destroy", "dev")
     other.succeeds("deploy", "dev")
-    assert account.there() == (1, 5, 1, 14)
+    assert account.there() == (1, 6, 2, 17)

@@ -144,7 +144,7 @@ def test_policy_cannot_attach_managed_policies() -> None:
         "AttachRolePolicy" in action for each in rights.policy("dev")["Statement"] for action in each["Action"]
     )
     roles = [each for each in template.composed()["Resources"].values() if each["Type"] == "AWS::IAM::Role"]
-    assert len(roles) == 5
+    assert len(roles) == 6
     assert not any("ManagedPolicyArns" in each["Properties"] for each in roles)
 
 

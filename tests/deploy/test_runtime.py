@@ -128,6 +128,7 @@ def test_every_function_handles_its_event(stage: Stage, capsys: pytest.CaptureFi
         "APIHandler": asked("/v1/users/me", principal),
         "Authorizer": bearer(issued.secret),
         "Stream": {"Records": [*map(record, about), record({"no": {"S": "event of ours"}}), record({}, "REMOVE")]},
+        "Job": {"Records": [record({"no": {"S": "job of ours"}}, "MODIFY"), record({}, "REMOVE")]},
         "Minute": scheduled(),
         "Hour": scheduled(),
     }
@@ -142,7 +143,7 @@ def test_every_function_handles_its_event(stage: Stage, capsys: pytest.CaptureFi
             told.append(f"{logical}: {function.peak_mb:.0f} MB, first answer after {took_ms:.0f} ms")
             assert function.peak_mb < MEMORY_MB.get(logical, 512), told
         if logical == "APIHandler":
-            assert (answer["statusCode"], json.loads(answer["body"])["id"]) == (200, issued.key.account_id)
+            assert (answer["statusCode"], json.loads(answer["body"])["id"]) == (200, issued.key.user_id)
     with capsys.disabled():
         print("\n" + "\n".join(told))
 

@@ -36,7 +36,7 @@ def test_dry_run_announces_imports(cloud: Cloud, data: DataStack) -> None:
     assert "Import AWS::DynamoDB::Table Emails" in data.planned(template.composed())
     abandon(cloud)
     tables = [each for each in data.planned(template.composed()) if "DynamoDB" in each]
-    assert (len(tables), {each.partition(" ")[0] for each in tables}) == (14, {"Import"})
+    assert (len(tables), {each.partition(" ")[0] for each in tables}) == (17, {"Import"})
 
 
 @pytest.mark.parametrize("status", ["UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_FAILED"])
@@ -72,7 +72,7 @@ def test_empty_stack_of_a_failed_import_is_recreated(cloud: Cloud, data: DataSta
     cloud.formation().stacks[NAME].status = "IMPORT_ROLLBACK_COMPLETE"
     data.put(template.composed())
     assert cloud.stacks() == {NAME: "UPDATE_COMPLETE"}
-    assert len(cloud.formation().stacks[NAME].made) > 14
+    assert len(cloud.formation().stacks[NAME].made) > 17
 
 
 def test_table_in_deletion_is_awaited_and_recreated(
@@ -87,7 +87,7 @@ def test_table_in_deletion_is_awaited_and_recreated(
     said: list[str] = []
     DataStack("dev", said.append).put(template.composed())
     assert f"Waiting until the table {TABLE} is deleted …" in said
-    assert len(cloud.tables()) == 14
+    assert len(cloud.tables()) == 17
     assert cloud.client("dynamodb").scan(TableName=TABLE)["Count"] == 0
 
 

@@ -10,7 +10,7 @@ from botocore.client import BaseClient
 from tests.deploy.conftest import Deployment
 
 pytestmark = pytest.mark.xdist_group("drift")
-TABLES, ALARMS, FUNCTIONS = 14, 16, 5
+TABLES, ALARMS, FUNCTIONS = 17, 18, 6
 LISTS = ("ListTables", "DescribeAlarms", "GetRestApis", "GetTemplate", "ListEventSourceMappings", "GetStages")
 
 

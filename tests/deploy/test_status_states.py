@@ -63,7 +63,7 @@ def test_status_shows_only_the_stages_alarms(deployment: Deployment) -> None:
     said = deployment.checkout.succeeds("status", "dev")
     assert "alarm     faults: " in said
     assert "x-faults" not in said
-    assert said.count("alarm     ") == 16
+    assert said.count("alarm     ") == 18
     alarms.delete_alarms(AlarmNames=["latchkey-dev-x-faults"])
 
 

@@ -5,9 +5,10 @@ from typing import Any
 from chalicelib.accounts.tables import Account
 from chalicelib.core import secrets
 from chalicelib.events import kinds, record
+from tests.support.harness import AccountOfTest
 
 
-def leak_events(account: Account) -> list[dict[str, Any]]:
+def leak_events(account: Account | AccountOfTest) -> list[dict[str, Any]]:
     """Return the leak events of an account, newest first."""
     return [record.render(event) for event in record.newest_first(account.id, 50, kind=kinds.KEY_LEAKED)]
 

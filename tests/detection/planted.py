@@ -10,7 +10,7 @@ from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.errors import Unreachable
 from chalicelib.credentials.issue import Issued
 from chalicelib.limits import counter_items, tiers
-from tests.support.harness import TestApp
+from tests.support.harness import AccountOfTest, TestApp
 
 HOUR_S = 3_600
 DAYS = 10
@@ -19,7 +19,11 @@ NETWORK = "nAAAAAAAA"
 
 
 def item(
-    account: Account, hour: int, counters: dict[str, int], networks: dict[str, str], tier: tiers.Tier = tiers.FREE
+    account: Account | AccountOfTest,
+    hour: int,
+    counters: dict[str, int],
+    networks: dict[str, str],
+    tier: tiers.Tier = tiers.FREE,
 ) -> None:
     """Store the counters of an hour with the networks of each credential."""
     values: dict[str, Any] = {name: {"N": str(count)} for name, count in counters.items()}
@@ -28,7 +32,7 @@ def item(
     dynamodb.call("PutItem", {"TableName": settings.current().table(counter_items.TABLE), "Item": {**key, **values}})
 
 
-def used_for_days(latchkey: TestApp, account: Account) -> Issued:
+def used_for_days(latchkey: TestApp, account: AccountOfTest) -> Issued:
     """Return a key with 40 requests an hour from one network for ten days."""
     issued = latchkey.key(account, "read", "write")
     counter = counter_items.counter_of(issued.key.id)

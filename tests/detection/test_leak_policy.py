@@ -15,13 +15,13 @@ from chalicelib.credentials.verify import verify
 from chalicelib.detection import leak_policy
 from chalicelib.events import kinds, record
 from chalicelib.limits import stale_marks
-from tests.support.harness import TestApp, error_of
+from tests.support.harness import AccountOfTest, TestApp, error_of
 from tests.support.mailbox import collect_emails
 
 WHY = "requests from a new network"
 
 
-def key_with_policy(latchkey: TestApp, on_anomaly: str | None, *scopes: str) -> tuple[Account, Issued]:
+def key_with_policy(latchkey: TestApp, on_anomaly: str | None, *scopes: str) -> tuple[AccountOfTest, Issued]:
     """Return a key with a policy, and its account."""
     account = latchkey.account()
     issued = latchkey.key(account, *scopes)
@@ -30,7 +30,7 @@ def key_with_policy(latchkey: TestApp, on_anomaly: str | None, *scopes: str) -> 
     return account, issued
 
 
-def events_of(account: Account) -> list[tuple[str, str]]:
+def events_of(account: AccountOfTest) -> list[tuple[str, str]]:
     """Return an account's events with their actors, oldest first, except creations and policies."""
     events = list(record.newest_first(account.id, 50))[::-1]
     arranged = (kinds.KEY_CREATED, kinds.KEY_POLICY_CHANGED, kinds.ACCOUNT_CREATED)
@@ -136,7 +136,7 @@ def test_key_of_deleted_account_is_processed_without_email(latchkey: TestApp, tm
 def test_lost_mark_does_not_undo_change(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """If the invalidation mark can't be set, the key is changed all the same and the user emailed."""
     account, issued = key_with_policy(latchkey, "revoke")
-    monkeypatch.setattr(stale_marks, "mark", lambda _subject: False)
+    monkeypatch.setattr(stale_marks, "mark", lambda _subject, _tiers: False)
     with collect_emails(tmp_path / "mail") as box:
         assert leak_policy.act(account.id, issued.key.id, why=WHY) == "revoked"
         assert len(box.take()) == 1

@@ -8,7 +8,7 @@ from tests.support.console_client import Page
 from tests.support.harness import TestApp
 
 TWENTY = 20
-PLACE, EVERYWHERE = "/settings/account/sessions", "/settings/account/log-out-everywhere"
+PLACE, EVERYWHERE = "/settings/profile/sessions", "/settings/profile/log-out-everywhere"
 OTHER_PASSWORDS = ("harmonica wolverine custard", "telescope marmalade ostrich")
 
 

@@ -1,24 +1,23 @@
 """Read and write an account's counters directly in the DynamoDB emulator, without the cache of any process."""
 
-from chalicelib.accounts.tables import Account
 from chalicelib.core import settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.limits import counter_items, tiers
-from tests.support.harness import START_MS
+from tests.support.harness import START_MS, AccountOfTest
 
 
-def read_item(account: Account) -> dynamodb.Json:
+def read_item(account: AccountOfTest) -> dynamodb.Json:
     """Return an account's DynamoDB counter item for the hour in which all tests start."""
     found: dynamodb.Json = dynamodb.call("GetItem", _where(account) | {"ConsistentRead": True})["Item"]
     return found
 
 
-def read_used(account: Account) -> int:
+def read_used(account: AccountOfTest) -> int:
     """Return an account's used quota of this hour."""
     return counter_items.number(read_item(account), "used")
 
 
-def set_used(account: Account, count: int) -> None:
+def set_used(account: AccountOfTest, count: int) -> None:
     """Set an account's used quota of this hour."""
     dynamodb.call(
         "UpdateItem",
@@ -27,6 +26,6 @@ def set_used(account: Account, count: int) -> None:
     )
 
 
-def _where(account: Account) -> dynamodb.Json:
+def _where(account: AccountOfTest) -> dynamodb.Json:
     key = counter_items.item_key(account.id, tiers.BY_NAME[account.tier], START_MS // 1000)
     return {"TableName": settings.current().table(counter_items.TABLE), "Key": key}

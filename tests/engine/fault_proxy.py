@@ -101,6 +101,11 @@ def is_get_item(call: Call) -> bool:
     return call.operation == "GetItem"
 
 
+def is_batch_get_item(call: Call) -> bool:
+    """Return whether a call reads items of several tables, as the second call of a verification does."""
+    return call.operation == "BatchGetItem"
+
+
 class FaultProxy:
     """A proxy in front of the DynamoDB emulator. `seen` lists all calls in the order of arrival,
     including failed ones.

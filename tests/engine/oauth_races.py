@@ -6,15 +6,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from chalicelib.accounts.tables import Account
 from chalicelib.core import clock
 from chalicelib.limits import tiers
-from chalicelib.oauth import authorize, clients, device, parameters
+from chalicelib.oauth import approval, authorize, clients, device, parameters
 from infra.local_gateway.response import Response
 from tests.engine.fault_proxy import Call, is_transaction
 from tests.engine.fleet import PUBLIC_URL, Fleet, Reply, Request, flatten
-from tests.oauth.flow import CHALLENGE, VERIFIER
-from tests.support.harness import TestApp
+from tests.oauth.flow import CHALLENGE, VERIFIER, choice_of
+from tests.support.harness import AccountOfTest, TestApp
 
 of_functions = pytest.mark.xdist_group("fleet")
 TWENTY = 20
@@ -56,12 +55,13 @@ class RegisteredClient:
             **more,
         }
 
-    def approved(self, account: Account, authorization: Parameters) -> str:
+    def approved(self, account: AccountOfTest, authorization: Parameters) -> str:
         """Approve a request for an account and return the redirect."""
         asked = parameters.parse_query({name: [value] for name, value in authorization.items()})
-        return authorize.approve(authorize.parse(asked, PUBLIC_URL), account.id, PUBLIC_URL)
+        request = authorize.parse(asked, PUBLIC_URL)
+        return approval.approve(request, choice_of(account, *request.scopes), PUBLIC_URL)
 
-    def code(self, account: Account) -> str:
+    def code(self, account: AccountOfTest) -> str:
         """Approve a request for an account and return the code."""
         location = self.approved(account, self.authorization())
         return parse_qs(urlsplit(location).query)["code"][0]
@@ -94,7 +94,7 @@ class RegisteredClient:
         """Revoke a token."""
         return self.latchkey.call("POST", "/oauth/revoke", json_body={"token": token, **self.credentials})
 
-    def tokens(self, account: Account) -> dict[str, Any]:
+    def tokens(self, account: AccountOfTest) -> dict[str, Any]:
         """Return the tokens of a new grant."""
         response = self.spend(self.redemption(self.code(account)))
         assert response.status == 200, response.body

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from chalicelib.accounts import email_links
-from chalicelib.accounts.tables import Account, EmailClaim
+from chalicelib.accounts.tables import Account, EmailClaim, User
 from chalicelib.core import randomness
 from chalicelib.credentials import find
 from chalicelib.limits import tiers
@@ -49,8 +49,8 @@ def test_concurrent_sign_ups_never_exceed_the_limit(latchkey: TestApp, box: Mail
 def test_account_created_during_its_predecessors_deletion_keeps_the_usage(
     latchkey: TestApp, proxy: HoldingProxy
 ) -> None:
-    """If an account is created while another with the same address is being deleted, the new account starts with the
-    usage of the deleted one.
+    """If an account is created while another with the same address is being deleted with its user, the new account
+    starts with the usage of the deleted one.
     """
     account = new_account()
     latchkey.set_counters(account.id, tiers.FREE, used=600)
@@ -61,18 +61,22 @@ def test_account_created_during_its_predecessors_deletion_keeps_the_usage(
         held.wait_for(1)
         held.rule = lambda _: False
         assert leaving.send("/settings/account/delete", form).status == 303
+        gone = leaving.submit("/settings/profile/delete", on="/settings/profile", password=PASSWORD)
+        assert gone.status == 303
         held.release()
         made = making.result()
     key = latchkey.key(made)
     assert latchkey.call("GET", "/v1/limits", key.secret).json()["quota"]["remaining"] == 399
 
 
-def test_address_claimed_by_two_accounts_concurrently_is_given_to_one(latchkey: TestApp, proxy: HoldingProxy) -> None:
-    """Of two concurrent changes to one address one succeeds, and the other account keeps its address."""
+def test_address_claimed_by_two_users_concurrently_is_given_to_one(latchkey: TestApp, proxy: HoldingProxy) -> None:
+    """Of two concurrent changes to one address one succeeds, and the other user keeps their address."""
     wanted = f"wanted.{randomness.base62(8).lower()}@example.com"
     accounts, deeds = [new_account(), new_account()], []
     for account in accounts:
-        ticket = email_links.new_link(account.id, email_links.CHANGE_EMAIL, email=wanted, epoch=account.session_epoch)
+        ticket = email_links.new_link(
+            account.user_id, email_links.CHANGE_EMAIL, email=wanted, epoch=account.user.session_epoch
+        )
         console = log_in_as(latchkey, account)
         form = console.fill(console.open(f"/verify?ticket={ticket}"), "/verify", {})
         deeds.append(partial(console.send, "/verify", form))
@@ -80,8 +84,8 @@ def test_address_claimed_by_two_accounts_concurrently_is_given_to_one(latchkey: 
     assert count_statuses(pages) == {303: 1, 409: 1}
     for account, page in zip(accounts, pages, strict=True):
         has = wanted if page.status == 303 else account.email
-        assert Account.get(account.id).email == has
-        assert EmailClaim.get(has).account_id == account.id
+        assert User.get(account.user_id).email == has
+        assert EmailClaim.get(has).user_id == account.user_id
     lost = [account.email for account, page in zip(accounts, pages, strict=True) if page.status == 303]
     with pytest.raises(EmailClaim.DoesNotExist):
         EmailClaim.get(lost[0])
@@ -103,7 +107,7 @@ def test_key_created_during_account_deletion_is_not_stored(latchkey: TestApp, pr
         held.release()
         assert by_page.result().status == 404
         assert by_api.result().status == 404
-    assert [key.name for key in find.keys_of(account.id) if key.is_live()] == []
+    assert [key.name for key in find.keys_of(account.id)] == [maker.key.name]
     assert not is_accepted(latchkey, maker.secret)
 
 
@@ -129,7 +133,7 @@ def test_key_created_during_email_verification_is_never_valid(latchkey: TestApp,
     squatter = log_in_as(latchkey, squatted)
     form = squatter.fill(squatter.open("/settings/keys/new"), "/settings/keys/new", {"name": "Late"})
     ticket = email_links.new_link(
-        squatted.id, email_links.VERIFY_EMAIL, email=squatted.email, epoch=squatted.session_epoch
+        squatted.user_id, email_links.VERIFY_EMAIL, email=squatted.email, epoch=squatted.user.session_epoch
     )
     body = {"name": "Late", "scopes": ["read"]}
     deeds = {

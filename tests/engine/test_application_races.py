@@ -7,16 +7,14 @@ from functools import partial
 from chalicelib.accounts import change
 from chalicelib.accounts.states import SUSPENDED
 from chalicelib.accounts.tables import Account
-from chalicelib.core import clock
 from chalicelib.oauth import clients, delete_client
-from chalicelib.termination import finish
 from tests.engine.hold_calls import run_concurrently
 from tests.oauth.flow import new_user, register_client
 from tests.support.console_client import log_in_as
 from tests.support.harness import TestApp
+from tests.support.job_runs import run_jobs
 
 TWENTY = 20
-LATER_MS = 60_000
 NEW = "/settings/applications/new"
 
 
@@ -53,7 +51,7 @@ def test_application_registered_during_suspension_is_not_active(latchkey: TestAp
     suspend = partial(change.set_tier_and_status, owner.id, tier=None, status=SUSPENDED, actor="operator")
     deeds: list[Callable[[], object]] = [*(partial(console.send, NEW, form) for form in forms), suspend]
     run_concurrently(deeds)
-    finish.run_all_pending(clock.now_ms() + LATER_MS)
+    run_jobs()
     made = list(clients.list_of_account(owner.id))
     assert [client.client_id for client in made if client.is_active] == []
     assert len(made) == (Account.get(owner.id).applications or 0)

@@ -20,7 +20,9 @@ from tests.engine.fault_proxy import (
     ConnectionFault,
     Fault,
     FaultProxy,
+    Rule,
     fault_id,
+    is_batch_get_item,
     is_get_item,
     is_stale_mark,
     is_transaction,
@@ -87,7 +89,7 @@ class Person:
         return self.latchkey.call(method, target, self.manager.secret, json_body=body)
 
     def _administer(self, body: Any) -> Response:
-        return self.latchkey.call("PATCH", f"/v1/users/{self.account.id}", self.admin, json_body=body)
+        return self.latchkey.call("PATCH", f"/v1/accounts/{self.account.id}", self.admin, json_body=body)
 
 
 @pytest.fixture
@@ -191,12 +193,20 @@ def test_deletion_without_its_stale_mark_is_503_and_stored(latchkey: TestApp, pr
     assert latchkey.call("GET", "/v1/limits", key.secret).status == 401
 
 
-def test_partly_marked_revocation_is_503_and_repeatable(person: Person, proxy: FaultProxy) -> None:
-    """A revocation gets a 503 until the invalidation mark is set on all counter items that an admission may check."""
+@pytest.mark.parametrize(("tier_changed", "marks"), [(False, 2), (True, 6)])
+def test_partly_marked_revocation_is_503_and_repeatable(
+    person: Person, proxy: FaultProxy, tier_changed: bool, marks: int
+) -> None:
+    """A revocation gets a 503 until the invalidation mark is set on all counter items that an admission may check:
+    those of the account's tier, and of every tier if the tier has changed recently.
+    """
+    person.latchkey.clock.forward(1_800)
+    if tier_changed:
+        assert person.upgrade().status == 200
     with proxy.fail(is_stale_mark, SERVER_ERROR) as tried:
         person.revoke()
     tries_a_mark = len(tried)
-    for marks_set in range(1, 6):
+    for marks_set in range(1, marks):
         passed = 0
 
         def after_some(call: Any, limit: int = marks_set) -> bool:
@@ -207,7 +217,9 @@ def test_partly_marked_revocation_is_503_and_repeatable(person: Person, proxy: F
         with proxy.fail(after_some, SERVER_ERROR) as failed:
             assert person.revoke().status == 503
         assert len(failed) == tries_a_mark
-    assert person.revoke().status == 204
+    with proxy.fail(is_stale_mark, THROTTLED, times=0) as made:
+        assert person.revoke().status == 204
+    assert len({str(call.body["Key"]) for call in made}) == marks
     assert person.read(person.key).status == 401
 
 
@@ -239,13 +251,14 @@ def test_stale_caller_that_cannot_be_verified_is_not_admitted(person: Person, pr
     assert person.read(person.key).status == 401
 
 
+@pytest.mark.parametrize("rule", [is_get_item, is_batch_get_item])
 @pytest.mark.parametrize("fault", [SERVER_ERROR, THROTTLED, ConnectionFault.DROPPED], ids=fault_id)
 def test_key_that_cannot_be_read_is_neither_accepted_nor_cached(
-    person: Person, proxy: FaultProxy, fault: Fault
+    person: Person, proxy: FaultProxy, fault: Fault, rule: Rule
 ) -> None:
     """An authorizer without a database fails with a 5xx, because the gateway would cache a denial."""
     fresh = person.latchkey.key(person.account)
-    with proxy.fail(is_get_item, fault):
+    with proxy.fail(rule, fault):
         assert person.read(fresh).status >= 500
     assert person.read(fresh).status == 200
 

@@ -121,18 +121,18 @@ def test_concurrent_accounts_with_one_email_one_succeeds(latchkey: TestApp, flee
     """Of 20 concurrent creations with two spellings of one address, one succeeds and the others get a 409."""
     admin = latchkey.key(latchkey.account(tiers.PRO, admin=True), "admin", "read")
     warm_up(fleet, url, admin.secret)
-    before = len(list_accounts(latchkey, admin.secret))
+    before = len(list_users(latchkey, admin.secret))
     spellings = [
         json.dumps({"email": email, "name": "Eve"}).encode() for email in ("eve@example.com", "EVE@Example.com")
     ]
-    claims = [Request("POST", "/v1/users", admin.secret, START_MS, spellings[at % 2]) for at in range(20)]
+    claims = [Request("POST", "/v1/accounts", admin.secret, START_MS, spellings[at % 2]) for at in range(20)]
     replies = flatten(fleet.send(url, claims))
     assert Counter(reply.status for reply in replies) == {201: 1, 409: 19}
-    assert len(list_accounts(latchkey, admin.secret)) == before + 1
+    assert len(list_users(latchkey, admin.secret)) == before + 1
 
 
-def list_accounts(latchkey: TestApp, secret: str) -> list[str]:
-    """Return the ids of all accounts."""
+def list_users(latchkey: TestApp, secret: str) -> list[str]:
+    """Return the ids of all users."""
     found: list[str] = []
     target = "/v1/users?limit=100"
     while True:

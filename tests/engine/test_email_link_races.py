@@ -9,14 +9,14 @@ from functools import partial
 import pytest
 
 from chalicelib.accounts import email_links
-from chalicelib.accounts import find as find_accounts
-from chalicelib.accounts.tables import Account, EmailClaim
+from chalicelib.accounts import find as find_users
+from chalicelib.accounts.tables import EmailClaim, User
 from chalicelib.core import randomness
 from tests.engine.console_races import OTHER_PASSWORDS, TWENTY, count_statuses, is_accepted
 from tests.engine.fault_proxy import is_transaction
 from tests.engine.hold_calls import HoldingProxy, release_together
 from tests.support.console_client import PASSWORD, ConsoleClient, Page, log_in_as, new_account
-from tests.support.harness import TestApp
+from tests.support.harness import AccountOfTest, TestApp
 from tests.support.mailbox import Mailbox
 
 
@@ -29,7 +29,7 @@ def test_verification_link_used_20_times_concurrently_works_once(
     """
     account = new_account(verified=verified)
     ticket = email_links.new_link(
-        account.id, email_links.VERIFY_EMAIL, email=account.email, epoch=account.session_epoch
+        account.user_id, email_links.VERIFY_EMAIL, email=account.email, epoch=account.user.session_epoch
     )
     target = f"/verify?ticket={ticket}"
     clicks = []
@@ -38,17 +38,19 @@ def test_verification_link_used_20_times_concurrently_works_once(
         form = console.fill(console.open(target), "/verify", {})
         clicks.append(partial(console.send, "/verify", form))
     assert count_statuses(release_together(proxy, is_transaction, clicks)) == {303: 1, 410: TWENTY - 1}
-    assert Account.get(account.id).session_epoch == (0 if verified else 1)
+    assert User.get(account.user_id).session_epoch == (0 if verified else 1)
 
 
 def test_email_change_confirmed_20_times_concurrently_happens_once(latchkey: TestApp, proxy: HoldingProxy) -> None:
     """Of 20 concurrent uses of a link one changes the address. The others get a 410 and not a 409."""
     account = new_account()
     wanted = f"{randomness.base62(8).lower()}@example.com"
-    ticket = email_links.new_link(account.id, email_links.CHANGE_EMAIL, email=wanted, epoch=account.session_epoch)
+    ticket = email_links.new_link(
+        account.user_id, email_links.CHANGE_EMAIL, email=wanted, epoch=account.user.session_epoch
+    )
     clicks = [click_on(latchkey, account, ticket) for _ in range(TWENTY)]
     assert count_statuses(release_together(proxy, is_transaction, clicks)) == {303: 1, 410: TWENTY - 1}
-    assert Account.get(account.id).email == wanted
+    assert User.get(account.user_id).email == wanted
 
 
 def test_email_change_requested_twice_and_confirmed_concurrently_happens_once(
@@ -58,15 +60,15 @@ def test_email_change_requested_twice_and_confirmed_concurrently_happens_once(
     account = new_account()
     wanted = f"{randomness.base62(8).lower()}@example.com"
     tickets = [
-        email_links.new_link(account.id, email_links.CHANGE_EMAIL, email=wanted, epoch=account.session_epoch)
+        email_links.new_link(account.user_id, email_links.CHANGE_EMAIL, email=wanted, epoch=account.user.session_epoch)
         for _ in range(2)
     ]
     clicks = [click_on(latchkey, account, tickets[number % 2]) for number in range(TWENTY)]
     assert count_statuses(release_together(proxy, is_transaction, clicks)) == {303: 1, 410: TWENTY - 1}
-    assert Account.get(account.id).email == wanted
+    assert User.get(account.user_id).email == wanted
 
 
-def click_on(latchkey: TestApp, account: Account, ticket: str) -> Callable[[], Page]:
+def click_on(latchkey: TestApp, account: AccountOfTest, ticket: str) -> Callable[[], Page]:
     """Return a function that submits the form of an email change link in a separate browser."""
     console = log_in_as(latchkey, account)
     form = console.fill(console.open(f"/verify?ticket={ticket}"), "/verify", {})
@@ -81,7 +83,7 @@ def test_concurrent_reset_links_of_one_account_set_one_password(latchkey: TestAp
     deeds = []
     for password in OTHER_PASSWORDS:
         ticket = email_links.new_link(
-            account.id, email_links.SET_PASSWORD, email=account.email, epoch=account.session_epoch
+            account.user_id, email_links.SET_PASSWORD, email=account.email, epoch=account.user.session_epoch
         )
         console = ConsoleClient(latchkey)
         form = console.fill(console.open(f"/password?ticket={ticket}"), "/password", {"password": password})
@@ -104,9 +106,9 @@ def test_concurrent_sign_up_links_for_one_address_create_one_account(
         deeds.append(partial(console.send, "/verify", form))
     pages = release_together(proxy, is_transaction, deeds)
     assert count_statuses(pages) == {303: 1, 409: 1}
-    accounts = [account for account in find_accounts.accounts_after("", 5_000) if account.email == email]
-    assert [account.id for account in accounts] == [EmailClaim.get(email).account_id]
-    assert accounts[0].name == ("Eve" if pages[0].status == 303 else "Mallory")
+    users = [user for user in find_users.users_after("", 5_000) if user.email == email]
+    assert [user.id for user in users] == [EmailClaim.get(email).user_id]
+    assert users[0].name == ("Eve" if pages[0].status == 303 else "Mallory")
 
 
 def test_sign_up_link_used_20_times_concurrently_creates_one_account(
@@ -121,8 +123,8 @@ def test_sign_up_link_used_20_times_concurrently_creates_one_account(
     pages = release_together(proxy, is_transaction, [partial(tab.send, "/verify", form) for tab in tabs])
     assert count_statuses(pages) == {303: 1, 410: TWENTY - 1}
     assert [bool(tab.session) for tab in tabs] == [page.status == 303 for page in pages]
-    accounts = [account for account in find_accounts.accounts_after("", 5_000) if account.email == email]
-    assert [account.id for account in accounts] == [EmailClaim.get(email).account_id]
+    users = [user for user in find_users.users_after("", 5_000) if user.email == email]
+    assert [user.id for user in users] == [EmailClaim.get(email).user_id]
 
 
 def test_concurrent_reset_links_revoke_only_the_winners_selection(latchkey: TestApp, proxy: HoldingProxy) -> None:
@@ -132,7 +134,7 @@ def test_concurrent_reset_links_revoke_only_the_winners_selection(latchkey: Test
     deeds = []
     for password, key in zip(OTHER_PASSWORDS, keys, strict=True):
         ticket = email_links.new_link(
-            account.id, email_links.SET_PASSWORD, email=account.email, epoch=account.session_epoch
+            account.user_id, email_links.SET_PASSWORD, email=account.email, epoch=account.user.session_epoch
         )
         console = ConsoleClient(latchkey)
         fields = {"password": password, "end": key.key.id}

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 
 import pytest
 
-from chalicelib.accounts import change, states
-from chalicelib.accounts.pending_terminations import SLICE
-from chalicelib.accounts.tables import Account
+from chalicelib.accounts import change, invalidation, states
 from chalicelib.core import clock, ids
-from chalicelib.limits import ended_clients, stale_marks
+from chalicelib.jobs.progress import BATCH
+from chalicelib.limits import ended_clients
 from chalicelib.oauth import delete_any_client, delete_client, grants
 from tests.engine.fleet import Fleet, Reply, Request
 from tests.oauth.flow import App, User, new_user, register_client
 from tests.support.console_client import new_account
-from tests.support.harness import TestApp
+from tests.support.harness import AccountOfTest, TestApp
 
 pytestmark = pytest.mark.xdist_group("ended_clients")
 
@@ -66,22 +65,22 @@ def ask(request: pytest.FixtureRequest, latchkey: TestApp, ten: Fleet, url: str)
 class Popular:
     """A client with so many users that the request that ends it doesn't reach the last ones."""
 
-    owner: Account
+    owner: AccountOfTest
     app: App
     last: User
     token: str
 
     def is_last_marked(self, since_ms: int) -> bool:
         """Return whether the last user's cached policies are invalidated."""
-        return stale_marks.is_marked(self.last.account.id, since_ms)
+        return invalidation.is_marked(self.last.account.id, since_ms)
 
 
 def popular_client(latchkey: TestApp) -> Popular:
     """Register a client with 51 users; the last one has a token."""
     owner = new_account(name="Owner")
     app = register_client(latchkey, owner=owner)
-    for _ in range(SLICE):
-        grants.new(ids.new("acc"), app.id, scopes={"read"}, resources=set()).save()
+    for _ in range(BATCH):
+        grants.new(ids.new("acc"), ids.new("usr"), app.id, scopes={"read"}, resources=set()).save()
     latchkey.clock.forward(0.01)
     last = new_user(latchkey)
     token, _ = last.grant(app)

@@ -5,13 +5,12 @@ from collections import Counter
 
 import pytest
 
-from chalicelib.accounts.tables import Account
 from chalicelib.credentials import find
 from chalicelib.events import kinds, record
 from chalicelib.limits import tiers
 from chalicelib.webhooks import fan_out
 from tests.engine.fleet import Fleet, Reply, Request, flatten
-from tests.support.harness import START_MS, TestApp
+from tests.support.harness import START_MS, AccountOfTest, TestApp
 
 pytestmark = pytest.mark.xdist_group("fleet")
 
@@ -29,7 +28,7 @@ def send_all(fleet: Fleet, url: str, path: str, secret: str, bodies: list[bytes]
     return flatten(fleet.send(url, [Request("POST", path, secret, START_MS, body, key) for body in bodies]))
 
 
-def count_events(account: Account, kind: str) -> int:
+def count_events(account: AccountOfTest, kind: str) -> int:
     """Return how many events of a type an account has."""
     return len(record.newest_first(account.id, 100, kind=kind))
 

@@ -107,7 +107,7 @@ def test_upgraded_account_has_its_new_quota_everywhere(latchkey: TestApp, ask: E
     account = latchkey.account(tiers.FREE)
     key = latchkey.key(account)
     assert {reply.headers["X-RateLimit-Limit"] for reply in ask(key.secret)} == {"1000"}
-    upgraded = latchkey.call("PATCH", f"/v1/users/{account.id}", admin(latchkey), json_body={"tier": "pro"})
+    upgraded = latchkey.call("PATCH", f"/v1/accounts/{account.id}", admin(latchkey), json_body={"tier": "pro"})
     assert upgraded.status == 200
     replies = ask(key.secret)
     assert find_common_status(replies) == {200}
@@ -121,7 +121,7 @@ def test_downgraded_account_loses_its_quota_everywhere(latchkey: TestApp, ask: E
     account = latchkey.account(tiers.ENTERPRISE)
     key = latchkey.key(account)
     assert {reply.headers["X-RateLimit-Limit"] for reply in ask(key.secret)} == {"1000"}
-    latchkey.call("PATCH", f"/v1/users/{account.id}", admin(latchkey), json_body={"tier": "pro"})
+    latchkey.call("PATCH", f"/v1/accounts/{account.id}", admin(latchkey), json_body={"tier": "pro"})
     assert {reply.headers["X-RateLimit-Limit"] for reply in ask(key.secret)} == {"10000"}
 
 
@@ -131,10 +131,10 @@ def test_suspension_and_reinstatement_take_effect_everywhere(latchkey: TestApp, 
     key, operator = latchkey.key(account), admin(latchkey)
     assert find_common_status(ask(key.secret)) == {200}
     for _ in range(2):
-        suspended = latchkey.call("PATCH", f"/v1/users/{account.id}", operator, json_body={"status": "suspended"})
+        suspended = latchkey.call("PATCH", f"/v1/accounts/{account.id}", operator, json_body={"status": "suspended"})
         assert suspended.status == 200
         assert_rejected_by_the_app(ask(key.secret))
-        reinstated = latchkey.call("PATCH", f"/v1/users/{account.id}", operator, json_body={"status": "active"})
+        reinstated = latchkey.call("PATCH", f"/v1/accounts/{account.id}", operator, json_body={"status": "active"})
         assert reinstated.status == 200
         assert find_common_status(ask(key.secret)) == {200}
 
@@ -159,7 +159,7 @@ def test_changes_in_one_millisecond_all_take_effect(latchkey: TestApp, fleet: Fl
     account = latchkey.account(tiers.ENTERPRISE)
     key, operator = latchkey.key(account), admin(latchkey)
     for turn, tier in zip(count(), ("pro", "enterprise", "pro", "enterprise", "pro"), strict=False):
-        latchkey.call("PATCH", f"/v1/users/{account.id}", operator, json_body={"tier": tier})
+        latchkey.call("PATCH", f"/v1/accounts/{account.id}", operator, json_body={"tier": tier})
         limit = {"pro": "10000", "enterprise": "1000"}[tier]
         assert {reply.headers["X-RateLimit-Limit"] for reply in ask(key.secret)} == {limit}, turn
 
@@ -173,7 +173,7 @@ def test_upgraded_account_with_exhausted_quota_is_admitted_within_10_s(
     counters.set_used(account, 1_000)
     ask = Everywhere(latchkey, fleet, url, CLOCKS_AGREE)
     assert find_common_status(ask(key.secret)) == {429}
-    latchkey.call("PATCH", f"/v1/users/{account.id}", admin(latchkey), json_body={"tier": "pro"})
+    latchkey.call("PATCH", f"/v1/accounts/{account.id}", admin(latchkey), json_body={"tier": "pro"})
     latchkey.clock.forward(local_cache.QUOTA_RECHECK_MS / 1000)
     replies = ask(key.secret)
     assert {(reply.status, reply.headers["X-RateLimit-Limit"]) for reply in replies} == {(200, "10000")}

@@ -10,8 +10,11 @@ from urllib.parse import urlencode
 
 import pytest
 
-from chalicelib.accounts.tables import Account
+from chalicelib.accounts import invalidation, members
+from chalicelib.accounts.members import Membership
+from chalicelib.accounts.tables import Account, User
 from chalicelib.core import clock
+from chalicelib.core.dynamodb import models
 from chalicelib.oauth import clients, consent, delete_client, grants
 from chalicelib.oauth.tables import Consent
 from infra.local_gateway.response import Response
@@ -31,7 +34,7 @@ from tests.engine.oauth_races import (
     tables_of,
 )
 from tests.support.console_client import ConsoleClient, Fields, Page, log_in_as, new_account
-from tests.support.harness import TestApp
+from tests.support.harness import AccountOfTest, TestApp
 
 pytestmark = pytest.mark.usefixtures("own_second")
 
@@ -46,10 +49,16 @@ def is_replacing(call: Call) -> bool:
     return is_transaction(call) and "consents" in tables_of(call, "Put")
 
 
-def assert_remembered(app: RegisteredClient, account: Account, asked: list[Parameters]) -> None:
+def assert_remembered(app: RegisteredClient, account: AccountOfTest, asked: list[Parameters]) -> None:
     """Assert that the stored consent has exactly the scopes and resources of these requests."""
     lines = {f"https://app.example.com {each['resource']} {each['scope']}" for each in asked}
-    assert Consent.get(account.id, app.id).allowed == lines
+    assert Consent.get(account.user_id, f"{account.id}#{app.id}").allowed == lines
+
+
+def owner_of(app: RegisteredClient) -> AccountOfTest:
+    """Return the account that registered a client."""
+    account = Account.get(str(app.client.account_id))
+    return AccountOfTest(members.find(User.get(account.created_by), account.id))
 
 
 def build_submit(console: ConsoleClient, action: str, form: Fields) -> Callable[[], Response]:
@@ -77,7 +86,7 @@ def test_concurrent_consents_replace_an_invalid_one(latchkey: TestApp, proxy: Ho
     app, account = RegisteredClient(latchkey, "confidential"), new_account()
     app.approved(account, app.authorization(scope="write", resource=f"{PUBLIC_URL}/v1/of-a-squatter"))
     latchkey.clock.forward(1)
-    account.update(actions=[Account.credentials_since.set(clock.now_ms())])
+    account.user.update(actions=[User.credentials_since.set(clock.now_ms())])
     asked = [app.authorization(scope="read", resource=f"{PUBLIC_URL}/v1/{number}") for number in range(TWENTY)]
     release_together(proxy, is_replacing, [partial(app.approved, account, each) for each in asked])
     assert_remembered(app, account, asked)
@@ -100,7 +109,7 @@ def test_concurrent_client_deletion_and_code_exchanges_leave_no_valid_token(
     latchkey: TestApp, app: RegisteredClient
 ) -> None:
     """In any order of deletion and exchanges, no token of a deleted client is valid."""
-    owner = log_in_as(latchkey, Account.get(str(app.client.account_id)))
+    owner = log_in_as(latchkey, owner_of(app))
     path = f"/settings/applications/{app.id}"
     form = owner.fill(owner.open(f"{path}/delete"), f"{path}/delete", {})
     redemptions = [partial(app.spend, app.redemption(app.code(new_account()))) for _ in range(TWENTY - 2)]
@@ -124,10 +133,37 @@ def test_consent_withdrawal_during_an_exchange_leaves_no_valid_token(
     with proxy.hold(is_spending) as held, ThreadPoolExecutor(1) as thread:
         late = thread.submit(app.spend, asked)
         held.wait_for(1)
-        consent.withdraw(account.id, app.id)
+        consent.withdraw(account.user_id, account.id, app.id)
         held.release()
         assert status_and_error(late.result()) == (400, "invalid_grant")
     assert_nothing_works(app, [tokens])
+
+
+@pytest.mark.parametrize("exchange", ["redemption", "refresh"])
+def test_removal_of_the_member_during_an_exchange_leaves_no_valid_token(
+    latchkey: TestApp, proxy: HoldingProxy, app: RegisteredClient, exchange: str
+) -> None:
+    """If the user is removed from the account between the check and the write of a code exchange or refresh, the
+    request fails.
+    """
+    guest = latchkey.member(new_account(), "developer")
+    tokens = app.tokens(guest)
+    asked = app.refresh(tokens) if exchange == "refresh" else app.redemption(app.code(guest))
+    with proxy.hold(is_spending) as held, ThreadPoolExecutor(1) as thread:
+        late = thread.submit(app.spend, asked)
+        held.wait_for(1)
+        held.rule = lambda _: False
+        remove(guest.membership)
+        held.release()
+        assert status_and_error(late.result()) == (400, "invalid_grant")
+    assert_nothing_works(app, [tokens])
+
+
+def remove(membership: Membership) -> None:
+    """Remove a member by a transaction, and invalidate the cached policies."""
+    with models.transaction() as write:
+        members.remove_from(write, membership.member, membership.manager)
+    assert invalidation.mark_account(membership.account.id)
 
 
 def test_concurrent_consent_withdrawal_and_refreshes_leave_no_valid_token(
@@ -161,7 +197,7 @@ def test_silent_authorization_during_consent_withdrawal_asks_for_consent(
         late = thread.submit(console.open, silently)
         held.wait_for(1)
         held.rule = lambda _: False
-        consent.withdraw(account.id, app.id)
+        consent.withdraw(account.user_id, account.id, app.id)
         held.release()
         assert late.result().status == 200
     assert list(grants.of_account(account.id)) == []

@@ -20,6 +20,7 @@ from tests.engine.oauth_races import (
     send_everywhere,
     status_and_error,
 )
+from tests.oauth.flow import choice_of
 from tests.support.console_client import Page, log_in_as, new_account
 from tests.support.harness import TestApp
 
@@ -43,7 +44,7 @@ def test_device_code_polled_20_times_concurrently_is_exchanged_once(
 ) -> None:
     """Of 20 concurrent polls of an approved device code one gets tokens, and the others get invalid_grant."""
     device_code, user_code = app.device_code()
-    device.approve(device.find_pending(user_code), new_account().id)
+    device.approve(device.find_pending(user_code), choice_of(new_account(), "read"))
     responses = release_together(proxy, is_spending, [partial(app.spend, app.poll(device_code))] * TWENTY)
     assert Counter(map(status_and_error, responses)) == ONE_OF_TWENTY
 
@@ -54,7 +55,7 @@ def test_device_code_polled_by_four_processes_is_exchanged_once(
 ) -> None:
     """Of concurrent polls from processes that share only the database, one gets tokens."""
     device_code, user_code = app.device_code()
-    device.approve(device.find_pending(user_code), new_account().id)
+    device.approve(device.find_pending(user_code), choice_of(new_account(), "read"))
     replies = send_everywhere(latchkey, fleet, url, app.poll(device_code))
     assert Counter(map(status_and_error, replies)) == ONE_OF_TWENTY
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from chalicelib.accounts.tables import Account
 from chalicelib.oauth.tables import Grant, OneTimeToken
 from tests.engine.fault_proxy import Call, is_transaction
 from tests.engine.fleet import Fleet
@@ -29,7 +28,7 @@ from tests.engine.oauth_races import (
     status_and_error,
 )
 from tests.support.console_client import new_account
-from tests.support.harness import TestApp
+from tests.support.harness import AccountOfTest, TestApp
 
 pytestmark = pytest.mark.usefixtures("own_second")
 
@@ -41,7 +40,7 @@ def is_revoking(call: Call) -> bool:
     )
 
 
-def assert_one_successor(account: Account) -> None:
+def assert_one_successor(account: AccountOfTest) -> None:
     """Assert that the only grant is active and has two refresh tokens: the consumed one and one successor."""
     (grant,) = Grant.by_account.query(account.id)
     assert grant.revoked_at is None
@@ -50,7 +49,7 @@ def assert_one_successor(account: Account) -> None:
     assert spent == {True: 1, False: 1}
 
 
-def assert_one_pair(app: RegisteredClient, account: Account, responses: list[dict[str, Any]]) -> None:
+def assert_one_pair(app: RegisteredClient, account: AccountOfTest, responses: list[dict[str, Any]]) -> None:
     """Assert that all 20 responses have the same valid tokens, and that no other tokens were stored."""
     assert len(responses) == TWENTY
     (access_token,) = {response["access_token"] for response in responses}

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 
 from chalicelib.accounts import email_links, session_lifetime, sessions
-from chalicelib.accounts.tables import Account, Session
+from chalicelib.accounts.tables import Session, User
 from chalicelib.core import settings
 from tests.engine.console_races import EVERYWHERE, OTHER_PASSWORDS, PLACE, TWENTY, count_statuses, session_write
 from tests.engine.fault_proxy import is_transaction
@@ -24,7 +24,7 @@ def test_log_in_during_email_verification_opens_no_valid_session(latchkey: TestA
     """
     squatted = new_account(verified=False)
     ticket = email_links.new_link(
-        squatted.id, email_links.VERIFY_EMAIL, email=squatted.email, epoch=squatted.session_epoch
+        squatted.user_id, email_links.VERIFY_EMAIL, email=squatted.email, epoch=squatted.user.session_epoch
     )
     consoles = [ConsoleClient(latchkey) for _ in range(TWENTY)]
     fields = {"email": squatted.email, "password": PASSWORD}
@@ -32,9 +32,9 @@ def test_log_in_during_email_verification_opens_no_valid_session(latchkey: TestA
     with proxy.hold(is_transaction) as held, ThreadPoolExecutor(TWENTY) as threads:
         under_way = [threads.submit(log_in) for log_in in log_ins]
         held.wait_for(TWENTY)
-        account = Account.get(squatted.id)
+        user = User.get(squatted.user_id)
         held.rule = lambda _: False
-        email_links.set_password(email_links.find_link(ticket, email_links.VERIFY_EMAIL), account, hash_of("another"))
+        email_links.set_password(email_links.find_link(ticket, email_links.VERIFY_EMAIL), user, hash_of("another"))
         held.release()
         assert count_statuses([each.result() for each in under_way]) == {303: TWENTY}
     assert {console.open("/settings/account").status for console in consoles} == {303}
@@ -48,7 +48,7 @@ def test_concurrent_password_changes_one_succeeds(latchkey: TestApp, proxy: Hold
     consoles = [log_in_as(latchkey, account) for _ in OTHER_PASSWORDS]
     deeds = []
     for console, password in zip(consoles, OTHER_PASSWORDS, strict=True):
-        page, action = console.open("/settings/account"), "/settings/account/password"
+        page, action = console.open("/settings/profile"), "/settings/profile/password"
         form = console.fill(page, action, {"password": PASSWORD, "new_password": password})
         deeds.append(partial(console.send, action, form))
     pages = release_together(proxy, is_transaction, deeds)

@@ -25,7 +25,7 @@ from argon2 import _password_hasher as argon2_calls
 from argon2.exceptions import VerifyMismatchError
 
 from chalicelib.accounts import email_sender, passwords, sessions
-from chalicelib.accounts.tables import Account
+from chalicelib.accounts.tables import User
 from chalicelib.core import randomness, settings, telemetry
 from tests.engine.fake_ses import FakeSes, run_fake_ses
 from tests.support.console_client import PASSWORD, ConsoleClient, new_account
@@ -172,7 +172,7 @@ def create_addresses(tries: int) -> Iterator[str]:
     password_hash = passwords.hash_password(PASSWORD)
     accounts = [new_account() for _ in range(tries + 2 * WARM)]
     for account in accounts:
-        account.update(actions=[Account.password_hash.set(password_hash)])
+        account.user.update(actions=[User.password_hash.set(password_hash)])
     return iter([account.email for account in accounts])
 
 
@@ -191,7 +191,7 @@ def test_log_in_takes_alike_for_an_unknown_address_and_a_wrong_password(
     latchkey: TestApp, office: FakeSes, hashes: list[str]
 ) -> None:
     """A log-in with an unknown address takes as long as one with a wrong password, even from a known device."""
-    device = sessions.remember_device(new_account(name="Eve"))
+    device = sessions.remember_device(new_account(name="Eve").user)
     one = build_sender(latchkey, "/login", create_addresses(60), 401, device, password="not the password at all")
     other = build_sender(latchkey, "/login", generate_addresses(), 401, device, password="not the password at all")
     assert looks_alike(*measure_times(latchkey, hashes, one, other, 60))

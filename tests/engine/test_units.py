@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from chalicelib.accounts.tables import Account
 from chalicelib.api import background
 from chalicelib.core import secrets, settings
 from chalicelib.core.dynamodb import client as dynamodb
@@ -19,7 +18,7 @@ from infra.local_gateway.response import Response
 from tests.detection.planted import used_for_days
 from tests.engine.consumed_capacity import Consumption, measure, stored_bytes
 from tests.oauth.flow import CLIENT, ISSUER, App, User, new_user, register_client
-from tests.support.harness import TestApp, run_app
+from tests.support.harness import AccountOfTest, TestApp, run_app
 from tests.support.webhook_receiver import PUBLIC_URL, Receiver, run_receiver
 from tests.webhooks.told import endpoint_of, happens, images
 
@@ -117,7 +116,7 @@ class Traffic:
     def _asks(self, secret: str) -> Response:
         return self.latchkey.call("GET", "/v1/limits", secret)
 
-    def _used(self, account: Account | None = None) -> Issued:
+    def _used(self, account: AccountOfTest | None = None) -> Issued:
         issued = self.latchkey.key(account or self.latchkey.account())
         self._asks(issued.secret)
         return issued

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from chalicelib.accounts import change
-from chalicelib.accounts.tables import Account
 from chalicelib.api import background
 from chalicelib.core import clock, errors, settings, telemetry
 from chalicelib.events import kinds, record
@@ -23,7 +22,7 @@ from chalicelib.webhooks import deliver, endpoints, states
 from chalicelib.webhooks.states import DELIVERED, DISABLED
 from chalicelib.webhooks.tables import Delivery, Endpoint
 from tests.engine import background_process
-from tests.support.harness import START_MS, TestApp, stage_key_file
+from tests.support.harness import START_MS, AccountOfTest, TestApp, stage_key_file
 from tests.support.webhook_receiver import PUBLIC_URL, Receiver, run_receiver
 from tests.webhooks.told import images
 
@@ -91,7 +90,7 @@ def run_raw_receiver(says: bytes | None) -> Iterator[RawReceiver]:
 class Receivers:
     """An account with an endpoint for each type of receiver."""
 
-    account: Account
+    account: AccountOfTest
     good: Receiver
     slow: Receiver
     flapping: Receiver
@@ -124,13 +123,13 @@ def receivers(latchkey: TestApp) -> Iterator[Receivers]:
         yield Receivers(account=ada, lying=lying, silent=silent, endpoints=made, **receivers)
 
 
-def rename_repeatedly(account: Account, times: int) -> None:
+def rename_repeatedly(account: AccountOfTest, times: int) -> None:
     """Change an account's name several times."""
     for number in range(times):
         change.rename(account.id, f"Ada {number}")
 
 
-def events_of(account: Account) -> set[str]:
+def events_of(account: AccountOfTest) -> set[str]:
     """Return the ids of the account's events to which the endpoints subscribe."""
     return {event.id for event in record.newest_first(account.id, 500, kind=TYPES[0])}
 

@@ -35,6 +35,7 @@ def test_80_and_100_percent_are_recorded_once_each(latchkey: TestApp) -> None:
         "type": "quota.spent",
         "created_at": "2021-12-20T10:00:00Z",
         "actor": issued.key.id,
+        "user_id": None,
         "source_ip": "203.0.113.7",
         "changed": {"tier": "free", "used": "1000", "quota": "1000", "resets_at": "2021-12-20T11:00:00Z"},
         "reason": None,

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from chalicelib.accounts import change
-from chalicelib.accounts.find import account_by_id
-from chalicelib.accounts.tables import Account
+from chalicelib.accounts.members import find
+from chalicelib.accounts.tables import User
 from chalicelib.core import clock, ids
 from chalicelib.core.dynamodb import models
 from chalicelib.events import actors, kinds, record
@@ -17,7 +17,8 @@ from chalicelib.oauth import clients, grants
 from chalicelib.webhooks import deliver, endpoints, fan_out
 from tests.oauth.flow import new_user
 from tests.support.console_client import ConsoleClient, log_in_as, new_account
-from tests.support.harness import TestApp
+from tests.support.harness import AccountOfTest, TestApp
+from tests.support.job_runs import run_jobs
 from tests.support.webhook_receiver import PUBLIC_URL, Receiver
 from tests.webhooks.told import streamed
 
@@ -51,7 +52,7 @@ def test_activity_page_hides_reason_and_address_of_administrator(latchkey: TestA
     account = new_account()
     admin = administrator(latchkey)
     suspend_and_reinstate(admin, account.id)
-    page = log_in_as(latchkey, Account.get(account.id)).open("/settings/activity")
+    page = log_in_as(latchkey, account).open("/settings/activity")
     assert ["Tier or status changed", "status: suspended"] in [row[:2] for row in page.rows]
     assert {row[3] for row in page.rows if row[0] == "Tier or status changed"} == {"An administrator"}
     for secret in (REASON, ADMINS_IP, "Root", "acc_"):
@@ -80,15 +81,16 @@ def test_event_from_earlier_version_is_redacted_on_read(latchkey: TestApp) -> No
 
 
 def test_created_account_does_not_see_key_of_administrator(latchkey: TestApp) -> None:
-    """An account created by POST /v1/users sees neither the key that created it nor the address of that request."""
+    """An account created by POST /v1/accounts sees neither the key that created it nor the address of that request."""
     root = latchkey.key(latchkey.account(admin=True, name="Root"), "admin")
     made = latchkey.call(
-        "POST", "/v1/users", root.secret, json_body={"email": "n@example.com", "name": "N"}, ip=ADMINS_IP
+        "POST", "/v1/accounts", root.secret, json_body={"email": "n@example.com", "name": "N"}, ip=ADMINS_IP
     )
-    latchkey.call("PATCH", f"/v1/users/{made.json()['id']}", root.secret, json_body={"tier": "pro"}, ip=ADMINS_IP)
+    latchkey.call("PATCH", f"/v1/accounts/{made.json()['id']}", root.secret, json_body={"tier": "pro"}, ip=ADMINS_IP)
     (event,) = Event.query(made.json()["id"], filter_condition=Event.type == kinds.ACCOUNT_CREATED)
     assert (event.actor, event.source_ip) == (root.key.id, ADMINS_IP)
-    secret = latchkey.key(account_by_id(made.json()["id"]), "events").secret
+    owner = find(User.get(made.json()["owner_id"]), made.json()["id"])
+    secret = latchkey.key(AccountOfTest(owner), "events").secret
     shown_events = events_of(latchkey, secret, kinds.ACCOUNT_CREATED) + events_of(latchkey, secret)
     assert {(event["actor"], event["source_ip"]) for event in shown_events} == {("admin", None)}
 
@@ -97,7 +99,7 @@ def test_webhook_hides_id_reason_and_address_of_administrator(local: TestApp, re
     """The webhook payload equals the event in GET /v1/events."""
     account = new_account()
     endpoints.create(account.id, url=receiver.url, name="Ledger", types=[kinds.STANDING_CHANGED])
-    change.set_tier_and_status(account.id, tier=tiers.PRO, status=None, actor="acc_root", reason=REASON)
+    change.set_tier_and_status(account.id, tier=tiers.PRO, status=None, actor="usr_root", reason=REASON)
     streamed(account)
     (message,) = receiver.received
     data = json.loads(message.body)["data"]
@@ -108,7 +110,7 @@ def test_delivery_from_earlier_version_is_redacted_when_shown_and_sent(local: Te
     """Console, API and a resend redact what an earlier version stored in the body of a delivery."""
     account = new_account()
     endpoint = endpoints.create(account.id, url=receiver.url, name="Ledger", types=[])
-    data = {"type": kinds.STANDING_CHANGED, "actor": "acc_root", "source_ip": ADMINS_IP, "reason": REASON}
+    data = {"type": kinds.STANDING_CHANGED, "actor": "usr_root", "source_ip": ADMINS_IP, "reason": REASON}
     body = json.dumps({"type": kinds.STANDING_CHANGED, "timestamp": clock.iso(clock.now_ms()), "data": data})
     delivery = fan_out.new_delivery(endpoint, ids.new("evt"), kinds.STANDING_CHANGED, body, due_at=clock.now_ms())
     delivery.save()
@@ -118,7 +120,7 @@ def test_delivery_from_earlier_version_is_redacted_when_shown_and_sent(local: Te
     deliver.resend(endpoint, delivery.id)
     for text in (page.text, response.body.decode(), receiver.received[-1].body.decode()):
         assert "account.standing_changed" in text
-        for kept in (REASON, ADMINS_IP, "acc_root"):
+        for kept in (REASON, ADMINS_IP, "usr_root"):
             assert kept not in text
 
 
@@ -143,9 +145,10 @@ def test_deletion_of_client_hides_session_of_its_owner(latchkey: TestApp) -> Non
     client = clients.find(path.rpartition("/")[2])
     assert client is not None
     user = new_account(name="User")
-    grant = grants.new(user.id, client.client_id, scopes={"read"}, resources=set())
+    grant = grants.new(user.id, user.user_id, client.client_id, scopes={"read"}, resources=set())
     grant.save()
     assert owner.submit(f"{path}/delete", on=path).status == 303
+    run_jobs()
     (event,) = events_of(latchkey, latchkey.key(user, "events").secret, kinds.GRANT_REVOKED)
     assert (event["actor"], event["source_ip"]) == (client.client_id, None)
 
@@ -158,10 +161,10 @@ def test_administrators_see_actor_address_and_reason(latchkey: TestApp, who: str
     suspend_and_reinstate(admin, account.id)
     if who == "api":
         event = events_of(latchkey, latchkey.key(account, "events", "admin").secret)[0]
-        assert (event["actor"][:4], event["source_ip"], event["reason"]) == ("acc_", ADMINS_IP, REASON)
+        assert (event["actor"][:4], event["source_ip"], event["reason"]) == ("usr_", ADMINS_IP, REASON)
         return
     path = f"/admin/accounts/{account.id}" if who == "page" else "/settings/activity"
-    text = (admin if who == "page" else log_in_as(latchkey, Account.get(account.id))).open(path).text
+    text = (admin if who == "page" else log_in_as(latchkey, account)).open(path).text
     assert REASON in text
     assert ADMINS_IP in text
 
@@ -175,10 +178,10 @@ def test_own_action_is_shown_with_session_and_address(latchkey: TestApp) -> None
     assert (event["actor"][:4], event["source_ip"]) == ("ses_", console.ip)
 
 
-def record_every_type(account: Account, who: str) -> None:
+def record_every_type(account: AccountOfTest, who: str) -> None:
     """Record an event of every type as the operator or an administrator."""
-    for kind in kinds.LABELS:
-        acts = actors.act_as_administrator("acc_root", REASON) if who == "admin" else actors.act_as_operator(REASON)
+    for kind in kinds.OF_ACCOUNT:
+        acts = actors.act_as_administrator("usr_root", REASON) if who == "admin" else actors.act_as_operator(REASON)
         with actors.act_anonymously(ADMINS_IP), acts, models.transaction() as write:
             record.add_to(write, account.id, kind, {"application": "app_1"})
 
@@ -196,18 +199,18 @@ def test_every_event_type_hides_reason_of_operator_and_administrator(
     shown_events = {
         event["type"]: event for event in local.call("GET", "/v1/events?limit=100", secret).json()["data"][::-1]
     }
-    assert set(shown_events) == set(kinds.LABELS)
+    assert set(shown_events) == set(kinds.OF_ACCOUNT)
     assert {(each["actor"], each["source_ip"], each["reason"]) for each in shown_events.values()} == {(who, None, None)}
     streamed(account)
     bodies = [json.loads(message.body)["data"] for message in receiver.received]
-    assert {each["type"] for each in bodies} >= set(kinds.LABELS) - {kinds.WEBHOOK_CREATED}
+    assert {each["type"] for each in bodies} >= set(kinds.OF_ACCOUNT) - {kinds.WEBHOOK_CREATED}
     texts = [json.dumps(bodies), log_in_as(local, account, PUBLIC_URL).open("/settings/activity").text]
-    for kept in (REASON, ADMINS_IP, "acc_root"):
+    for kept in (REASON, ADMINS_IP, "usr_root"):
         assert not [text for text in texts if kept in text]
 
 
 @pytest.mark.parametrize("kind", kinds.LABELS)
-@pytest.mark.parametrize("actor", [actors.OPERATOR, "acc_root", "key_of_admin"])
+@pytest.mark.parametrize("actor", [actors.OPERATOR, "usr_root", "key_of_admin"])
 def test_every_event_type_from_earlier_version_is_redacted(latchkey: TestApp, kind: str, actor: str) -> None:
     """Reasons that an earlier version stored in events or deliveries are removed when they are read."""
     stored = Event("acc_ada", ids.new("evt"), type=kind, at=clock.now_ms(), actor=actor, changed={})

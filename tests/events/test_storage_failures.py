@@ -20,7 +20,8 @@ from tests.support.webhook_receiver import Receiver
 
 
 def _create_key(latchkey: TestApp, receiver: Receiver) -> Callable[[], object]:
-    made = issue.new_key(latchkey.account().id, name="CI", wanted=["read"], expires_at=None, made_by=None)
+    account = latchkey.account()
+    made = issue.new_key(account.id, account.user_id, name="CI", wanted=["read"], expires_at=None, made_by=None)
     return lambda: issue.store_key(made)
 
 
@@ -42,7 +43,7 @@ def _revoke_key(latchkey: TestApp, receiver: Receiver) -> Callable[[], object]:
 
 def _authorize_client(latchkey: TestApp, receiver: Receiver) -> Callable[[], object]:
     account = latchkey.account()
-    return lambda: consent.remember(account.id, "app_1", {"https://app.example  read"})
+    return lambda: consent.remember(account.membership, "app_1", {"https://app.example  read"})
 
 
 def _create_webhook(latchkey: TestApp, receiver: Receiver) -> Callable[[], object]:
@@ -58,10 +59,10 @@ def _change_webhook(latchkey: TestApp, receiver: Receiver) -> Callable[[], objec
 def _change_email(latchkey: TestApp, receiver: Receiver) -> Callable[[], object]:
     account = new_account()
     secret = email_links.new_link(
-        account.id, email_links.CHANGE_EMAIL, email="new@example.com", epoch=account.session_epoch
+        account.user_id, email_links.CHANGE_EMAIL, email="new@example.com", epoch=account.user.session_epoch
     )
     ticket = email_links.find_link(secret, email_links.CHANGE_EMAIL)
-    return lambda: email_links.change_email(ticket, account)
+    return lambda: email_links.change_email(ticket, account.user)
 
 
 def _report_leak(latchkey: TestApp, receiver: Receiver) -> Callable[[], object]:

@@ -18,11 +18,12 @@ ORDINARY = (scopes.READ, scopes.WRITE, scopes.KEYS)
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """An API key, with the id and email of its account."""
+    """An API key, with the id of its account, and the id and email of its user."""
 
     secret: str
     id: str
     account_id: str
+    user_id: str
     email: str
 
 

@@ -84,13 +84,15 @@ def main() -> None:
 
 
 def _key(tier: str, scopes: list[str], admin: bool, expires_in_s: int | None) -> dict[str, Any]:
-    account = create_account(
+    new = create_account(
         email=f"{randomness.base62(10)}@example.com", name="Ada", tier=tiers.BY_NAME[tier], admin=admin
     )
     expires_at = None if expires_in_s is None else clock.now_ms() + expires_in_s * 1000
-    issued = new_key(account.id, name="Test key", wanted=scopes, expires_at=expires_at, made_by=None)
+    account_id, user_id = new.account.id, new.user.id
+    issued = new_key(account_id, user_id, name="Test key", wanted=scopes, expires_at=expires_at, made_by=None)
     store_key(issued)
-    return {"secret": issued.secret, "id": issued.key.id, "account_id": account.id, "email": account.email}
+    of_key = {"secret": issued.secret, "id": issued.key.id, "account_id": account_id, "user_id": user_id}
+    return of_key | {"email": new.user.email}
 
 
 def _spend(account_id: str, limit: str) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def _lists_users_with_curl(api: Served, run: Run) -> None:
     head, _, body = run(api.key()).printed.partition("\n\n")
     assert head.startswith("HTTP/1.1 200 ")
     assert "X-RateLimit-Remaining: 999" in head
-    assert body.startswith('{"data":[{"id":"acc_')
+    assert body.startswith('{"data":[{"id":"usr_')
 
 
 def _lists_users(api: Served, run: Run) -> None:
@@ -77,7 +77,7 @@ def _shows_own_record(api: Served, run: Run) -> None:
 
 def _curl_waits_but_not_an_hour(api: Served, run: Run) -> None:
     key = api.key_without_burst()
-    assert run(key).json()["id"] == key.account_id
+    assert run(key).json()["id"] == key.user_id
     refused = run(api.key_without_quota())
     assert (refused.status, refused.printed) == (22, "")
     assert "429" in refused.complained
@@ -86,18 +86,20 @@ def _curl_waits_but_not_an_hour(api: Served, run: Run) -> None:
 def _waits_but_not_an_hour(api: Served, run: Run) -> None:
     key = api.key_without_burst()
     ran = run(key)
-    assert ran.lines == [f"200 {key.account_id}"]
+    assert ran.lines == [f"200 {key.user_id}"]
     assert ran.complained == "429: waiting, as asked for, 1 s and a little more\n"
     refused = run(api.key_without_quota())
     assert (refused.lines, refused.complained) == ([f"429 {errors.RateLimited(3600).message}"], "")
 
 
 def _lists_every_page(api: Served, run: Run) -> None:
+    admin = api.key("read", "admin", admin=True)
     keys = [api.key() for _ in range(101)]
-    lines = run(keys[0]).lines
-    assert {f"{key.account_id} Ada" for key in keys} <= set(lines)
+    lines = run(admin).lines
+    assert {f"{key.user_id} Ada" for key in keys} <= set(lines)
     assert len(lines) == len(set(lines))
-    assert _form(api.get(keys[0], "/v1/users?limit=100")["data"][:1]) == _form(_answer("List users")["data"])
+    assert run(keys[0]).lines == [f"{keys[0].user_id} Ada"]
+    assert _form(api.get(keys[0], "/v1/users?limit=100")["data"]) == _form(_answer("List users")["data"])
 
 
 def _renames(api: Served, run: Run) -> None:
@@ -107,14 +109,16 @@ def _renames(api: Served, run: Run) -> None:
 
 
 def _creates_an_account(api: Served, run: Run) -> None:
-    made = run(api.key("admin", admin=True)).json()
-    assert (made["email"], made["tier"]) == ("grace@example.com", "pro")
+    admin = api.key("read", "admin", admin=True)
+    made = run(admin).json()
+    assert (made["name"], made["tier"]) == ("Grace", "pro")
+    assert api.get(admin, f"/v1/users/{made['owner_id']}")["email"] == "grace@example.com"
     assert made["set_password_url"].startswith(f"{api.url}/")
 
 
 def _changes_an_account(api: Served, run: Run) -> None:
     other = api.key()
-    assert run(api.key("admin", admin=True), USER_ID=other.account_id).json()["tier"] == "enterprise"
+    assert run(api.key("admin", admin=True), ACCOUNT_ID=other.account_id).json()["tier"] == "enterprise"
     assert api.get(other, "/v1/limits")["tier"] == "enterprise"
 
 
@@ -147,7 +151,7 @@ def _makes_one_key_however_often(api: Served, run: Run) -> None:
 def _rotates(api: Served, run: Run) -> None:
     key = api.key()
     successor = run(key, KEY_ID=key.id).json()
-    assert api.get(successor["secret"], "/v1/users/me")["id"] == key.account_id
+    assert api.get(successor["secret"], "/v1/users/me")["id"] == key.user_id
     _is_in_its_grace(api, key, successor["id"])
 
 

@@ -67,7 +67,7 @@ def _error_body(api: Served, method: str, path: str, key: Key | str | None, **se
 
 def _existing_email(api: Served) -> str:
     there, admin = api.key(), api.key("admin", admin=True)
-    return _error_body(api, "POST", "/v1/users", admin, json={"email": there.email, "name": "Ada"})
+    return _error_body(api, "POST", "/v1/accounts", admin, json={"email": there.email, "name": "Ada"})
 
 
 def _serialize(error: errors.LatchkeyError) -> str:

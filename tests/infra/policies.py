@@ -38,7 +38,8 @@ OF_LAMBDA = {
 OF_STREAMS = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams")
 """Actions with which Lambda reads the stream, using the function's role."""
 ORDER = (
-    "GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem", "Query", "Scan",
+    "GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "ConditionCheckItem",
+    "Query", "Scan",
 )  # fmt: skip
 TITLES = {"identity/*": "Mail"}
 OWN = "Own"

@@ -15,8 +15,8 @@ from infra.local_gateway.gateway import Gateway
 from infra.local_gateway.response import Response
 
 API, AUTHORIZER = "api", "authorizer"
-STREAM, MINUTE, HOUR = "stream", "minute", "hour"
-FUNCTIONS = (API, AUTHORIZER, STREAM, MINUTE, HOUR)
+STREAM, JOB, MINUTE, HOUR = "stream", "job", "minute", "hour"
+FUNCTIONS = (API, AUTHORIZER, STREAM, JOB, MINUTE, HOUR)
 Need = tuple[str, str]
 """An action and the end of the ARN of its resource, like (dynamodb:Query, table/latchkey-test-events)."""
 
@@ -112,7 +112,7 @@ def _judged(operation: str, request: dict[str, Any]) -> Iterator[Need]:
         for item in request["TransactItems"]:
             for kind, write in item.items():
                 yield _OF_TRANSACTION[kind], f"table/{write['TableName']}"
-    elif operation == "BatchGetItem":
+    elif operation in ("BatchGetItem", "BatchWriteItem"):
         for table in request["RequestItems"]:
             yield operation, f"table/{table}"
     elif "IndexName" in request:

@@ -18,4 +18,4 @@ def test_table_of_an_earlier_version_gets_its_new_index(latchkey: TestApp) -> No
     )
     assert not dynamodb.call("DescribeTable", {"TableName": name})["Table"].get("GlobalSecondaryIndexes")
     assert data.create_missing_tables() == []
-    assert len(sessions.of_account(account, 10)[0]) == 1
+    assert len(sessions.of_user(account.user, 10)[0]) == 1

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from app import app
+from chalicelib.accounts import roles
 from chalicelib.core import settings
 from infra import gateway_pages
 from infra.local_gateway.gateway import Gateway
@@ -91,8 +92,9 @@ def test_each_response_has_its_own_request_id(latchkey: TestApp) -> None:
 def test_gateway_without_configured_url_links_to_its_own_domain(latchkey: TestApp) -> None:
     """Links use the gateway's domain, and never the Host header of a request."""
     latchkey.gateway = Gateway(app, domain="abc.execute-api.us-east-1.amazonaws.com")
-    latchkey.account(name="Bea")
-    secret = latchkey.key(latchkey.account()).secret
+    account = latchkey.account()
+    latchkey.member(account, roles.VIEWER)
+    secret = latchkey.key(account).secret
     with settings.override(replace(settings.current(), public_url="")):
         response = latchkey.call("GET", "/v1/users?limit=1", secret, headers={"Host": "evil.example"})
     assert (response.header("Link") or "").startswith("<https://abc.execute-api.us-east-1.amazonaws.com/v1/users?")

@@ -17,6 +17,7 @@ HOSTILE = (
     "`touch ran-backticks` $(touch ran-parentheses) $(shell touch ran-by-make) $5, $$5, $HOME, ${HOME}, $(TITLE); "
     """"quoted", 'apostrophe's', it's % # * ? ~ ! \\ \\n & | > ran-redirected < {a,b} — ü"""
 )
+ON_ACCOUNTS = ("tier", "suspend", "reinstate")
 DEPLOYED = ("deploy", "package", "status", "rotate-edge", "destroy")
 TOLD = """import json, os, sys
 names = ("PORT", "CLIENT_ID", "CLIENT_SECRET", "STAGE", "URL", "ADMIN_KEY", "RECEIVER", "COLD")
@@ -83,11 +84,11 @@ def options(started: Started) -> dict[str, str]:
     ("target", "names"),
     [
         ("incident", ("TITLE", "ID", "TEXT", "COMPONENTS", "STATE", "STAGE", "REASON")),
-        ("key", ("EMAIL", "SCOPES", "STAGE", "REASON")),
+        ("key", ("EMAIL", "ACCOUNT", "SCOPES", "STAGE", "REASON")),
         ("account", ("EMAIL", "TIER", "NAME", "STAGE", "REASON")),
-        ("tier", ("EMAIL", "TIER", "STAGE", "REASON")),
-        ("suspend", ("EMAIL", "STAGE", "REASON")),
-        ("reinstate", ("EMAIL", "STAGE", "REASON")),
+        ("tier", ("EMAIL", "ACCOUNT", "TIER", "STAGE", "REASON")),
+        ("suspend", ("EMAIL", "ACCOUNT", "STAGE", "REASON")),
+        ("reinstate", ("EMAIL", "ACCOUNT", "STAGE", "REASON")),
         ("admin", ("EMAIL", "STAGE", "REASON")),
         ("admins", ("STAGE", "REASON")),
         ("password-link", ("EMAIL", "STAGE", "REASON")),
@@ -133,8 +134,16 @@ def test_missing_variable_is_rejected_before_installation(
     installed = make.folder / ".venv" / "bin" / ".run"
     installed.unlink()
     done = make.run(target, **given)
-    assert done.stderr.startswith(f"{missing} is missing: make {target} {missing}=\u2026\n")
+    instead = " (or ACCOUNT=acc_\u2026)" if missing == "EMAIL" and target in ON_ACCOUNTS else ""
+    assert done.stderr.startswith(f"{missing} is missing: make {target} {missing}=\u2026{instead}\n")
     assert (done.stdout, installed.exists()) == ("", False)
+
+
+def test_account_is_enough_for_a_command_on_accounts(make: Make) -> None:
+    """Commands on accounts take ACCOUNT without EMAIL."""
+    for target in ON_ACCOUNTS:
+        given = options(make(target, ACCOUNT="acc_1", **({"TIER": "pro"} if target == "tier" else {})))
+        assert (given["--email"], given["--account"]) == ("", "acc_1")
 
 
 @pytest.mark.parametrize(
@@ -208,7 +217,7 @@ def test_variable_of_the_shell_changes_no_account(make: Make, monkeypatch: pytes
 
     Apart from a few such as PORT, variables must follow the command.
     """
-    for name in ("EMAIL", "NAME", "STATE", "URL", "DATA", "CLIENT_ID"):
+    for name in ("EMAIL", "ACCOUNT", "NAME", "STATE", "URL", "DATA", "CLIENT_ID"):
         monkeypatch.setenv(name, "shell")
     assert make.run("suspend").stderr.startswith("EMAIL is missing: ")
     assert options(make("account", EMAIL="ada@example.com"))["--name"] == ""

@@ -33,7 +33,7 @@ RESOURCES = {
 }
 
 
-REBUILT = {"windows", "sessions", "profiles", "status"}
+REBUILT = {"windows", "sessions", "profiles", "status", "jobs"}
 """Tables that a restore doesn't restore, so that point-in-time recovery would cost money without a use."""
 
 

@@ -21,23 +21,34 @@ def test_page_is_as_printed() -> None:
     assert webhook_events.PAGE.read_text() == webhook_events.page()
 
 
-@pytest.mark.parametrize("kind", kinds.LABELS)
+OF_ACCOUNTS = [kind for kind in kinds.LABELS if not kinds.is_of_user(kind)]
+
+
+@pytest.mark.parametrize("kind", OF_ACCOUNTS)
 def test_every_type_has_an_example_with_all_fields(kind: str) -> None:
-    """The example of every event type has exactly the fields in the guide's table."""
+    """The example of every type of an account's events has exactly the fields in the guide's table."""
     sent = json.loads(webhook_events.example(kind))
     assert (sent["type"], sent["data"]["type"]) == (kind, kind)
-    assert sent["data"].keys() == {"id", "type", "created_at", "actor", "source_ip", "changed", "reason"}
+    assert sent["data"].keys() == {"id", "type", "created_at", "actor", "user_id", "source_ip", "changed", "reason"}
     documented, told = set(stored_items.documented()[kind]), set(sent["data"]["changed"])
     alternatives = {"token"} if {"key", "token"} <= documented else {"application"} if "key" in documented else set()
-    assert documented - told - alternatives - {"admin"} == set()
+    assert documented - told - alternatives == set()
     assert told <= documented
     assert f"### `{kind}`" in webhook_events.page()
 
 
 def test_every_type_is_about_one_subject() -> None:
-    """Every type has exactly one subject, so the webhook form lists the type once."""
+    """Every type of an account's events has exactly one subject, so the webhook form lists the type once."""
     offered = [kind for types in kinds.by_subject().values() for kind in types]
-    assert sorted(offered) == sorted(kinds.LABELS)
+    assert sorted(offered) == sorted(OF_ACCOUNTS)
+
+
+def test_no_example_is_an_event_of_a_user() -> None:
+    """A user's own events have no example, because no webhook receives them."""
+    assert webhook_events.EXAMPLES.keys() == set(OF_ACCOUNTS)
+    assert stored_items.OF_USERS.keys() == kinds.LABELS.keys() - set(OF_ACCOUNTS)
+    for kind, fields in stored_items.OF_USERS.items():
+        assert list(fields) == stored_items.documented()[kind]
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,7 @@ def test_change_takes_effect_within_a_second(busy: TestApp) -> None:
     """After a change, a caller with a lease can't get another lease, so the change takes effect within a second."""
     verified_at_ms = stale_marks.verified_from(busy.clock.now_ms)
     admit(SUBJECT, ENTERPRISE, counter=KEY, verified_at_ms=verified_at_ms)
-    stale_marks.mark(SUBJECT)
+    stale_marks.mark(SUBJECT, [ENTERPRISE])
     for _ in range(9):
         admit(SUBJECT, ENTERPRISE, counter=KEY, verified_at_ms=verified_at_ms)
     with pytest.raises(Stale):
@@ -139,7 +139,7 @@ def test_change_takes_effect_within_a_second(busy: TestApp) -> None:
 def test_older_verification_spends_nothing_of_a_newer_one(busy: TestApp) -> None:
     """A revoked key's cached policy can't spend a lease that was acquired after a newer verification."""
     admit(SUBJECT, ENTERPRISE, counter=KEY, verified_at_ms=NEVER_STALE)
-    stale_marks.mark(SUBJECT)
+    stale_marks.mark(SUBJECT, [ENTERPRISE])
     with pytest.raises(Stale):
         admit(SUBJECT, ENTERPRISE, counter=KEY, verified_at_ms=stale_marks.verified_from(busy.clock.now_ms))
 

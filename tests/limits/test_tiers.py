@@ -12,7 +12,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 TIERS = [value for value in vars(tiers).values() if isinstance(value, Tier)]
 MAILS = [value for value in vars(tiers).values() if isinstance(value, EmailTier)]
 EVERY_TIER = [*TIERS, *(tier for mails in MAILS for tier in mails)]
-BY_THE_HOUR = [tiers.SIGN_UPS, *(tier for mails in MAILS for tier in mails)]
+BY_THE_HOUR = [tiers.SIGN_UPS, tiers.FURTHER_ACCOUNTS, tiers.INVITATIONS, *(tier for mails in MAILS for tier in mails)]
 
 
 def read_page(page: str) -> str:
@@ -60,17 +60,20 @@ def test_oauth_limits_match_their_page() -> None:
 
 
 def test_sign_up_and_email_limits_match_the_architecture_page() -> None:
-    """The architecture page states the limits of sign-ups and emails.
+    """The architecture page states the limits of sign-ups, invitations and emails.
 
-    The limits of all four types of email are equal.
+    The limits of all five types of email are equal.
     """
     page = read_page("architecture.md")
     (own,), (share,), (address,), (network,) = ({tier.quota for tier in kind} for kind in zip(*MAILS, strict=True))
-    assert len(MAILS) == 4
+    assert len(MAILS) == 5
     assert f"({tiers.SIGN_UPS.quota} an hour and network)" in page
+    assert f"further accounts of a user ({tiers.FURTHER_ACCOUNTS.quota} an hour and user;" in page
     assert f"by network ({network} an hour;" in page
     assert f"by address and network ({share}) and by address ({address}), the latter two silently" in page
-    assert f"is counted by account instead ({own})," in page
+    assert f"is counted by user instead ({own})," in page
+    by_account = f"Invitations are counted by account ({tiers.INVITATIONS.quota} an hour)"
+    assert f"{by_account}, by network ({network}), by account and address ({share}) and by address ({address})." in page
 
 
 @pytest.mark.parametrize("tier", BY_THE_HOUR, ids=lambda tier: tier.name)

@@ -29,7 +29,7 @@ wait
 """
 """A script that runs the DynamoDB emulator. On Ctrl-C it kills the emulator, and ends two seconds later."""
 TIERS = ("free", "pro", "enterprise")
-DEMOS = (*TIERS, "admin")
+DEMOS = (*TIERS, "admin", "developer")
 GIVEN_UP_AFTER_S = 60
 
 

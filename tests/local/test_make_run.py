@@ -5,6 +5,7 @@ import signal
 import pytest
 import requests
 
+from infra import demo
 from tests.local.make_run import DEMOS, GIVEN_UP_AFTER_S, KEY, TIERS, Tree, bearer, create_key, is_free
 from tests.support import exhaustive
 
@@ -23,7 +24,7 @@ def test_killed_run_loses_no_account_or_key(tree: Tree, killed: str) -> None:
         tree.kill_engines()
     second = tree.start()
     assert [second.get("/v1/users/me", key) for key in keys] == people
-    assert [person["tier"] for person in people] == [*TIERS, "free", "free"]
+    assert [person["tier"] for person in people] == [*TIERS, "free", demo.OWNER.name, "free"]
 
 
 def test_later_start_prints_how_to_create_a_key(tree: Tree) -> None:

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from chalicelib.accounts import change, email_links, sessions, states
-from chalicelib.accounts.tables import Account
+from chalicelib.accounts import change, email_links, members, sessions, states, tables
 from chalicelib.oauth import clients
+from chalicelib.oauth.account_choice import Choice
 from chalicelib.oauth.tables import Client
 from infra.local_gateway.response import Response
 from tests.support.console_client import FORM, PASSWORD, ConsoleClient, Page, new_account
-from tests.support.harness import TestApp
+from tests.support.harness import AccountOfTest, TestApp
 
 ISSUER = "https://api.example.com"
 CALLBACK = "https://app.example.com/cb"
@@ -121,12 +121,13 @@ PKCE: dict[str, str | None] = {"code_challenge": CHALLENGE, "code_challenge_meth
 def register_client(
     latchkey: TestApp,
     *uris: str,
-    owner: Account | None = None,
+    owner: AccountOfTest | None = None,
     public: bool = False,
     scopes: Iterable[str] = ("read", "write"),
     grant_types: Iterable[str] | None = None,
 ) -> App:
     """Register a client for the account `owner`, or for a new account by default."""
+    account = owner or latchkey.account(name="Owner")
     by_default = {CODE, REFRESH, DEVICE} | (set() if public else {CLIENT})
     new = clients.register(
         name="Photos",
@@ -135,7 +136,8 @@ def register_client(
         grant_types=by_default if grant_types is None else set(grant_types),
         wanted=set(scopes),
         registered_by="account",
-        account_id=(owner or latchkey.account(name="Owner")).id,
+        account_id=account.id,
+        user_id=account.user_id,
     )
     if new.secret:
         latchkey.secrets.append(new.secret)
@@ -146,7 +148,7 @@ def register_client(
 class User(ConsoleClient):
     """A logged-in user, the resource owner of the flows."""
 
-    account: Account = field(kw_only=True)
+    account: AccountOfTest = field(kw_only=True)
 
     def open_authorization(self, app: App, **changed: str | Iterable[str] | None) -> Page:
         """Send a client's authorization request."""
@@ -196,19 +198,18 @@ class User(ConsoleClient):
 
     def log_in_again(self) -> None:
         """Log in with a new session."""
-        self.cookies = {self.cookie_name("latchkey"): sessions.open_session(Account.get(self.account.id))}
+        self.cookies = {self.cookie_name("latchkey"): sessions.open_session(tables.User.get(self.account.user_id))}
 
     def verify_email(self) -> None:
         """Open the link that verifies the account's email address, and log in again."""
-        ticket = email_links.new_link(
-            self.account.id, email_links.VERIFY_EMAIL, email=self.account.email, epoch=self.account.session_epoch
-        )
+        user = self.account.user
+        ticket = email_links.new_link(user.id, email_links.VERIFY_EMAIL, email=user.email, epoch=user.session_epoch)
         assert self.submit("/verify", on=f"/verify?ticket={ticket}").status == 303
         self.log_in_again()
 
     def suspend(self) -> None:
         """Have an admin suspend the account."""
-        change.set_tier_and_status(self.account.id, tier=None, status=states.SUSPENDED, actor="acc_admin")
+        change.set_tier_and_status(self.account.id, tier=None, status=states.SUSPENDED, actor="usr_admin")
 
     def delete_account(self) -> None:
         """Delete the account in the console."""
@@ -216,7 +217,13 @@ class User(ConsoleClient):
 
     def reinstate(self) -> None:
         """Have an admin reinstate the account."""
-        change.set_tier_and_status(self.account.id, tier=None, status=states.ACTIVE, actor="acc_admin")
+        change.set_tier_and_status(self.account.id, tier=None, status=states.ACTIVE, actor="usr_admin")
+
+
+def choice_of(account: AccountOfTest, *scopes: str) -> Choice:
+    """Return the choice of an account in which the client gets these scopes, by default read and write."""
+    membership = members.find(tables.User.get(account.user_id), account.id)
+    return Choice(membership, frozenset(scopes or ("read", "write")))
 
 
 def new_user(latchkey: TestApp, name: str = "Ada", **kind: Any) -> User:

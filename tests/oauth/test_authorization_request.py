@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 
-from chalicelib.accounts.tables import Account
 from chalicelib.core import secrets, settings
 from chalicelib.events import kinds
-from chalicelib.oauth import authorize, consent, parameters, prompt
+from chalicelib.oauth import approval, authorize, consent, parameters, prompt
 from chalicelib.oauth.errors import invalid_request
-from chalicelib.oauth.tables import Client, Consent, Grant, OneTimeToken
+from chalicelib.oauth.tables import Client, Grant, OneTimeToken
 from tests.credentials.events import recorded_events
-from tests.oauth.flow import CALLBACK, CHALLENGE, ISSUER, PKCE, App, User, query_of, register_client
+from tests.oauth.flow import CALLBACK, CHALLENGE, ISSUER, PKCE, App, User, choice_of, query_of, register_client
 from tests.support.harness import START_MS, TestApp
 from tests.support.interleaving import fail_calls, record_calls, run_before
 
@@ -58,11 +57,17 @@ def test_decision_is_bound_to_the_content_of_the_page(changed: dict[str, Any]) -
     """The page digest changes with client, redirect URI, scopes and resources, but not with parameters the page
     omits.
     """
-    assert replace(ASKING, **changed).page_digest != ASKING.page_digest
-    assert (
-        replace(ASKING, state="other", prompt="consent", code_challenge=None, requested_redirect_uri=None).page_digest
-        == ASKING.page_digest
-    )
+    assert replace(ASKING, **changed).page_digest([]) != ASKING.page_digest([])
+    assert replace(
+        ASKING, state="other", prompt="consent", code_challenge=None, requested_redirect_uri=None
+    ).page_digest([]) == ASKING.page_digest([])
+
+
+def test_decision_is_bound_to_the_offered_accounts(latchkey: TestApp) -> None:
+    """The page digest changes if the user's accounts change, or the scopes that a role allows."""
+    account, other = latchkey.account(), latchkey.account()
+    offers = [[], [choice_of(account)], [choice_of(account, "read")], [choice_of(account), choice_of(other)]]
+    assert len({ASKING.page_digest(offered) for offered in offers}) == 4
 
 
 def test_error_redirect_logs_nothing_of_the_request() -> None:
@@ -137,11 +142,13 @@ def test_request_is_parsed_completely(latchkey: TestApp) -> None:
 def test_code_and_grant_are_stored_completely(latchkey: TestApp, ada: User, app: App) -> None:
     """A code expires after a minute, but is stored as long as its grant. The new grant is recorded as an event."""
     latchkey.clock.forward(1)
+    choice = choice_of(ada.account, "write")
     with settings.override(replace(settings.current(), resources=FILES)), record_calls() as calls:
-        location = authorize.approve(parse(app, scope="write", resource=FILES, **PKCE), ada.account.id, ISSUER)
+        location = approval.approve(parse(app, scope="write", resource=FILES, **PKCE), choice, ISSUER)
     code = OneTimeToken.get(secrets.digest(query_of(location)["code"]))
     (grant,) = Grant.by_account.query(ada.account.id)
     assert (code.kind, code.client_id, code.account_id, code.grant_id) == ("ac", app.id, ada.account.id, grant.id)
+    assert (code.user_id, grant.user_id, code.member_since) == (*[ada.account.user_id] * 2, START_MS)
     assert (code.scopes, code.resources, code.redirect_uri, code.code_challenge) == (
         {"write"},
         {FILES},
@@ -171,43 +178,43 @@ def test_code_and_grant_are_stored_completely(latchkey: TestApp, ada: User, app:
 
 def test_code_without_resources_or_challenge_has_none(latchkey: TestApp, ada: User, app: App) -> None:
     """A code without resources or challenge is stored without these attributes."""
-    location = authorize.approve(parse(app, redirect_uri=None), ada.account.id, ISSUER)
+    location = approval.approve(parse(app, redirect_uri=None), choice_of(ada.account, "read"), ISSUER)
     code = OneTimeToken.get(secrets.digest(query_of(location)["code"]))
     assert code.attribute_values.keys().isdisjoint({"resources", "redirect_uri", "code_challenge"})
 
 
 def test_consent_withdrawn_concurrently_issues_no_code(latchkey: TestApp, ada: User, app: App) -> None:
     """If a remembered consent is withdrawn between the check and the write of an approval, no code is issued."""
-    request = parse(app)
-    authorize.approve(request, ada.account.id, ISSUER)
-    assert "code" in query_of(authorize.approve_remembered(request, ada.account.id, ISSUER))
+    request, choice = parse(app), choice_of(ada.account, "read")
+    key = consent.key_of(ada.account.user_id, ada.account.id, app.id)
+    approval.approve(request, choice, ISSUER)
+    assert "code" in query_of(approval.approve_remembered(request, choice, ISSUER))
     with (
-        run_before("TransactWriteItems", lambda: Consent(ada.account.id, app.id).delete()),
-        pytest.raises(authorize.ConsentWithdrawn),
+        run_before("TransactWriteItems", key.delete),
+        pytest.raises(approval.ConsentWithdrawn),
     ):
-        authorize.approve_remembered(request, ada.account.id, ISSUER)
+        approval.approve_remembered(request, choice, ISSUER)
 
 
-@pytest.mark.parametrize("approve", [authorize.approve, authorize.approve_remembered])
+@pytest.mark.parametrize("approve", [approval.approve, approval.approve_remembered])
 def test_database_error_is_not_taken_for_a_failed_condition(
     latchkey: TestApp, ada: User, app: App, approve: Any
 ) -> None:
     """A database error during an approval is raised unchanged, and not as a withdrawn consent."""
-    request = parse(app)
-    consent.remember(ada.account.id, app.id, request.consent_entries)
+    request, choice = parse(app), choice_of(ada.account, "read")
+    consent.remember(choice.membership, app.id, request.consent_entries(choice.scopes))
     with fail_calls("TransactWriteItems"), pytest.raises(Exception) as raised:  # noqa: PT011 - of which kind is below
-        approve(request, ada.account.id, ISSUER)
+        approve(request, choice, ISSUER)
     assert type(raised.value).__name__ == "TransactWriteError"
 
 
 def test_consent_page_is_shown_when_required_or_nothing_is_remembered(latchkey: TestApp, ada: User, app: App) -> None:
     """The consent page is skipped only if an earlier consent to the same recipient covers the whole request."""
-    request = parse(app)
-    assert request.needs_consent(ada.account)
-    consent.remember(ada.account.id, app.id, request.consent_entries)
-    account = Account.get(ada.account.id)
-    assert not request.needs_consent(account)
-    assert not replace(request, prompt="none").needs_consent(account)
-    assert replace(request, prompt="consent").needs_consent(account)
-    assert replace(request, scopes=frozenset({"read", "write"})).needs_consent(account)
-    assert replace(request, redirect_uri="https://other.example/").needs_consent(account)
+    request, choice = parse(app), choice_of(ada.account, "read")
+    assert request.remembered([choice]) == []
+    consent.remember(choice.membership, app.id, request.consent_entries(choice.scopes))
+    assert request.remembered([choice]) == [choice]
+    assert replace(request, prompt="none").remembered([choice]) == [choice]
+    assert replace(request, prompt="consent").remembered([choice]) == []
+    assert request.remembered([choice_of(ada.account)]) == []
+    assert replace(request, redirect_uri="https://other.example/").remembered([choice]) == []

@@ -255,7 +255,7 @@ def test_consent_of_an_admin_grants_no_admin_scopes(latchkey: TestApp) -> None:
     rejected = [
         latchkey.call("GET", "/v1/keys", token),
         latchkey.call("POST", "/v1/keys", token, json_body={"name": "Mine", "scopes": ["read"]}),
-        latchkey.call("POST", "/v1/users", token, json_body={"email": "eve@example.com", "name": "Eve"}),
+        latchkey.call("POST", "/v1/accounts", token, json_body={"email": "eve@example.com", "name": "Eve"}),
     ]
     assert [(response.status, response.json()["error"]) for response in rejected] == [(403, "insufficient_scope")] * 3
 

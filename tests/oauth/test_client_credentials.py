@@ -1,5 +1,6 @@
 """The client credentials grant: tokens that act for the client's own account."""
 
+from chalicelib.accounts.roles import service_user_of
 from chalicelib.limits import tiers
 from chalicelib.oauth import delete_client
 from tests.oauth.flow import CLIENT, CODE, ISSUER, App, User, error_of, is_accepted, new_user, register_client
@@ -12,8 +13,9 @@ def test_client_token_acts_for_the_account_of_the_client(latchkey: TestApp, app:
     """
     body = app.ask(CLIENT).json()
     assert body.keys() == {"access_token", "token_type", "expires_in", "scope"}
-    assert latchkey.call("GET", "/v1/users/me", body["access_token"]).json()["id"] == app.client.account_id
-    assert latchkey.counters(str(app.client.account_id), tiers.FREE)["used"] == 1
+    account_id = str(app.client.account_id)
+    assert latchkey.call("GET", "/v1/users/me", body["access_token"]).json()["id"] == service_user_of(account_id)
+    assert latchkey.counters(account_id, tiers.FREE)["used"] == 1
 
 
 def test_client_token_scope_defaults_to_read(latchkey: TestApp) -> None:

@@ -8,10 +8,22 @@ from chalicelib.accounts import change, states
 from chalicelib.core import errors
 from chalicelib.events import kinds
 from chalicelib.events.tables import Event
-from chalicelib.oauth import authorize, clients, delete_client, parameters, registration
+from chalicelib.oauth import approval, authorize, clients, delete_client, parameters, registration
 from chalicelib.oauth.errors import OAuthError
 from chalicelib.oauth.tables import Client
-from tests.oauth.flow import CALLBACK, CLIENT, ISSUER, LOOPBACK, PKCE, App, User, error_of, is_accepted, register_client
+from tests.oauth.flow import (
+    CALLBACK,
+    CLIENT,
+    ISSUER,
+    LOOPBACK,
+    PKCE,
+    App,
+    User,
+    choice_of,
+    error_of,
+    is_accepted,
+    register_client,
+)
 from tests.support.console_client import Page
 from tests.support.harness import TestApp
 
@@ -123,8 +135,8 @@ def test_approval_of_a_concurrently_deleted_client_fails(
     delete_client.delete(app.client)
     if registered_by == "self":
         with pytest.raises(authorize.CannotRedirect):
-            authorize.approve(request, ada.account.id, ISSUER)
+            approval.approve(request, choice_of(ada.account, "read"), ISSUER)
         return
-    location = authorize.approve(request, ada.account.id, ISSUER)
+    location = approval.approve(request, choice_of(ada.account, "read"), ISSUER)
     code = location.partition("code=")[2].partition("&")[0]
     assert error_of(app.redeem(code)) == (401, "invalid_client")

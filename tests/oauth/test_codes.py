@@ -5,6 +5,7 @@ from base64 import urlsafe_b64encode
 
 import pytest
 
+from chalicelib.accounts.roles import service_user_of
 from chalicelib.core import secrets
 from tests.oauth.flow import (
     CALLBACK,
@@ -48,7 +49,7 @@ def test_code_is_exchanged_for_tokens(latchkey: TestApp, ada: User, app: App) ->
     assert (secrets.kind_of(body["access_token"]), secrets.kind_of(body["refresh_token"])) == ("at", "rt")
     assert response.header("Cache-Control") == "no-store"
     assert response.header("Pragma") == "no-cache"
-    assert latchkey.call("GET", "/v1/users/me", body["access_token"]).json()["id"] == ada.account.id
+    assert latchkey.call("GET", "/v1/users/me", body["access_token"]).json()["id"] == ada.account.user_id
 
 
 def test_code_exchange_works_as_published(latchkey: TestApp, ada: User, app: App) -> None:
@@ -141,7 +142,7 @@ def test_stolen_code_is_not_consumed_by_another_grant_type(latchkey: TestApp, ad
         body = thief.ask(CLIENT, **stolen).json()
         assert body.keys() == {"access_token", "token_type", "expires_in", "scope"}
         who = latchkey.call("GET", "/v1/users/me", body["access_token"]).json()["id"]
-        assert who == thief.client.account_id
+        assert who == service_user_of(str(thief.client.account_id))
     assert error_of(thief.ask(REFRESH, refresh_token=code)) == USED
     assert error_of(thief.ask(REFRESH, refresh_token="x", code=refresh_token)) == USED
     assert error_of(thief.ask(DEVICE, device_code=refresh_token)) == USED

@@ -3,15 +3,18 @@
 import pytest
 from pynamodb.exceptions import TransactWriteError
 
-from chalicelib.accounts import pending_terminations
-from chalicelib.accounts.tables import Account
+from chalicelib.accounts import members
+from chalicelib.accounts.tables import Account, Member, User
 from chalicelib.core.dynamodb import models
 from chalicelib.events import kinds
+from chalicelib.jobs import progress
+from chalicelib.jobs.tables import Job
 from chalicelib.oauth import consent, grants
 from chalicelib.oauth.tables import Client, Consent, Grant
 from tests.credentials.events import recorded_events
-from tests.support.harness import START_MS, TestApp
-from tests.support.interleaving import fail_calls, record_calls, run_after, run_before
+from tests.support.harness import START_MS, AccountOfTest, TestApp
+from tests.support.interleaving import fail_calls, record_calls, run_after
+from tests.support.job_runs import stored_jobs
 
 HERE, THERE = "https://a.example/cb", "https://b.example/cb"
 FILES = "https://files.example.com"
@@ -23,9 +26,9 @@ def entries(*scopes: str, uri: str = HERE) -> set[str]:
     return consent.entries(uri, scopes or ("read",), [])
 
 
-def find(account: Account, client_id: str = APP) -> Consent | None:
-    """Return the stored consent of the account to the client."""
-    return Consent.found(account.id, client_id)
+def find(account: AccountOfTest, client_id: str = APP) -> Consent | None:
+    """Return the stored consent of the account's user to the client."""
+    return Consent.found(account.user_id, f"{account.id}#{client_id}")
 
 
 @pytest.mark.parametrize(
@@ -50,10 +53,11 @@ def test_consent_has_an_entry_per_scope_resource_and_recipient(
 def test_consent_is_remembered_while_it_is_valid(latchkey: TestApp) -> None:
     """A valid consent covers only its entries, recipient and client, and never a shared redirect URI."""
     account, client = latchkey.account(), Client(APP)
-    consent.remember(account.id, APP, entries("read", "write") | entries(uri="http://127.0.0.1/"))
+    consent.remember(account.membership, APP, entries("read", "write") | entries(uri="http://127.0.0.1/"))
 
     def remembered(allowed: set[str], uri: str = HERE, client: Client = client) -> bool:
-        return consent.is_remembered(account, client, redirect_uri=uri, allowed=allowed)
+        found = consent.given([account.membership], client).get(account.id)
+        return consent.covers(found, redirect_uri=uri, allowed=allowed)
 
     assert remembered(entries())
     assert remembered(entries("read", "write"))
@@ -61,59 +65,105 @@ def test_consent_is_remembered_while_it_is_valid(latchkey: TestApp) -> None:
     assert not remembered(entries(uri=THERE), THERE)
     assert not remembered(entries(), client=Client(OTHER))
     assert not remembered(entries(uri="http://127.0.0.1/"), "http://127.0.0.1/")
-    assert consent.is_given_at(account, client, f"{HERE}/elsewhere")
-    assert not consent.is_given_at(account, client, "https://a.exampl")
-    assert not consent.is_given_at(account, Client(OTHER), HERE)
-    account.credentials_since = START_MS
-    assert remembered(entries())
-    account.credentials_since = START_MS + 1
-    assert not remembered(entries())
-    assert not consent.is_given_at(account, client, HERE)
-    assert list(consent.of_account(account)) == []
+    assert consent.is_given_at([account.membership], client, f"{HERE}/elsewhere")
+    assert not consent.is_given_at([account.membership], client, "https://a.exampl")
+    assert not consent.is_given_at([account.membership], Client(OTHER), HERE)
+    assert not consent.is_given_at([], client, HERE)
+
+
+@pytest.mark.parametrize("name", ["account", "user", "member"])
+def test_consent_is_valid_since_account_user_and_membership_are(latchkey: TestApp, name: str) -> None:
+    """A consent is invalid if it predates the first verification of the user's address or that of the account's
+    creator, or the membership.
+    """
+    account, client = latchkey.account(), Client(APP)
+    consent.remember(account.membership, APP, entries())
+    subject = getattr(account.membership, name)
+    for since_ms, is_valid in ((START_MS, True), (START_MS + 1, False)):
+        setattr(subject, "since" if name == "member" else "credentials_since", since_ms)
+        assert bool(consent.given([account.membership], client)) is is_valid
+        assert consent.is_given_at([account.membership], client, HERE) is is_valid
+        assert bool(list(consent.of_membership(account.membership))) is is_valid
+
+
+def test_consent_is_for_one_account_of_the_user(latchkey: TestApp) -> None:
+    """A consent for one account of a user covers neither the user's other accounts, nor another user of the account."""
+    account, client = latchkey.account(), Client(APP)
+    guest = latchkey.member(account, "developer")
+    both = members.all_of(User.get(guest.user_id))
+    consent.remember(guest.membership, APP, entries())
+    assert [each.account.id for each in both] != [account.id]
+    assert consent.given(both, client).keys() == {account.id}
+    assert consent.given([account.membership], client) == {}
+    assert list(consent.of_membership(account.membership)) == []
+    (own,) = (each for each in both if each.account.id != account.id)
+    assert list(consent.of_membership(own)) == []
+
+
+def test_consent_of_a_removed_member_is_not_remembered(latchkey: TestApp) -> None:
+    """If the user is removed from the account while consenting, nothing is stored."""
+    guest = latchkey.member(latchkey.account(), "developer")
+    with models.transaction() as write:
+        members.remove_from(write, guest.membership.member, guest.membership.manager)
+    consent.remember(guest.membership, APP, entries())
+    assert find(guest) is None
 
 
 def test_consents_of_an_account_are_read_consistently(latchkey: TestApp) -> None:
     """All consents of an account are read with strong consistency."""
     account = latchkey.account()
     for client_id in (APP, OTHER):
-        consent.remember(account.id, client_id, entries())
+        consent.remember(account.membership, client_id, entries())
     with record_calls() as calls:
-        assert [each.client_id for each in consent.of_account(account)] == [APP, OTHER]
+        assert [each.client_id for each in consent.of_membership(account.membership)] == [APP, OTHER]
     assert all(request["ConsistentRead"] for _, request in calls)
 
 
+@pytest.mark.parametrize("of", ["account", "user"])
 @pytest.mark.parametrize(("since_ms", "allowed"), [(0, {"read", "write"}), (1, {"write"})])
 def test_consent_extends_a_valid_one_and_replaces_an_invalid_one(
-    latchkey: TestApp, since_ms: int, allowed: set[str]
+    latchkey: TestApp, of: str, since_ms: int, allowed: set[str]
 ) -> None:
     """A new consent extends a consent from the millisecond `credentials_since` or later, and replaces any older
     consent.
     """
     account = latchkey.account()
-    consent.remember(account.id, APP, entries())
-    account.update(actions=[Account.credentials_since.set(START_MS + since_ms)])
+    consent.remember(account.membership, APP, entries())
+    _set_credentials_since(account, of, START_MS + since_ms)
     latchkey.clock.now_ms += 5
     with record_calls() as calls:
-        consent.remember(account.id, APP, entries("write"))
+        consent.remember(account.membership, APP, entries("write"))
     stored = find(account)
     assert stored is not None
-    assert (stored.scopes, stored.given_at) == (allowed, START_MS + 5)
+    assert (stored.scopes, stored.given_at, stored.client_id) == (allowed, START_MS + 5, APP)
     assert recorded_events(account.id) == [
         (kinds.CONSENT_REMEMBERED, {"application": APP, "scopes": "read"}),
         (kinds.CONSENT_REMEMBERED, {"application": APP, "scopes": "write"}),
     ]
+    reads = [request for operation, request in calls if operation == "BatchGetItem"]
+    assert all(keys["ConsistentRead"] for request in reads for keys in request["RequestItems"].values())
     assert all(request.get("ConsistentRead") for operation, request in calls if operation == "GetItem")
+
+
+def _set_credentials_since(account: AccountOfTest, of: str, since_ms: int) -> None:
+    """Store the time of the first verification of the account's creator, or of its user. The membership is as old."""
+    since = Account.credentials_since.set(since_ms)
+    if of == "account":
+        Account(account.id).update(actions=[since])
+        Member(account.id, account.user_id).update(actions=[Member.since.set(since_ms)])
+    else:
+        User(account.user_id).update(actions=[User.credentials_since.set(since_ms)])
 
 
 def test_concurrent_replacements_are_merged(latchkey: TestApp) -> None:
     """Of two concurrent calls that replace an invalid consent, the second adds its scopes to those of the first."""
     account = latchkey.account()
-    consent.remember(account.id, APP, entries("keys"))
-    account.update(actions=[Account.credentials_since.set(START_MS + 1)])
+    consent.remember(account.membership, APP, entries("keys"))
+    _set_credentials_since(account, "user", START_MS + 1)
     latchkey.clock.forward(1)
     # `run_after` runs the second call when the first has found the invalid consent, and before the first replaces it.
-    with run_after("TransactWriteItems", lambda: consent.remember(account.id, APP, entries("write"))):
-        consent.remember(account.id, APP, entries())
+    with run_after("TransactWriteItems", lambda: consent.remember(account.membership, APP, entries("write"))):
+        consent.remember(account.membership, APP, entries())
     stored = find(account)
     assert stored is not None
     assert stored.scopes == {"read", "write"}
@@ -125,18 +175,20 @@ def test_database_error_is_not_taken_for_a_failed_condition(latchkey: TestApp) -
     account = latchkey.account()
     with fail_calls("TransactWriteItems"):
         with pytest.raises(TransactWriteError):
-            consent.remember(account.id, APP, entries())
+            consent.remember(account.membership, APP, entries())
         with pytest.raises(TransactWriteError):
-            consent.withdraw(account.id, APP)
+            consent.withdraw(account.user_id, account.id, APP)
         with pytest.raises(TransactWriteError):
             consent.delete_until(_store_consent(latchkey, account), START_MS, 9)
     assert find(account) is not None
 
 
-def _store_consent(latchkey: TestApp, account: Account) -> str:
-    """Store a consent directly and return the id of its account."""
-    Consent(account.id, APP, allowed=entries(), given_at=latchkey.clock.now_ms).save()
-    return account.id
+def _store_consent(latchkey: TestApp, account: AccountOfTest) -> str:
+    """Store a consent directly and return the id of its user."""
+    key = consent.key_of(account.user_id, account.id, APP)
+    key.client_id, key.allowed, key.given_at = APP, entries(), latchkey.clock.now_ms
+    key.save()
+    return account.user_id
 
 
 @pytest.mark.parametrize(
@@ -148,35 +200,37 @@ def test_transaction_can_require_a_consent(latchkey: TestApp, allowed: set[str],
     withdrawal.
     """
     account = latchkey.account()
-    consent.remember(account.id, APP, entries("read", "write"))
+    consent.remember(account.membership, APP, entries("read", "write"))
     refusals = []
     for client_id in (APP, OTHER):
+        key = consent.key_of(account.user_id, account.id, client_id)
         try:
             with models.transaction() as write:
-                consent.require_remembered(write, account.id, client_id, allowed)
+                consent.require_remembered(write, key, allowed)
                 write.update(Account(account.id), actions=[Account.name.set("Met")])
         except TransactWriteError as error:
-            refusals.append(consent.was_withdrawn(error, account.id, client_id))
+            refusals.append(consent.was_withdrawn(error, key))
     assert refusals == [True] * (1 if stands else 2)
 
 
 def test_failure_of_another_write_is_no_withdrawal(latchkey: TestApp) -> None:
     """If another condition of the transaction failed, the error isn't taken for a withdrawn consent."""
     account = latchkey.account()
-    consent.remember(account.id, APP, entries())
+    consent.remember(account.membership, APP, entries())
+    key = consent.key_of(account.user_id, account.id, APP)
     never, failures = Account.id.does_not_exist(), []
     try:
         with models.transaction() as write:
-            consent.require_remembered(write, account.id, APP, entries())
+            consent.require_remembered(write, key, entries())
             write.update(Account(account.id), actions=[Account.name.set("Met")], condition=never)
     except TransactWriteError as error:
-        failures.append(consent.was_withdrawn(error, account.id, APP))
+        failures.append(consent.was_withdrawn(error, key))
     assert (failures, Account.get(account.id).name) == ([False], "Ada")
 
 
-def grant(account: Account, client_id: str = APP) -> Grant:
+def grant(account: AccountOfTest, client_id: str = APP) -> Grant:
     """Store a grant."""
-    stored_grants = grants.new(account.id, client_id, scopes={"read"}, resources=set())
+    stored_grants = grants.new(account.id, account.user_id, client_id, scopes={"read"}, resources=set())
     stored_grants.save()
     return stored_grants
 
@@ -187,45 +241,59 @@ def are_active(*stored_grants: Grant) -> list[bool]:
 
 
 def test_withdrawal_revokes_the_grants_of_the_client_only(latchkey: TestApp) -> None:
-    """A withdrawal revokes only the account's grants to this client and records one event. A pending termination is
-    stored, because the index may not contain the newest grants yet.
+    """A withdrawal revokes only the user's grants to this client for this account and records one event. A job
+    is stored, because the index may not contain the newest grants yet.
     """
     account, other = latchkey.account(), latchkey.account(name="Bea")
-    consent.remember(account.id, APP, entries())
-    mine, others, elsewhere = grant(account), grant(account, OTHER), grant(other)
+    consent.remember(account.membership, APP, entries())
+    guest = latchkey.member(account, "developer")
+    mine, others, elsewhere, of_guest = grant(account), grant(account, OTHER), grant(other), grant(guest)
     latchkey.clock.forward(1)
-    consent.withdraw(account.id, APP)
+    consent.withdraw(account.user_id, account.id, APP)
     assert find(account) is None
-    assert are_active(mine, others, elsewhere) == [False, True, True]
+    assert are_active(mine, others, elsewhere, of_guest) == [False, True, True, True]
     assert recorded_events(account.id, but=1) == [
         (kinds.CONSENT_WITHDRAWN, {"application": APP}),
         (kinds.GRANT_REVOKED, {"grant": mine.id, "application": APP, "scopes": "read"}),
     ]
-    (left,) = pending_terminations.all_pending()
-    assert (left.kind, left.subject, left.chosen, left.step) == ("consent", account.id, {APP}, "looked")
+    (left,) = stored_jobs()
+    assert (left.kind, left.subject, left.chosen, left.step) == (
+        "consent",
+        account.user_id,
+        {f"{account.id}#{APP}"},
+        "looked",
+    )
     before_it = recorded_events(account.id)
-    consent.withdraw(account.id, OTHER + "0")
+    consent.withdraw(account.user_id, account.id, OTHER + "0")
     assert recorded_events(account.id) == before_it
-    assert len(list(pending_terminations.all_pending())) == 1
+    assert len(stored_jobs()) == 1
 
 
 def test_grants_of_a_device_are_revoked_without_a_consent(latchkey: TestApp) -> None:
     """Disconnecting an app without a remembered consent revokes its grants, but records no withdrawn consent."""
     account = latchkey.account()
     mine = grant(account)
-    consent.withdraw(account.id, APP)
+    consent.withdraw(account.user_id, account.id, APP)
     assert are_active(mine) == [False]
     assert [kind for kind, _ in recorded_events(account.id)] == [kinds.GRANT_REVOKED]
-    assert len(list(pending_terminations.all_pending())) == 1
+    assert len(stored_jobs()) == 1
 
 
 def test_withdrawals_of_two_clients_are_independent(latchkey: TestApp) -> None:
-    """The pending terminations of two withdrawals don't overwrite each other."""
+    """The jobs of two withdrawals don't overwrite each other."""
     account = latchkey.account()
     for client_id in (APP, OTHER):
         grant(account, client_id)
-        consent.withdraw(account.id, client_id)
-    assert sorted(each.chosen.pop() for each in pending_terminations.all_pending()) == [APP, OTHER]
+        consent.withdraw(account.user_id, account.id, client_id)
+    assert sorted(each.chosen.pop() for each in stored_jobs()) == [
+        f"{account.id}#{client_id}" for client_id in (APP, OTHER)
+    ]
+
+
+def new_withdrawal(account: AccountOfTest) -> Job:
+    """Return the job of a withdrawal."""
+    grantee = f"{account.id}#{APP}"
+    return progress.new_choice(progress.OF_CONSENT, account.user_id, {grantee}, by="x")
 
 
 @pytest.mark.parametrize(
@@ -236,7 +304,7 @@ def test_grants_from_after_a_withdrawal_are_kept(latchkey: TestApp, later_ms: in
     with a fast clock may have dated an older grant too late.
     """
     account = latchkey.account()
-    ending = pending_terminations.new_choice(pending_terminations.OF_CONSENT, account.id, {APP}, by="x")
+    ending = new_withdrawal(account)
     latchkey.clock.now_ms += later_ms
     stored_grants = grant(account)
     latchkey.clock.now_ms += looked_ms
@@ -246,41 +314,13 @@ def test_grants_from_after_a_withdrawal_are_kept(latchkey: TestApp, later_ms: in
 
 def test_withdrawal_is_finished_when_a_slice_is_not_full(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
     """A withdrawal is finished when a batch isn't full and all cached policies are invalidated."""
-    monkeypatch.setattr(consent, "SLICE", 2)
+    monkeypatch.setattr(consent, "BATCH", 2)
     account = latchkey.account()
     stored_grants = [grant(account) for _ in range(3)]
-    ending = pending_terminations.new_choice(pending_terminations.OF_CONSENT, account.id, {APP}, by="x")
+    ending = new_withdrawal(account)
     assert not consent.finish_withdrawal(ending)
     assert are_active(*stored_grants).count(True) == 1
     with fail_calls("UpdateItem", "windows"):
         assert not consent.finish_withdrawal(ending)
     assert are_active(*stored_grants) == [False] * 3
     assert consent.finish_withdrawal(ending)
-
-
-def test_consents_are_deleted_up_to_a_time_in_slices(latchkey: TestApp) -> None:
-    """`delete_until` deletes the consents up to a time, at most `most` in a call, and records an event for each."""
-    account = latchkey.account()
-    for number in range(3):
-        Consent(account.id, f"app_{number}", allowed=entries(), given_at=START_MS + number).save()
-    with record_calls() as calls:
-        assert consent.delete_until(account.id, START_MS + 1, 1) == 1
-    assert all(request.get("ConsistentRead") for operation, request in calls if operation == "Query")
-    assert recorded_events(account.id) == [(kinds.CONSENT_WITHDRAWN, {"application": "app_0"})]
-    assert [consent.delete_until(account.id, START_MS + 1, 9) for _ in range(2)] == [1, 0]
-    assert [each.client_id for each in Consent.query(account.id)] == ["app_2"]
-
-
-def test_consent_given_again_meanwhile_is_not_deleted(latchkey: TestApp) -> None:
-    """A consent that is given again between reading and deleting isn't deleted."""
-    account = latchkey.account()
-    consent.remember(account.id, APP, entries())
-
-    def again() -> None:
-        latchkey.clock.now_ms += 1
-        consent.remember(account.id, APP, entries("write"))
-
-    with run_before("TransactWriteItems", again):
-        assert consent.delete_until(account.id, START_MS, 9) == 1
-    assert find(account) is not None
-    assert [kind for kind, _ in recorded_events(account.id)] == [kinds.CONSENT_REMEMBERED] * 2

@@ -59,7 +59,7 @@ def test_device_gets_tokens_after_the_approval(
     latchkey.clock.forward(5)
     body = app.ask(DEVICE, device_code=device_code).json()
     assert body["scope"] == "read write"
-    assert latchkey.call("GET", "/v1/users/me", body["access_token"]).json()["id"] == ada.account.id
+    assert latchkey.call("GET", "/v1/users/me", body["access_token"]).json()["id"] == ada.account.user_id
     assert app.refresh(body["refresh_token"]).status == 200
 
 
@@ -147,9 +147,9 @@ def test_unknown_user_code_is_not_found(ada: User, app: App) -> None:
 
 
 def test_user_codes_can_be_tried_30_times_an_hour(latchkey: TestApp, ada: User, app: App) -> None:
-    """RFC 8628 §5.1: an account can try 30 user codes an hour, and another IP address doesn't allow more."""
+    """RFC 8628 §5.1: a user can try 30 user codes an hour, and another IP address doesn't allow more."""
     _, user_code = start_device(app)
-    latchkey.set_counters(f"device-codes_{ada.account.id}", DEVICE_TRIES, used=28)
+    latchkey.set_counters(f"device-codes_{ada.account.user_id}", DEVICE_TRIES, used=28)
     for ip in ("192.0.2.1", "192.0.2.2"):
         ada.ip = ip
         assert ada.open("/device?user_code=BBBB-BBBB").status == 404
@@ -165,7 +165,7 @@ def test_decision_counts_as_a_try(latchkey: TestApp, ada: User, app: App) -> Non
     """A user code in a submitted form counts as a try, too, so that forms don't allow more guesses."""
     page = ada.open(f"/device?user_code={start_device(app)[1]}")
     fields = ada.fill(page, "/device", {"decision": "allow", "user_code": "BBBB-BBBB"})
-    latchkey.set_counters(f"device-codes_{ada.account.id}", DEVICE_TRIES, used=29)
+    latchkey.set_counters(f"device-codes_{ada.account.user_id}", DEVICE_TRIES, used=29)
     assert [ada.send("/device", fields).status for _ in range(3)] == [404, 429, 429]
 
 

@@ -11,7 +11,7 @@ from chalicelib.events import kinds
 from chalicelib.oauth import delete_client, device
 from chalicelib.oauth.tables import Client, Grant, OneTimeToken
 from tests.credentials.events import recorded_events
-from tests.oauth.flow import ISSUER, App
+from tests.oauth.flow import ISSUER, App, choice_of
 from tests.support.harness import START_MS, TestApp
 from tests.support.interleaving import fail_calls, record_calls, run_after
 
@@ -87,31 +87,40 @@ def test_letters_outside_the_alphabet_are_ignored(latchkey: TestApp, app: App, l
 
 
 def test_decision_is_bound_to_the_content_of_the_page(latchkey: TestApp, app: App) -> None:
-    """The page digest covers client, user code, scopes and resources."""
+    """The page digest covers client, user code, scopes, resources, and the offered accounts with their scopes."""
+    account = latchkey.account()
+    offered = [choice_of(account, "read")]
     pending = device.find_pending(start(app, scopes={"read"}, resources={FILES})["user_code"])
     for name, value in {"user_code": "BBBBBBBB", "scopes": {"write"}, "resources": None}.items():
         device_code = OneTimeToken.get(pending.device_code.digest)
         setattr(device_code, name, value)
-        assert replace(pending, device_code=device_code).page_digest != pending.page_digest, name
+        assert replace(pending, device_code=device_code).page_digest(offered) != pending.page_digest(offered), name
     client = Client.get(app.id)
     client.name = "Other"
-    assert replace(pending, client=client).page_digest != pending.page_digest
+    assert replace(pending, client=client).page_digest(offered) != pending.page_digest(offered)
     again = device.find_pending(pending.user_code)
-    assert again.page_digest == pending.page_digest
+    assert again.page_digest(offered) == pending.page_digest(offered)
+    for others in ([], [choice_of(account)], [*offered, choice_of(latchkey.account(), "read")]):
+        assert pending.page_digest(others) != pending.page_digest(offered)
 
 
-def test_approval_creates_a_grant_of_the_requested_scopes(latchkey: TestApp, app: App) -> None:
-    """An approval records an event, and keeps the device code as long as the grant."""
+def test_approval_creates_a_grant_of_the_chosen_account(latchkey: TestApp, app: App) -> None:
+    """An approval grants the scopes that the user's role allows, records an event, and keeps the device code as long as
+    the grant.
+    """
     account = latchkey.account()
-    response = start(app, scopes={"write"}, resources={FILES})
+    response = start(app, scopes={"read", "write"}, resources={FILES})
     pending = device.find_pending(response["user_code"])
     latchkey.clock.forward(1)
+    choice = choice_of(account, "write")
     with record_calls() as calls:
-        device.approve(pending, account.id)
+        device.approve(pending, choice)
     (grant,) = Grant.by_account.query(account.id)
     device_code = device_code_of(response)
     assert (grant.client_id, grant.scopes, grant.resources) == (app.id, {"write"}, {FILES})
     assert (device_code.decision, device_code.account_id, device_code.grant_id) == ("approved", account.id, grant.id)
+    assert (grant.user_id, device_code.user_id) == (account.user_id, account.user_id)
+    assert (device_code.scopes, device_code.member_since) == ({"write"}, START_MS)
     assert (device_code.granted_at, device_code.dies_at) == (START_MS + 1_000, grant.dies_at)
     about = {"grant": grant.id, "application": app.id, "scopes": "write", "name": "Photos"}
     assert recorded_events(account.id) == [(kinds.GRANT_CREATED, about)]
@@ -123,19 +132,20 @@ def test_approval_keeps_a_self_registered_client(latchkey: TestApp, app: App) ->
     """Approval removes the time of deletion of a self-registered client; denial doesn't."""
     app.client.update(actions=[Client.dies_at.set(START_MS // 1000 + 9)])
     codes = [start(app)["user_code"] for _ in range(2)]
-    device.deny(device.find_pending(codes[0]), latchkey.account().id)
+    account = latchkey.account()
+    device.deny(device.find_pending(codes[0]), account.user_id)
     assert Client.get(app.id).dies_at == START_MS // 1000 + 9
-    device.approve(device.find_pending(codes[1]), latchkey.account().id)
+    device.approve(device.find_pending(codes[1]), choice_of(account))
     assert "dies_at" not in Client.get(app.id).attribute_values
 
 
-def test_denial_stores_account_and_time(latchkey: TestApp, app: App) -> None:
+def test_denial_stores_user_and_time(latchkey: TestApp, app: App) -> None:
     """A denial creates no grant, records no event, and doesn't keep the code longer."""
     account = latchkey.account()
     response = start(app)
-    device.deny(device.find_pending(response["user_code"]), account.id)
+    device.deny(device.find_pending(response["user_code"]), account.user_id)
     device_code = device_code_of(response)
-    assert (device_code.decision, device_code.account_id, device_code.granted_at) == ("denied", account.id, START_MS)
+    assert (device_code.decision, device_code.user_id, device_code.granted_at) == ("denied", account.user_id, START_MS)
     assert device_code.dies_at == (START_MS + LIFETIME_MS) // 1000
     assert (list(Grant.scan()), recorded_events(account.id)) == ([], [])
 
@@ -144,17 +154,18 @@ def test_device_is_decided_once_and_before_it_expires(latchkey: TestApp, app: Ap
     """The first of two concurrent decisions is final; an expired code can't be decided."""
     account = latchkey.account()
     pending, late = (device.find_pending(start(app)["user_code"]) for _ in range(2))
-    device.deny(pending, account.id)
+    device.deny(pending, account.user_id)
     with pytest.raises(errors.NotFound, match="already used or has expired"):
-        device.approve(pending, account.id)
+        device.approve(pending, choice_of(account))
     with pytest.raises(errors.NotFound, match="already used or has expired"):
         device.find_pending(pending.user_code)
     latchkey.clock.now_ms += LIFETIME_MS - 1
     assert device.find_pending(late.user_code)
     latchkey.clock.now_ms += 1
-    for decide in (device.approve, device.deny):
-        with pytest.raises(errors.NotFound, match="already used or has expired"):
-            decide(late, account.id)
+    with pytest.raises(errors.NotFound, match="already used or has expired"):
+        device.approve(late, choice_of(account))
+    with pytest.raises(errors.NotFound, match="already used or has expired"):
+        device.deny(late, account.user_id)
     with pytest.raises(errors.NotFound, match="already used or has expired"):
         device.find_pending(late.user_code)
     assert list(Grant.scan()) == []

@@ -2,12 +2,11 @@
 
 import pytest
 
-from chalicelib.accounts.tables import Account
 from chalicelib.oauth import authorize, clients, consent, parameters
 from chalicelib.oauth.errors import invalid_request
 from chalicelib.oauth.tables import Client
 from tests.oauth.flow import CALLBACK, CLIENT, ISSUER, App, register_client
-from tests.support.harness import TestApp
+from tests.support.harness import AccountOfTest, TestApp
 
 
 def test_error_is_redirected_to_verified_clients_without_a_decision(latchkey: TestApp, app: App) -> None:
@@ -24,16 +23,16 @@ def test_error_is_redirected_to_verified_clients_without_a_decision(latchkey: Te
         registered_by="self",
     ).client
 
-    def leads(client: Client, user: Account | None) -> bool:
+    def leads(client: Client, user: AccountOfTest | None) -> bool:
         back = authorize.ErrorRedirect(client, CALLBACK, f"{CALLBACK}?error=x", "No.")
         try:
-            return back.location_for(user) == f"{CALLBACK}?error=x"
+            return back.location_for([user.membership] if user else []) == f"{CALLBACK}?error=x"
         except authorize.CannotRedirect as error:
             return (error.status, error.error, "No." in error.message) != (400, "invalid_request", True)
 
     assert [leads(app.client, user) for user in (None, account)] == [True, True]
     assert [leads(alone, user) for user in (None, account)] == [False, False]
-    consent.remember(account.id, alone.client_id, {"https://app.example.com  read"})
+    consent.remember(account.membership, alone.client_id, {"https://app.example.com  read"})
     assert [leads(alone, user) for user in (None, account)] == [False, True]
 
 

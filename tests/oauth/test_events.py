@@ -1,6 +1,6 @@
 """Events of applications and grants, recorded for the account of the application or of the grant."""
 
-from chalicelib.accounts.tables import Account
+from chalicelib.accounts import tables
 from chalicelib.core import clock
 from chalicelib.events import kinds, record
 from chalicelib.oauth import clients, consent, delete_client
@@ -71,17 +71,17 @@ def test_consent_events_name_application_and_scopes(latchkey: TestApp, ada: User
     """
     for scopes, told_scopes in (({"read"}, "read"), ({"read", "write"}, "read write")):
         latchkey.clock.forward(1)
-        consent.remember(ada.account.id, app.id, consent.entries("https://app.example/", scopes, []))
+        consent.remember(ada.account.membership, app.id, consent.entries("https://app.example/", scopes, []))
         (event,) = record.newest_first(ada.account.id, 1)
         assert event.type == kinds.CONSENT_REMEMBERED
         assert event.changed.as_dict() == {"application": app.id, "scopes": told_scopes}
     latchkey.clock.forward(60)
-    Account(ada.account.id).update(actions=[Account.credentials_since.set(clock.now_ms())])
+    tables.User(ada.account.user_id).update(actions=[tables.User.credentials_since.set(clock.now_ms())])
     latchkey.clock.forward(1)
-    consent.remember(ada.account.id, app.id, consent.entries("https://app.example/", ["write"], []))
+    consent.remember(ada.account.membership, app.id, consent.entries("https://app.example/", ["write"], []))
     (event,) = record.newest_first(ada.account.id, 1)
     assert event.changed.as_dict() == {"application": app.id, "scopes": "write"}
     latchkey.clock.forward(1)
-    consent.withdraw(ada.account.id, app.id)
+    consent.withdraw(ada.account.user_id, ada.account.id, app.id)
     (event,) = record.newest_first(ada.account.id, 1)
     assert (event.type, event.changed.as_dict()) == (kinds.CONSENT_WITHDRAWN, {"application": app.id})

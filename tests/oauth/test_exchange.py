@@ -3,13 +3,14 @@
 import io
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from chalicelib.accounts.tables import Account
-from chalicelib.core import secrets, settings, telemetry
+from chalicelib.accounts import members
+from chalicelib.accounts.roles import service_user_of
+from chalicelib.accounts.tables import Account, Member, User
+from chalicelib.core import secrets, telemetry
 from chalicelib.core.dynamodb.errors import Cancelled, DynamoDBError
 from chalicelib.credentials.tables import Credential
 from chalicelib.events import kinds
@@ -31,6 +32,7 @@ def build_issuance(app: App, grant: Grant | None = None, **changed: Any) -> Issu
     whole: dict[str, Any] = {
         "client": app.client,
         "account_id": grant.account_id if grant else app.client.account_id,
+        "user_id": grant.user_id if grant else service_user_of(str(app.client.account_id)),
         "grant_id": grant.id if grant else None,
         "scopes": {"read"},
         "resources": set(),
@@ -44,7 +46,7 @@ def store_approval(
 ) -> tuple[OneTimeToken, Grant]:
     """Store a grant created a minute ago, and a code or refresh token for it."""
     account = latchkey.account()
-    grant = grants.new(account.id, app.id, scopes={"read", "write"}, resources=set())
+    grant = grants.new(account.id, account.user_id, app.id, scopes={"read", "write"}, resources=set())
     grant.save()
     latchkey.clock.forward(60)
     one_time_token = OneTimeToken(
@@ -52,6 +54,8 @@ def store_approval(
         kind=kind,
         client_id=app.id,
         account_id=account.id,
+        user_id=account.user_id,
+        member_since=account.membership.member.since,
         grant_id=grant.id,
         granted_at=grant.created_at,
         scopes={"read", "write"},
@@ -90,6 +94,8 @@ def test_code_exchange_returns_both_tokens(latchkey: TestApp, app: App) -> None:
         "scope": "read",
     }
     assert (access.id[:4], access.kind, access.name, access.account_id) == ("tok_", "token", "Photos", grant.account_id)
+    assert (access.user_id, refresh.user_id) == (grant.user_id, grant.user_id)
+    assert refresh.member_since == one_time_token.member_since
     assert (access.client_id, access.grant_id, access.hint) == (
         app.id,
         grant.id,
@@ -121,10 +127,11 @@ def test_code_exchange_without_the_refresh_grant_returns_one_token(latchkey: Tes
 
 
 def test_client_token_belongs_to_the_account_of_the_client(latchkey: TestApp, app: App) -> None:
-    """A client token belongs to the client's account and has no grant or refresh token."""
+    """A client token belongs to the service user of the client's account and has no grant or refresh token."""
     response = exchange.issue_to_client(build_issuance(app, scopes={"write", "read"}))
     access = find_stored(response)
     assert (access.account_id, access.scopes) == (app.client.account_id, {"read", "write"})
+    assert access.user_id == service_user_of(access.account_id)
     assert "grant_id" not in access.attribute_values
     assert (response["scope"], "refresh_token" in response) == ("read write", False)
 
@@ -194,16 +201,44 @@ def suspend_account(one_time_token: OneTimeToken) -> None:
     Account(one_time_token.account_id).update(actions=[Account.status.set("suspended")])
 
 
-def verify_email(one_time_token: OneTimeToken) -> None:
-    """Verify the account's email a millisecond after the approval."""
+def verify_email_of_creator(one_time_token: OneTimeToken) -> None:
+    """Verify the email of the account's creator a millisecond after the approval."""
     Account(one_time_token.account_id).update(actions=[Account.credentials_since.set(START_MS + 1)])
 
 
+def verify_email_of_user(one_time_token: OneTimeToken) -> None:
+    """Verify the email of the user a millisecond after the approval."""
+    User(one_time_token.user_id).update(actions=[User.credentials_since.set(START_MS + 1)])
+
+
+def delete_user(one_time_token: OneTimeToken) -> None:
+    """Delete the user."""
+    User(one_time_token.user_id).update(actions=[User.status.set("deleted")])
+
+
+def remove_member(one_time_token: OneTimeToken) -> None:
+    """Remove the user from the account."""
+    Member(one_time_token.account_id, one_time_token.user_id).delete()
+
+
+def join_again(one_time_token: OneTimeToken) -> None:
+    """Remove the user from the account, and let the user join again a millisecond after the approval."""
+    member = members.new(one_time_token.account_id, one_time_token.user_id, "owner")
+    member.since = START_MS + 1
+    member.save()
+
+
 @pytest.mark.parametrize("kind", ["ac", "rt"])
-@pytest.mark.parametrize("happens", [revoke_grant, expire_grant, expire_one_time_token, suspend_account, verify_email])
+@pytest.mark.parametrize(
+    "happens",
+    [
+        *(revoke_grant, expire_grant, expire_one_time_token, suspend_account, delete_user, remove_member, join_again),
+        *(verify_email_of_creator, verify_email_of_user),
+    ],
+)
 def test_exchange_checks_conditions_in_its_transaction(latchkey: TestApp, app: App, kind: str, happens: Any) -> None:
-    """An exchange fails if the grant, token or account becomes invalid after the token was read. Nothing is consumed,
-    stored or recorded as reuse.
+    """An exchange fails if the grant, token, account, user or membership becomes invalid after the token was read.
+    Nothing is consumed, stored or recorded as reuse.
     """
     secret = secrets.mint("rt")
     one_time_token, grant = store_approval(latchkey, app, kind=kind, secret=secret)
@@ -222,9 +257,20 @@ def test_exchange_of_an_approval_after_the_verification_succeeds(
 ) -> None:
     """An approval is valid if it has the same time as the email verification, or if there was no verification."""
     one_time_token, grant = store_approval(latchkey, app)
-    since = Account.credentials_since
-    Account(grant.account_id).update(actions=[since.remove() if since_ms is None else since.set(since_ms)])
+    for subject in (Account(grant.account_id), User(grant.user_id)):
+        since = type(subject).credentials_since
+        subject.update(actions=[since.remove() if since_ms is None else since.set(since_ms)])
     assert exchange.redeem(one_time_token, build_issuance(app, grant))
+
+
+def test_exchange_of_a_membership_from_before_the_verification_fails(latchkey: TestApp, app: App) -> None:
+    """An approval is invalid if its membership predates the first verification of the creator's address."""
+    one_time_token, grant = store_approval(latchkey, app)
+    Account(grant.account_id).update(actions=[Account.credentials_since.set(START_MS)])
+    one_time_token.update(actions=[OneTimeToken.member_since.set(START_MS - 1)])
+    Member(grant.account_id, grant.user_id).update(actions=[Member.since.set(START_MS - 1)])
+    with pytest.raises(OAuthError, match="already used or issued to another client"):
+        exchange.redeem(OneTimeToken.get(one_time_token.digest), build_issuance(app, grant))
 
 
 @pytest.mark.parametrize("kind", ["ac", "dc", "rt"])
@@ -276,47 +322,3 @@ def test_issued_tokens_are_counted(latchkey: TestApp, app: App) -> None:
     exchange.issue_to_client(build_issuance(app))
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     assert [line["TokensIssued"] for line in lines if "TokensIssued" in line] == [1]
-
-
-@pytest.mark.parametrize(
-    ("granted", "requested", "expected"),
-    [
-        ({FILES, ISSUER}, [], {FILES, ISSUER}),
-        ({FILES, ISSUER}, [FILES], {FILES}),
-        ({FILES, ISSUER}, [ISSUER, FILES], {FILES, ISSUER}),
-        ({FILES}, [ISSUER], None),
-        (None, [ISSUER], {ISSUER}),
-        (None, [], set()),
-        (None, [FILES], None),
-        (None, [ISSUER, FILES], None),
-    ],
-)
-def test_token_has_the_granted_resources_or_fewer(
-    latchkey: TestApp, app: App, granted: set[str] | None, requested: list[str], expected: set[str] | None
-) -> None:
-    """RFC 8707 §2.2: a request may limit the granted resources, and a consent without a resource covers this API."""
-    secret = secrets.mint("rt")
-    store_approval(latchkey, app, kind="rt", secret=secret, resources=granted)
-    with settings.override(replace(settings.current(), resources=FILES)):
-        response = app.refresh(secret, resource=requested)
-    if expected is None:
-        assert (response.status, response.json()["error"]) == (400, "invalid_target")
-    else:
-        assert (find_stored(response.json()).attribute_values.get("resources") or set()) == expected
-
-
-@pytest.mark.parametrize(
-    ("scope", "expected"),
-    [(None, "read write"), ("read", "read"), ("write read", "read write"), ("openid", "read write"), ("keys", None)],
-)
-def test_token_has_the_granted_scopes_or_fewer(
-    latchkey: TestApp, app: App, scope: str | None, expected: str | None
-) -> None:
-    """RFC 6749 §6: a refresh may request the granted scopes or fewer."""
-    secret = secrets.mint("rt")
-    store_approval(latchkey, app, kind="rt", secret=secret)
-    response = app.refresh(secret, scope=scope)
-    if expected is None:
-        assert (response.status, response.json()["error"]) == (400, "invalid_scope")
-    else:
-        assert response.json()["scope"] == expected

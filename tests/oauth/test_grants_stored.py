@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from chalicelib.accounts import invalidation
 from chalicelib.core import ids
 from chalicelib.events import kinds
-from chalicelib.limits import stale_marks
 from chalicelib.oauth import grants
 from chalicelib.oauth.tables import Grant
 from tests.credentials.events import recorded_events
@@ -17,9 +17,17 @@ DAY_S = 86_400
 APP, FILES = "app_" + "1" * 20, "https://files.example.com"
 
 
+def test_grants_of_a_user_are_listed_per_account(latchkey: TestApp) -> None:
+    """The list contains neither another user's grants, nor this user's grants for another account."""
+    mine = store_grant("acc_0", user_id="usr_2")
+    for account_id, user_id, revoked_at in (("acc_0", "usr_3", None), ("acc_1", "usr_2", None), ("acc_0", "usr_2", 1)):
+        store_grant(account_id, user_id=user_id, revoked_at=revoked_at)
+    assert [each.id for each in grants.of_user("usr_2", "acc_0")] == [mine.id]
+
+
 def store_grant(account_id: str, client_id: str = APP, **more: Any) -> Grant:
     """Store a grant."""
-    new = grants.new(account_id, client_id, scopes={"write", "read"}, resources=set())
+    new = grants.new(account_id, "usr_1", client_id, scopes={"write", "read"}, resources=set())
     for name, value in more.items():
         setattr(new, name, value)
     new.save()
@@ -29,12 +37,13 @@ def store_grant(account_id: str, client_id: str = APP, **more: Any) -> Grant:
 @pytest.mark.parametrize("resources", [set[str](), {FILES}])
 def test_grant_is_valid_for_90_days_and_kept_for_30_more(latchkey: TestApp, resources: set[str]) -> None:
     """A grant has a random id, and its item has no resources attribute if it has no resources."""
-    grant = grants.new("acc_1", APP, scopes={"read"}, resources=resources)
-    assert (grant.account_id, grant.client_id, grant.scopes, grant.created_at) == ("acc_1", APP, {"read"}, START_MS)
+    grant = grants.new("acc_1", "usr_1", APP, scopes={"read"}, resources=resources)
+    assert (grant.account_id, grant.user_id, grant.client_id) == ("acc_1", "usr_1", APP)
+    assert (grant.scopes, grant.created_at) == ({"read"}, START_MS)
     assert grant.expires_at == START_MS + 90 * DAY_S * 1000
     assert grant.dies_at == START_MS // 1000 + 120 * DAY_S
     assert (grant.attribute_values.get("resources") or set()) == resources
-    assert grant.id != grants.new("acc_1", APP, scopes={"read"}, resources=resources).id
+    assert grant.id != grants.new("acc_1", "usr_1", APP, scopes={"read"}, resources=resources).id
 
 
 @pytest.mark.parametrize("kind", [None, kinds.REUSE_DETECTED])
@@ -48,7 +57,7 @@ def test_revocation_is_recorded_once_and_effective_at_the_next_request(latchkey:
     assert Grant.get(grant.id).revoked_at == START_MS
     about = {"grant": grant.id, "application": APP, "scopes": "read write"}
     assert recorded_events(account.id) == [(kind or kinds.GRANT_REVOKED, about)]
-    assert stale_marks.is_marked(account.id, START_MS)
+    assert invalidation.is_marked(account.id, START_MS)
 
 
 def test_revocation_returns_whether_caches_were_invalidated(latchkey: TestApp) -> None:
@@ -68,13 +77,13 @@ def test_revocation_returns_whether_caches_were_invalidated(latchkey: TestApp) -
 def test_unknown_grant_is_not_revoked(latchkey: TestApp) -> None:
     """Revoking an unknown grant creates no item."""
     account = latchkey.account()
-    assert grants.revoke(grants.new(account.id, APP, scopes={"read"}, resources=set()))
+    assert grants.revoke(grants.new(account.id, account.user_id, APP, scopes={"read"}, resources=set()))
     assert (list(Grant.scan()), recorded_events(account.id)) == ([], [])
 
 
 def test_grants_are_listed_by_account_and_by_client(latchkey: TestApp) -> None:
-    """An account's active grants and a client's unrevoked grants are listed oldest first. A list can start after a
-    given id.
+    """An account's active grants and all grants of a client are listed oldest first. A list can start after a given
+    id and has a limit.
     """
     new = []
     for number in range(3):
@@ -83,8 +92,8 @@ def test_grants_are_listed_by_account_and_by_client(latchkey: TestApp) -> None:
     store_grant("acc_0", "app_" + "2" * 20)
     revoked = store_grant("acc_0", revoked_at=START_MS)
     expired = store_grant("acc_0", expires_at=START_MS)
-    assert [each.id for each in grants.of_client(APP)] == [*new, expired.id]
-    assert [each.id for each in grants.of_client(APP, after=new[0])] == [*new[1:], expired.id]
+    assert [each.id for each in grants.all_of_client(APP, limit=9)] == [*new, revoked.id, expired.id]
+    assert [each.id for each in grants.all_of_client(APP, after=new[0], limit=2)] == new[1:]
     assert [each.id for each in grants.of_account("acc_1")] == [new[1]]
     listed = [each.id for each in grants.of_account("acc_0")]
     assert listed[:2] == [new[0], new[2]]

@@ -109,7 +109,8 @@ def test_introspection_describes_a_token_of_the_client(latchkey: TestApp, ada: U
         "active": True,
         "scope": "read write",
         "client_id": app.id,
-        "sub": ada.account.id,
+        "sub": ada.account.user_id,
+        "account_id": ada.account.id,
         "iss": ISSUER,
         "aud": [f"{ISSUER}/v1"],
     }

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.accounts.tables import Account
+from chalicelib.accounts.roles import service_user_of
+from chalicelib.accounts.tables import Account, Member, User
 from chalicelib.core import ids, secrets
 from chalicelib.credentials.tables import Credential
 from chalicelib.oauth import exchange, grants, revocation
@@ -13,7 +14,7 @@ from chalicelib.oauth.issuance import Issuance
 from chalicelib.oauth.tables import Client, Grant, OneTimeToken
 from tests.oauth.flow import ISSUER, App
 from tests.support.harness import START_MS, TestApp
-from tests.support.interleaving import fail_marks
+from tests.support.interleaving import fail_marks, record_calls
 
 FILES = "https://files.example.com"
 
@@ -21,12 +22,15 @@ FILES = "https://files.example.com"
 def issue_tokens(latchkey: TestApp, app: App, *, resources: set[str] | None = None) -> tuple[Credential, OneTimeToken]:
     """Return the access token and the refresh token of a new grant."""
     account = latchkey.account()
-    grant = grants.new(account.id, app.id, scopes={"read", "write"}, resources=set())
+    grant = grants.new(account.id, account.user_id, app.id, scopes={"read", "write"}, resources=set())
     grant.save()
-    issuance = Issuance(app.client, account.id, grant.id, {"write", "read"}, resources or set(), ISSUER)
+    issuance = Issuance(
+        app.client, account.id, account.user_id, grant.id, {"write", "read"}, resources or set(), ISSUER
+    )
     code = OneTimeToken(
         "code", kind="ac", client_id=app.id, granted_at=START_MS, scopes={"write", "read"}, expires_at=START_MS + 1
     )
+    code.member_since = account.membership.member.since
     code.resources = resources or None
     code.save()
     response = exchange.redeem(code, issuance)
@@ -47,7 +51,8 @@ def test_introspection_describes_the_clients_own_tokens(
 ) -> None:
     """RFC 7662 §2.2: a refresh token has no token_type, because it isn't sent to a resource server."""
     access, refresh = issue_tokens(latchkey, app, resources=resources)
-    both = {"active": True, "scope": "read write", "client_id": app.id, "sub": access.account_id, "iss": ISSUER}
+    both = {"active": True, "scope": "read write", "client_id": app.id, "iss": ISSUER}
+    both |= {"sub": access.user_id, "account_id": access.account_id}
     audience = {"aud": [ISSUER, FILES]} if resources else {}
     now_s = START_MS // 1000
     assert introspect(app, access) == both | audience | {"token_type": "Bearer", "iat": now_s, "exp": now_s + 3_600}
@@ -76,7 +81,8 @@ def test_introspection_describes_no_other_token(latchkey: TestApp, app: App) -> 
 
 def invalidate(name: str, access: Credential, refresh: OneTimeToken) -> None:
     """Revoke, expire or delete something that both tokens depend on."""
-    account, grant = Account(access.account_id), Grant(access.grant_id)
+    account, user, grant = Account(access.account_id), User(access.user_id), Grant(access.grant_id)
+    member = Member(access.account_id, access.user_id)
     endings: dict[str, Any] = {
         "grant revoked": lambda: grant.update(actions=[Grant.revoked_at.set(START_MS)]),
         "grant expired": lambda: grant.update(actions=[Grant.expires_at.set(START_MS)]),
@@ -84,6 +90,12 @@ def invalidate(name: str, access: Credential, refresh: OneTimeToken) -> None:
         "account suspended": lambda: account.update(actions=[Account.status.set("suspended")]),
         "account proven": lambda: account.update(actions=[Account.credentials_since.set(START_MS + 1)]),
         "account gone": account.delete,
+        "user deleted": lambda: user.update(actions=[User.status.set("deleted")]),
+        "user proven": lambda: user.update(actions=[User.credentials_since.set(START_MS + 1)]),
+        "user gone": user.delete,
+        "member too old": lambda: member.update(actions=[Member.since.set(START_MS - 1)]),
+        "member gone": member.delete,
+        "member again": lambda: member.update(actions=[Member.since.set(START_MS + 60_000)]),
     }
     if name == "both spent":
         access.revoked_at = refresh.consumed_at = START_MS
@@ -97,6 +109,7 @@ def invalidate(name: str, access: Credential, refresh: OneTimeToken) -> None:
     "name",
     [
         *("grant revoked", "grant expired", "grant gone", "account suspended", "account proven", "account gone"),
+        *("user deleted", "user proven", "user gone", "member too old", "member gone", "member again"),
         *("both spent", "both expired"),
     ],
 )
@@ -109,9 +122,28 @@ def test_token_is_inactive_once_anything_it_depends_on_is(latchkey: TestApp, app
     assert [introspect(app, token) for token in (access, refresh)] == [{"active": False}] * 2
 
 
+@pytest.mark.parametrize(("role", "scope"), [("admin", "read write"), ("viewer", "read"), ("unknown", "")])
+def test_introspection_shows_the_scopes_that_the_role_allows_now(
+    latchkey: TestApp, app: App, role: str, scope: str
+) -> None:
+    """The scopes are those that the API accepts: the token's scopes that the user's role allows at this time."""
+    tokens = issue_tokens(latchkey, app)
+    Member(tokens[0].account_id, tokens[0].user_id).update(actions=[Member.role.set(role)])
+    assert [introspect(app, token)["scope"] for token in tokens] == [scope] * 2
+
+
+def test_introspection_reads_once(latchkey: TestApp, app: App) -> None:
+    """Account, user, membership and grant are read in one database call."""
+    for token in issue_tokens(latchkey, app):
+        with record_calls() as calls:
+            assert introspect(app, token)["active"]
+        assert [operation for operation, _ in calls] == ["BatchGetItem"]
+
+
 def test_client_token_depends_on_no_grant(latchkey: TestApp, app: App) -> None:
     """A client token has no grant, and is active until it is revoked."""
-    issuance = Issuance(app.client, str(app.client.account_id), None, {"read"}, set(), ISSUER)
+    account_id = str(app.client.account_id)
+    issuance = Issuance(app.client, account_id, service_user_of(account_id), None, {"read"}, set(), ISSUER)
     token = Credential.get(secrets.digest(str(exchange.issue_to_client(issuance)["access_token"])))
     assert introspect(app, token)["active"]
     revocation.revoke(app.client, token)

@@ -56,7 +56,7 @@ def test_client_is_inactive_when_deleted_or_suspended(ended: dict[str, Any]) -> 
 def test_scopes_of_a_consent_are_those_of_all_entries() -> None:
     """The scopes of a consent are those of all its entries, for any recipient and resource."""
     entries = {"https://a.example  read", "https://a.example https://files.example write", "app:/cb  read"}
-    assert Consent("acc_1", "app_1", allowed=entries).scopes == {"read", "write"}
+    assert Consent("usr_1", "acc_1#app_1", allowed=entries).scopes == {"read", "write"}
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
 import requests
 
+from chalicelib.accounts.roles import service_user_of
 from infra.browser import Browser
 from tests.browser.console import PASSWORD, Console, User
 
@@ -75,7 +76,11 @@ class BrowserUser:
 
     def is_described_by(self, response: Mapping[str, Any]) -> bool:
         """Return whether a response of /v1/users/me describes this user."""
-        return bool(response["id"] == self.person.id)
+        return bool(response["id"] == self.person.user_id)
+
+    def is_represented_by(self, response: Mapping[str, Any]) -> bool:
+        """Return whether a response of /v1/users/me describes the service user of this user's account."""
+        return bool(response["id"] == service_user_of(self.person.id))
 
     def is_rejected(self, access_token: str) -> bool:
         """Return whether the API rejects a token."""

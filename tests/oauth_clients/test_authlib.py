@@ -55,9 +55,9 @@ def test_client_credentials_and_introspection(user: BrowserUser, kind: Any, meth
     with _client(kind, application, method) as client:
         token = client.fetch_token(metadata["token_endpoint"], grant_type="client_credentials", scope="read")
         assert "refresh_token" not in token
-        assert user.is_described_by(client.get(user.me).json())
+        assert user.is_represented_by(client.get(user.me).json())
         live = client.introspect_token(metadata["introspection_endpoint"], token=token["access_token"]).json()
-        assert (live["active"], live["sub"], live["client_id"]) == (True, user.person.id, application.client_id)
+        assert (live["active"], live["account_id"], live["client_id"]) == (True, user.person.id, application.client_id)
         assert client.revoke_token(metadata["revocation_endpoint"], token=token["access_token"]).status_code == 200
         dead = client.introspect_token(metadata["introspection_endpoint"], token=token["access_token"]).json()
     assert dead == {"active": False}

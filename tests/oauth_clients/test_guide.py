@@ -68,7 +68,7 @@ def test_commands_do_what_the_guide_says(reader: Reader) -> None:
     second = reader.run("Refreshing an access token", REFRESH_TOKEN=first["refresh_token"])
     live = reader.run("Token introspection", ACCESS_TOKEN=second["access_token"])
     assert _form(live) == _form(_read_documented("Token introspection"))
-    assert live["sub"] == user.person.id
+    assert (live["sub"], live["account_id"]) == (user.person.user_id, user.person.id)
     assert reader.run("Token revocation", REFRESH_TOKEN=second["refresh_token"]) == {}
     assert reader.run("Token introspection", ACCESS_TOKEN=second["access_token"]) == {"active": False}
     assert user.is_rejected(second["access_token"])
@@ -76,7 +76,7 @@ def test_commands_do_what_the_guide_says(reader: Reader) -> None:
     again = _by_code(reader, 1)
     assert user.is_described_by(reader.run("4. Call the API", ACCESS_TOKEN=again["access_token"]))
     own = reader.run("Client credentials")
-    assert user.is_described_by(reader.run("4. Call the API", ACCESS_TOKEN=own["access_token"]))
+    assert user.is_represented_by(reader.run("4. Call the API", ACCESS_TOKEN=own["access_token"]))
     assert own["scope"] == "read write"
 
     shown = reader.run("Device flow")

@@ -119,7 +119,7 @@ async def _by_itself(user: BrowserUser, method: str) -> None:
         issuer=user.issuer,
     )
     async with httpx2.AsyncClient(auth=provider) as client:
-        assert user.is_described_by((await client.get(user.me)).json())
+        assert user.is_represented_by((await client.get(user.me)).json())
 
 
 def _provider(user: BrowserUser, storage: Storage, answered: Answered, method: str) -> OAuthClientProvider:

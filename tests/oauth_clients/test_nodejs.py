@@ -16,12 +16,14 @@ Run = Callable[..., Results]
 
 @pytest.fixture
 def run(user: BrowserUser, tmp_path: Path) -> Run:
-    """Return a function that runs a program and checks its results: records of the user, and revoked tokens."""
+    """Return a function that runs a program and checks its results: records of the user or service user, and revoked
+    tokens.
+    """
 
     def checked(program: str, application: Application | None = None, **more: str) -> Results:
         results = nodejs.run(program, user, tmp_path, application, **more)
         assert results["records"]
-        assert all(user.is_described_by(record) for record in results["records"])
+        assert all(user.is_described_by(each) or user.is_represented_by(each) for each in results["records"])
         assert all(user.is_rejected(token) for token in results["revoked"])
         return results
 

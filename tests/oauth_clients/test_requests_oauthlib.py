@@ -54,7 +54,7 @@ def test_client_credentials(user: BrowserUser) -> None:
     session = OAuth2Session(client=BackendApplicationClient(application.client_id))
     token = session.fetch_token(f"{user.issuer}/oauth/token", client_secret=application.client_secret)
     assert token["scope"] == ["read"]
-    assert user.is_described_by(session.get(user.me).json())
+    assert user.is_represented_by(session.get(user.me).json())
     _revoke(user, application, token["access_token"])
     assert user.is_rejected(token["access_token"])
 

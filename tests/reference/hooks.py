@@ -29,7 +29,7 @@ def _cursors(prefix: str) -> st.SearchStrategy[str]:
     return ids.map(lambda rest: base64.urlsafe_b64encode(f"{prefix}_{rest}".encode()).decode())
 
 
-for each in ("acc", "key", "evt", "whk"):
+for each in ("usr", "mem", "inv", "key", "evt", "whk"):
     schemathesis.openapi.format(f"{each}-cursor", _cursors(each))
 
 

@@ -50,7 +50,9 @@ def _admin_key() -> str:
     admin = create_account(
         email="root@example.com", name="Root", tier=tiers.FREE, admin=True, verified_at_ms=clock.now_ms()
     )
-    issued = new_key(admin.id, name="Root", wanted=list(scopes.ALL), expires_at=None, made_by=None)
+    issued = new_key(
+        admin.account.id, admin.user.id, name="Root", wanted=list(scopes.ALL), expires_at=None, made_by=None
+    )
     store_key(issued)
     return issued.secret
 

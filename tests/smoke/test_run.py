@@ -9,6 +9,7 @@ import pytest
 
 from chalicelib.accounts import change
 from chalicelib.accounts.tables import Account as Stored
+from chalicelib.accounts.tables import User
 from chalicelib.core import settings
 from infra.smoke import burst, contract, outcomes, revocation, throwaway
 from infra.smoke.command import INTERRUPTED, OF_ACCOUNT, smoke
@@ -31,14 +32,15 @@ def account(served: Served) -> Iterator[throwaway.Account]:
 
 
 def test_run_against_a_correct_server_reports_no_difference(served: Served, tmp_path: Path) -> None:
-    """Against a correct server a run reports no difference, deletes its account and redacts its report."""
+    """Against a correct server a run reports no difference, deletes its account and user and redacts its report."""
     with run_receiver() as receiver:
         run = served.run(receiver=receiver.url)
         assert smoke(run, tmp_path / "report.md") == 0, run.outcomes.of(outcomes.DIFFERS)
         assert {message.headers["webhook-id"][:4] for message in receiver.received} == {"evt_"}
     with settings.override(served.settings):
-        left = [each for each in Stored.scan() if each.email.startswith("smoke.") and each.status != "deleted"]
-    assert left == []
+        left = [each for each in Stored.scan() if each.name == throwaway.NAME and each.status != "deleted"]
+        users = [each for each in User.scan() if each.email.startswith("smoke.")]
+    assert (left, users) == ([], [])
     report = (tmp_path / "report.md").read_text()
     assert "0 differs" in report
     assert FORBIDDEN.findall(report) == []
@@ -57,16 +59,17 @@ def test_interrupted_run_deletes_its_account(served: Served, tmp_path: Path, mon
     """Ctrl-C during a check deletes the account, and the exit status says that the run was interrupted."""
 
     def interrupted(_run: object, account: throwaway.Account) -> None:
-        seen.append(account.id)
+        seen.append(account)
         raise KeyboardInterrupt
 
-    seen: list[str] = []
+    seen: list[throwaway.Account] = []
     monkeypatch.setitem(OF_ACCOUNT, "credentials", interrupted)
     monkeypatch.setattr(contract, "check", lambda _run: None)
     run = served.run()
     assert smoke(run, tmp_path / "report.md") == INTERRUPTED
     with settings.override(served.settings):
-        assert Stored.get(seen[0]).status == "deleted"
+        assert Stored.get(seen[0].id).status == "deleted"
+        assert User.get(seen[0].user_id).status == "deleted"
     assert [each.check for each in run.outcomes.of(outcomes.OK)] == [throwaway.CLEANUP]
 
 
@@ -129,7 +132,9 @@ def test_invalid_admin_key_leaves_out_checks_of_accounts(
     run = served.run(stage="", admin_key="nonsense")
     assert smoke(run, tmp_path / "report.md") == 1
     (differing,) = run.outcomes.of(outcomes.DIFFERS)
-    assert differing.found.startswith("expected the check to complete, got POST /v1/users with ADMIN_KEY returned 401")
+    assert differing.found.startswith(
+        "expected the check to complete, got POST /v1/accounts with ADMIN_KEY returned 401"
+    )
     assert {*OF_ACCOUNT} < {each.check for each in run.outcomes.of(outcomes.LEFT_OUT)}
 
 

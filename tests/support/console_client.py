@@ -17,12 +17,11 @@ import argon2
 from chalicelib.accounts import sessions
 from chalicelib.accounts.create import create_account
 from chalicelib.accounts.password_attempts import Caller
-from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, randomness
 from chalicelib.limits import tiers
 from infra.browser import keep_cookies
 from infra.local_gateway.response import Response
-from tests.support.harness import TestApp
+from tests.support.harness import AccountOfTest, TestApp
 
 PASSWORD = "glacier mandolin porcupine"
 ORIGIN = "https://api.example.com"
@@ -48,9 +47,9 @@ def new_account(
     tier: tiers.Tier = tiers.FREE,
     admin: bool = False,
     verified: bool = True,
-) -> Account:
-    """Create an account with a password."""
-    return create_account(
+) -> AccountOfTest:
+    """Create an account whose owner has a password."""
+    new = create_account(
         email=email or f"{name.split()[0].lower()}.{randomness.base62(6).lower()}@example.com",
         name=name,
         tier=tier,
@@ -58,6 +57,7 @@ def new_account(
         password_hash=hash_of(password),
         verified_at_ms=clock.now_ms() if verified else None,
     )
+    return AccountOfTest(new)
 
 
 @dataclass
@@ -253,6 +253,11 @@ class ConsoleClient:
             whole[name] = [*whole.get(name, ()), value]
         return whole | dict(fields)
 
+    def token_fields(self, page: str = "/settings/account") -> dict[str, str]:
+        """Return the fields with the CSRF token and the account that every form of a page contains."""
+        fields = self.open(page).content.forms[0].fields
+        return {name: value for name, value in fields if name in ("csrf", "account")}
+
     def send(self, target: str, fields: Fields, *, origin: str | None = "own", body: bytes = b"") -> Page:
         """Send a form or the raw `body`. By default the Origin header is the console's own; None omits the header."""
         headers = {"Content-Type": FORM}
@@ -301,8 +306,9 @@ class ConsoleClient:
         return page
 
 
-def log_in_as(latchkey: TestApp, account: Account, origin: str = ORIGIN) -> ConsoleClient:
-    """Return a client with a new session, from a device that the account hasn't used before."""
+def log_in_as(latchkey: TestApp, account: AccountOfTest, origin: str = ORIGIN) -> ConsoleClient:
+    """Return a client with a new session of the account's user, from a device that the user hasn't used before."""
     console = ConsoleClient(latchkey, origin)
-    console.cookies[console.cookie_name("latchkey")] = sessions.open_session(account)
+    console.cookies[console.cookie_name("latchkey")] = sessions.open_session(account.user)
+    console.cookies[console.cookie_name("latchkey-account")] = account.id
     return console

@@ -16,10 +16,13 @@ from tempfile import NamedTemporaryFile
 from typing import Any
 
 from app import app
+from chalicelib.accounts import members, roles
 from chalicelib.accounts.create import create_account
-from chalicelib.accounts.tables import Account
+from chalicelib.accounts.members import Membership
+from chalicelib.accounts.tables import Account, Member, User
 from chalicelib.core import clock, process_cache, randomness, settings, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb import models
 from chalicelib.credentials.issue import Issued, new_key, store_key
 from chalicelib.limits import counter_items, tiers
 from infra.local_gateway.gateway import Gateway
@@ -44,6 +47,50 @@ class Clock:
         self.now_ms += round(seconds * 1000)
 
 
+@dataclass(frozen=True)
+class AccountOfTest:
+    """An account with the user whom a test acts as: by default its owner."""
+
+    membership: Membership
+
+    @property
+    def account(self) -> Account:
+        return self.membership.account
+
+    @property
+    def user(self) -> User:
+        return self.membership.user
+
+    @property
+    def id(self) -> str:
+        """The id of the account."""
+        return self.account.id
+
+    @property
+    def user_id(self) -> str:
+        return self.user.id
+
+    @property
+    def email(self) -> str:
+        return self.user.email
+
+    @property
+    def name(self) -> str:
+        return self.account.name
+
+    @property
+    def role(self) -> str:
+        return self.membership.role
+
+    @property
+    def tier(self) -> str:
+        return self.account.tier
+
+    def reload(self) -> "AccountOfTest":
+        """Return the account and the user as they are stored now."""
+        return AccountOfTest(members.find(User.get(self.user_id), self.id))
+
+
 @dataclass
 class TestApp:
     """The app under test. `secrets` collects every issued secret, so that tests can search for leaks."""
@@ -56,15 +103,31 @@ class TestApp:
 
     def account(
         self, tier: tiers.Tier = tiers.FREE, *, email: str = "", name: str = "Ada", admin: bool = False
-    ) -> Account:
-        """Create an account with a verified address."""
+    ) -> AccountOfTest:
+        """Create an account whose owner has a verified address."""
         email = email or f"{name.lower()}.{randomness.base62(6).lower()}@example.com"
-        return create_account(email=email, name=name, tier=tier, admin=admin, verified_at_ms=clock.now_ms())
+        return AccountOfTest(
+            create_account(email=email, name=name, tier=tier, admin=admin, verified_at_ms=clock.now_ms())
+        )
 
-    def key(self, account: Account, *scopes: str, expires_in_s: int | None = None) -> Issued:
+    def member(self, of: AccountOfTest, role: str, *, name: str = "Grace") -> AccountOfTest:
+        """Create a user with an account of their own, and add them to another account with a role."""
+        user = self.account(name=name).user
+        member = members.new(of.id, user.id, role, invited_by=of.user_id)
+        with models.transaction() as write:
+            members.add_to(write, member, user)
+        return AccountOfTest(members.find(User.get(user.id), of.id))
+
+    def service(self, of: AccountOfTest) -> AccountOfTest:
+        """Return an account with its service user."""
+        user = User(id=roles.service_user_of(of.id), email="", name="", created_at=0)
+        return AccountOfTest(Membership(of.account, user, Member(of.id, user.id, role=roles.ADMIN, since=0)))
+
+    def key(self, account: AccountOfTest, *scopes: str, expires_in_s: int | None = None) -> Issued:
         """Create a key with the scopes read, write and keys by default."""
         issued = new_key(
             account.id,
+            account.user_id,
             name="Test key",
             wanted=list(scopes) or ["read", "write", "keys"],
             expires_at=None if expires_in_s is None else clock.now_ms() + expires_in_s * 1000,

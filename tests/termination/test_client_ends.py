@@ -5,11 +5,13 @@ from contextlib import contextmanager
 
 import pytest
 
-from chalicelib.accounts import change, pending_terminations, states
+from chalicelib.accounts import change, states
 from chalicelib.accounts.tables import Account
-from chalicelib.core import clock, errors
+from chalicelib.core import clock, errors, ids
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.errors import DynamoDBError
+from chalicelib.jobs import progress
+from chalicelib.jobs.progress import SETTLED_MS
 from chalicelib.limits import ended_clients
 from chalicelib.oauth import delete_any_client, delete_client, grants
 from chalicelib.oauth.tables import Client
@@ -18,8 +20,7 @@ from tests.oauth.flow import CALLBACK, PKCE, App, User, as_json, new_user, regis
 from tests.support.console_client import PASSWORD
 from tests.support.harness import TestApp
 from tests.support.interleaving import record_calls
-
-LATER_MS = 60_000
+from tests.support.job_runs import run_jobs, stored_jobs
 
 
 @contextmanager
@@ -60,7 +61,7 @@ def suspend(account: Account) -> None:
 
 
 def _suspend(owner: User, _app: App) -> None:
-    suspend(owner.account)
+    suspend(owner.account.account)
 
 
 def _delete(_owner: User, app: App) -> None:
@@ -86,7 +87,7 @@ def test_end_is_recorded_once_right_after_its_transaction(latchkey: TestApp, end
     """The first write after the transaction that ends a client, except the marks of its account, records the end."""
     owner = new_user(latchkey, "Owner")
     app = register_client(latchkey, owner=owner.account)
-    grants.new(latchkey.account().id, app.id, scopes={"read"}, resources=set()).save()
+    grants.new(latchkey.account().id, ids.new("usr"), app.id, scopes={"read"}, resources=set()).save()
     with record_calls() as calls:
         end(owner, app)
     assert ended_at(app) == clock.now_ms()
@@ -136,16 +137,16 @@ def test_follow_up_work_records_a_missing_end(latchkey: TestApp, end: End) -> No
     """
     owner = new_user(latchkey, "Owner")
     app = register_client(latchkey, owner=owner.account)
-    for _ in range(pending_terminations.SLICE * 2 + 1):
-        grants.new(latchkey.account().id, app.id, scopes={"read"}, resources=set()).save()
+    for _ in range(progress.BATCH * 2 + 1):
+        grants.new(latchkey.account().id, ids.new("usr"), app.id, scopes={"read"}, resources=set()).save()
     with fail_records(), pytest.raises(errors.Unavailable):
         end(owner, app)
-    latchkey.clock.forward(1)
-    finish.run_all_pending(clock.now_ms() + LATER_MS)
+    latchkey.clock.forward(SETTLED_MS / 1000)
+    run_jobs()
     recorded_at_ms = clock.now_ms()
     assert ended_at(app) == recorded_at_ms
     latchkey.clock.forward(1)
-    finish.run_all_pending(clock.now_ms() + LATER_MS)
+    run_jobs()
     assert ended_at(app) == recorded_at_ms
 
 
@@ -153,9 +154,10 @@ def test_follow_up_work_of_a_deleted_account_records_missing_ends(latchkey: Test
     """The work that deletes an account's data records the ends of its clients if they are missing."""
     owner = new_user(latchkey, "Owner")
     app = register_client(latchkey, owner=owner.account)
-    pending = pending_terminations.new(pending_terminations.OF_ACCOUNT, owner.account.id)
-    pending.save()
-    assert not finish.run_first_slice(pending)
+    Account(owner.account.id).update(actions=[Account.status.set(states.DELETED)])
+    job = progress.new(progress.OF_ACCOUNT, owner.account.id)
+    job.save()
+    assert finish.run_first_batch(job)
     assert ended_at(app) == clock.now_ms()
 
 
@@ -164,12 +166,12 @@ def test_client_that_was_missing_in_the_index_is_recorded(latchkey: TestApp) -> 
     app = register_client(latchkey)
     suspend(Account.get(str(app.client.account_id)))
     Client(app.id).update(actions=[Client.owner_suspended_at.remove()])
-    latchkey.clock.forward(1)
-    (pending,) = pending_terminations.all_pending()
+    latchkey.clock.forward(SETTLED_MS / 1000)
+    (job,) = stored_jobs()
     ended_clients_before = ended_clients.read()
-    assert ended_clients_before.ended_at_ms(app.id) == pending.began_at
+    assert ended_clients_before.ended_at_ms(app.id) == job.began_at
     dynamodb.call("DeleteItem", {"TableName": "latchkey-test-windows", "Key": ended_clients.KEY})
-    finish.run_all_pending(clock.now_ms() + LATER_MS)
+    run_jobs()
     assert ended_at(app) == clock.now_ms()
 
 

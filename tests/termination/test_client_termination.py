@@ -4,18 +4,16 @@ from collections.abc import Callable
 
 import pytest
 
-from chalicelib.accounts import change, pending_terminations, states
-from chalicelib.accounts.pending_terminations import SETTLED_MS, SLICE, PendingTermination
-from chalicelib.core import clock, errors
+from chalicelib.accounts import change, invalidation, states
+from chalicelib.core import clock, errors, ids
 from chalicelib.events import kinds, record
-from chalicelib.limits import stale_marks
+from chalicelib.jobs import progress
+from chalicelib.jobs.progress import BATCH, SETTLED_MS
 from chalicelib.oauth import clients, delete_any_client, delete_client, grants
 from chalicelib.oauth.tables import Client, Consent, Grant
-from chalicelib.termination import finish
 from tests.oauth.flow import CALLBACK, CLIENT, DEVICE, PKCE, App, as_json, is_accepted, new_user, register_client
 from tests.support.harness import TestApp
-
-LATER_MS = 60_000
+from tests.support.job_runs import run_jobs, stored_jobs
 
 
 def _suspend(latchkey: TestApp, app: App) -> None:
@@ -109,14 +107,20 @@ def test_client_missing_in_the_index_is_deactivated_by_the_next_run(latchkey: Te
     app = register_client(latchkey)
     _suspend(latchkey, app)
     Client(app.id).update(actions=[Client.owner_suspended_at.remove()])
-    finish.run_all_pending(clock.now_ms() + LATER_MS)
+    latchkey.clock.forward(SETTLED_MS / 1000)
+    run_jobs()
     assert clients.find(app.id) is None
+
+
+def _store_consent(user_id: str, app: App) -> None:
+    allowed = {f"{CALLBACK}  read"}
+    Consent(user_id, f"acc_1#{app.id}", client_id=app.id, allowed=allowed, given_at=clock.now_ms()).save()
 
 
 def _grant(app: App, count: int, latchkey: TestApp) -> list[Grant]:
     made = []
     for _ in range(count):
-        grant = grants.new(latchkey.account().id, app.id, scopes={"read"}, resources=set())
+        grant = grants.new(latchkey.account().id, ids.new("usr"), app.id, scopes={"read"}, resources=set())
         grant.save()
         made.append(grant)
     return made
@@ -124,70 +128,71 @@ def _grant(app: App, count: int, latchkey: TestApp) -> list[Grant]:
 
 @pytest.mark.parametrize("what", ["suspension", "end"])
 def test_termination_of_a_client_with_many_users_is_bounded_and_resumed(latchkey: TestApp, what: str) -> None:
-    """If a client has many users, the request invalidates the cached policies of one batch of them. The function that
-    runs every minute invalidates the rest.
+    """If a client has many users, the request invalidates the cached policies of one batch of them. A job deletes the
+    grants to a deleted client without further marks, and invalidates the other policies of a suspended one.
     """
     app = register_client(latchkey)
-    given = _grant(app, SLICE + 3, latchkey)
+    given = _grant(app, BATCH + 3, latchkey)
     if what == "suspension":
         _suspend(latchkey, app)
     else:
         delete_client.delete(app.client)
     now_ms = clock.now_ms()
-    assert [stale_marks.is_marked(grant.account_id, now_ms) for grant in given].count(False) == 3
+    assert [invalidation.is_marked(grant.account_id, now_ms) for grant in given].count(False) == 3
     latchkey.clock.forward(SETTLED_MS / 1000)
-    assert finish.run_all_pending(clock.now_ms() + LATER_MS) == 1
-    assert all(stale_marks.is_marked(grant.account_id, now_ms) for grant in given)
-    assert list(pending_terminations.all_pending()) == []
-    assert {Grant.get(each.id).is_active() for each in given} == {what == "suspension"}
+    run_jobs()
+    left = [invalidation.is_marked(grant.account_id, now_ms) for grant in given].count(False)
+    assert left == (0 if what == "suspension" else 3)
+    assert stored_jobs() == []
+    assert {Grant.found(each.id) is not None for each in given} == {what == "suspension"}
+    told = [each.type for grant in given for each in record.newest_first(grant.account_id, 9, kind=kinds.GRANT_REVOKED)]
+    assert len(told) == (0 if what == "suspension" else len(given))
 
 
 @pytest.mark.parametrize("what", ["end", "deletion of its owner"])
 def test_consents_to_a_deleted_client_are_deleted(latchkey: TestApp, what: str) -> None:
-    """If a client or its account is deleted, the request deletes one batch of the consents to the client. The function
-    that runs every minute deletes the rest.
-    """
+    """If a client or its account is deleted, a job deletes the consents to the client."""
     owner, other = new_user(latchkey), register_client(latchkey)
     app = register_client(latchkey, owner=owner.account)
-    for number in range(SLICE + 3):
-        Consent(f"acc_{number}", app.id, allowed={f"{CALLBACK}  read"}, given_at=clock.now_ms()).save()
-    Consent("acc_0", other.id, allowed={f"{CALLBACK}  read"}, given_at=clock.now_ms()).save()
+    for number in range(BATCH + 3):
+        _store_consent(f"usr_{number}", app)
+    _store_consent("usr_0", other)
     _grant(app, 2, latchkey)
     if what == "end":
         delete_client.delete(app.client)
     else:
         owner.delete_account()
-    assert len(list(Consent.scan())) == 1 + 3 + 2
+    assert len(list(Consent.scan())) == BATCH + 3 + 1
     latchkey.clock.forward(SETTLED_MS / 1000)
-    finish.run_all_pending(clock.now_ms() + LATER_MS)
-    assert [(each.account_id, each.client_id) for each in Consent.scan()] == [("acc_0", other.id)]
-    finish.run_all_pending(clock.now_ms() + LATER_MS)
-    assert list(pending_terminations.all_pending()) == []
+    run_jobs()
+    assert [(each.account_id, each.client_id) for each in Consent.scan()] == [("acc_1", other.id)]
+    run_jobs()
+    assert stored_jobs() == []
 
 
-def test_restarted_termination_is_not_deleted_with_the_old_one(latchkey: TestApp) -> None:
-    """If a termination is restarted while an earlier run is in progress, the end of that run doesn't delete the
-    restarted termination.
+def test_restarted_job_is_not_deleted_with_the_old_one(latchkey: TestApp) -> None:
+    """If a job is restarted while an earlier run is in progress, the end of that run doesn't delete the restarted
+    job.
     """
     app = register_client(latchkey)
     _suspend(latchkey, app)
-    (old,) = pending_terminations.all_pending()
+    (old,) = stored_jobs()
     latchkey.clock.forward(SETTLED_MS / 1000)
     _suspend(latchkey, app)
-    pending_terminations.save_progress(old, is_finished=True)
-    assert [each.began_at for each in pending_terminations.all_pending()] == [clock.now_ms()]
+    progress.save(old, is_finished=True)
+    assert [each.began_at for each in stored_jobs()] == [clock.now_ms()]
 
 
-def test_failing_termination_doesnt_block_others(latchkey: TestApp) -> None:
-    """A pending termination that fails is left for later runs, and the others are processed."""
-    broken = pending_terminations.new("nonsense", "x")
+def test_failing_job_doesnt_block_others(latchkey: TestApp) -> None:
+    """A job that fails is left for later runs, and the others are processed."""
+    broken = progress.new("nonsense", "x")
     broken.save()
     app = register_client(latchkey)
-    _grant(app, SLICE + 1, latchkey)
+    _grant(app, BATCH + 1, latchkey)
     delete_client.delete(app.client)
     latchkey.clock.forward(SETTLED_MS / 1000)
-    finish.run_all_pending(clock.now_ms() + LATER_MS)
-    assert [each.at for each in pending_terminations.all_pending()] == [broken.at]
+    run_jobs()
+    assert [each.id for each in stored_jobs()] == [broken.id]
 
 
 def test_operator_deletes_a_client_that_registered_itself(latchkey: TestApp) -> None:
@@ -240,4 +245,4 @@ def test_deletion_of_a_client_is_recorded_once_for_its_account(latchkey: TestApp
         delete_any_client.delete(app.id, actor="operator", reason="Phishing")
     told = record.newest_first(str(app.client.account_id), 10, kind=kinds.APPLICATION_DELETED)
     assert [(event.actor, event.reason) for event in told] == [("operator", "Phishing")]
-    assert PendingTermination.count(pending_terminations.PARTITION) == 1
+    assert len(stored_jobs()) == 1

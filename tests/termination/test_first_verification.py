@@ -6,17 +6,23 @@ from typing import Any
 
 import pytest
 
-from chalicelib.accounts import email_links, pending_terminations
+from chalicelib.accounts import email_links, invalidation, invitations, member_roles, members, roles, tables
+from chalicelib.accounts.managers import Manager
+from chalicelib.core import errors, ids
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb import models
 from chalicelib.credentials import find
+from chalicelib.events import kinds, record
+from chalicelib.jobs import progress
 from chalicelib.oauth import clients, delete_client, grants
 from chalicelib.oauth.tables import Grant
-from chalicelib.termination import finish, password_reset
+from chalicelib.termination import finish, member_removal, password_reset
 from chalicelib.webhooks import endpoints
 from chalicelib.webhooks.tables import Endpoint
 from tests.oauth.flow import User, new_user, register_client
 from tests.support.console_client import ConsoleClient
-from tests.support.harness import TestApp
+from tests.support.harness import AccountOfTest, TestApp
+from tests.support.job_runs import stored_jobs
 from tests.termination.test_account_deletion import Killed, run_pending
 
 PASSWORD = "harmonica wolverine custard"
@@ -43,7 +49,10 @@ def count_active(account_id: str) -> tuple[int, int, int]:
 def verify(latchkey: TestApp, owner: User) -> None:
     """Open the verification link in another browser and set a password there."""
     ticket = email_links.new_link(
-        owner.account.id, email_links.VERIFY_EMAIL, email=owner.account.email, epoch=owner.account.session_epoch
+        owner.account.user_id,
+        email_links.VERIFY_EMAIL,
+        email=owner.account.email,
+        epoch=owner.account.user.session_epoch,
     )
     assert ConsoleClient(latchkey).submit(f"/verify?ticket={ticket}", password=PASSWORD).status == 303
 
@@ -78,32 +87,139 @@ def test_killed_first_verification_is_finished_by_the_minutes_function(
     assert count_active(squatter.account.id) != (0, 0, 0)
     latchkey.clock.forward(30)
     own = latchkey.key(squatter.account)
+    latchkey.clock.forward(30)
     run_pending()
     assert count_active(squatter.account.id) == (1, 0, 0)
     latchkey.clock.forward(60)
     run_pending()
     assert latchkey.call("GET", "/v1/users/me", own.secret).status == 200
-    assert list(pending_terminations.all_pending()) == []
+    assert stored_jobs() == []
+
+
+def test_first_verification_makes_the_user_the_only_owner_of_the_account(latchkey: TestApp, squatter: User) -> None:
+    """Somebody else may have signed up with the address and joined the account as another owner. The verification ends
+    this ownership.
+    """
+    thief = latchkey.member(squatter.account, roles.ADMIN)
+    member_roles.change_role(manager_of(squatter.account), thief.user_id, roles.OWNER)
+    thief = AccountOfTest(members.find(thief.user, thief.id))
+    invitations.invite(
+        manager_of(thief), email="eve@example.com", role=roles.OWNER, networks=("192.0.2.0/24",), base_url="https://x"
+    )
+    latchkey.clock.forward(1)
+    verify(latchkey, squatter)
+    account = tables.Account.get(squatter.account.id)
+    (left,) = tables.Member.query(account.id)
+    assert (left.user_id, left.role, account.owners) == (squatter.account.user_id, roles.OWNER, 1)
+    assert account.id not in tables.User.get(thief.user_id).account_ids
+    removed = record.newest_first(account.id, 1, kind=kinds.MEMBER_REMOVED)[0]
+    assert removed.changed.as_dict() == {"user": thief.user_id, "role": roles.OWNER}
+    with pytest.raises(errors.Conflict):
+        member_removal.remove(manager_of(squatter.account), squatter.account.user_id, member_removal.REVOKE)
+
+
+def test_first_verification_deletes_what_the_user_made_in_other_accounts(latchkey: TestApp, squatter: User) -> None:
+    """In an account that somebody else created, the user's own keys, webhooks, applications, invitations and invited
+    members from before the verification are deleted, and everything else stays.
+    """
+    host = latchkey.account(name="Host")
+    with models.transaction() as write:
+        new = members.new(host.id, squatter.account.user_id, roles.ADMIN, invited_by=host.user_id)
+        members.add_to(write, new, squatter.account.user)
+    user = tables.User.get(squatter.account.user_id)
+    by_user, by_host = AccountOfTest(members.find(user, host.id)), host
+    for by in (by_user, by_host):
+        latchkey.key(by)
+        endpoints.create(host.id, url="https://example.com/", name="Hook", types=None, user_id=by.user_id)
+        register_client(latchkey, owner=by)
+        invitations.invite(
+            manager_of(by),
+            email=f"{by.role}@example.com",
+            role=roles.VIEWER,
+            networks=("192.0.2.0/24",),
+            base_url="https://x",
+        )
+    invited = {by.user_id: latchkey.member(by, roles.DEVELOPER) for by in (by_user, by_host)}
+    ended = latchkey.key(invited[by_user.user_id])
+    latchkey.clock.forward(1)
+    verify(latchkey, squatter)
+    assert latchkey.call("GET", "/v1/users/me", ended.secret).status == 401
+    run_pending()
+    assert count_active(host.id) == (1, 1, 1)
+    assert [each.user_id for each in find.keys_of(host.id) if each.is_live()] == [host.user_id]
+    assert {each.user_id for each in members.items_of(host.id)} == {
+        *(host.user_id, squatter.account.user_id, invited[host.user_id].user_id)
+    }
+    assert [each.invited_by for each in invitations.read_page(host.account, 50)[0]] == [host.user_id]
+
+
+@pytest.mark.parametrize("is_creator", [True, False])
+def test_request_that_verifies_deletes_one_batch_of_invitations(
+    latchkey: TestApp, squatter: User, is_creator: bool
+) -> None:
+    """However many invitations there are, the request makes few calls. The job deletes the rest, each once."""
+    account_id = squatter.account.id
+    if not is_creator:
+        account_id = latchkey.account(name="Host").id
+        with models.transaction() as write:
+            members.add_to(write, members.new(account_id, squatter.account.user_id, roles.ADMIN), squatter.account.user)
+    for number in range(2 * progress.BATCH + 3):
+        store_invitation(account_id, squatter.account.user_id, number, at_ms=latchkey.clock.now_ms)
+    latchkey.clock.forward(1)
+    verify(latchkey, squatter)
+    assert count_invitations(account_id) == progress.BATCH + 3
+    run_pending()
+    assert count_invitations(account_id) == 0
+    withdrawn = record.newest_first(account_id, 1_000, kind=kinds.INVITATION_WITHDRAWN)
+    assert len(withdrawn) == 2 * progress.BATCH + 3
+
+
+def store_invitation(account_id: str, by: str, number: int, *, at_ms: int) -> None:
+    """Store an invitation that a user made at a time."""
+    tables.Invitation(
+        account_id,
+        f"inv_{number:020}",
+        email=f"invited{number}@example.com",
+        role=roles.VIEWER,
+        invited_by=by,
+        created_at=at_ms,
+        expires_at=at_ms + invitations.LIFETIME_MS,
+        digest=f"digest{number}",
+        dies_at=(at_ms + invitations.LIFETIME_MS) // 1000,
+    ).save()
+
+
+def count_invitations(account_id: str) -> int:
+    """Count the stored invitations of an account."""
+    return tables.Invitation.count(account_id, tables.Invitation.id.startswith(invitations.FIRST_ID))
+
+
+def manager_of(account: AccountOfTest) -> Manager:
+    """Return the user of an account as a manager of its members."""
+    return Manager(account.id, account.user_id, account.role)
 
 
 @pytest.mark.parametrize("by", ["proof", "link"])
 def test_termination_of_many_applications_reaches_the_users_of_three(latchkey: TestApp, by: str) -> None:
-    """All applications are deleted at once. The grants of the first three are revoked at once, too, and all other
-    grants by a later run.
+    """All applications are deleted at once. The cached policies of the users of the first three are invalidated at
+    once, too, and all grants are deleted by later runs.
     """
     owner = new_user(latchkey, "Eve", verified=by == "link")
     owned = [register_client(latchkey, owner=owner.account) for _ in range(delete_client.IMMEDIATE_MAX + 2)]
-    given = [grants.new(latchkey.account().id, app.id, scopes={"read"}, resources=set()) for app in owned]
+    given = [
+        grants.new(latchkey.account().id, ids.new("usr"), app.id, scopes={"read"}, resources=set()) for app in owned
+    ]
     for grant in given:
         grant.save()
     latchkey.clock.forward(1)
     if by == "proof":
         verify(latchkey, owner)
     else:
-        pending = password_reset.new(owner.account.id, {app.id for app in owned}, by="link")
+        pending = password_reset.new(owner.account.user_id, {app.id for app in owned}, by="link")
         pending.save()
-        assert finish.run_first_slice(pending)
+        assert finish.run_first_batch(pending)
     assert list(clients.list_of_account(owner.account.id)) == []
-    assert [Grant.get(grant.id).is_active() for grant in given] == [False] * delete_client.IMMEDIATE_MAX + [True] * 2
+    marked = [invalidation.is_marked(grant.account_id, latchkey.clock.now_ms) for grant in given]
+    assert sorted(marked) == [False] * 2 + [True] * delete_client.IMMEDIATE_MAX
     run_pending()
-    assert [grant.id for grant in given if Grant.get(grant.id).is_active()] == []
+    assert [grant.id for grant in given if Grant.found(grant.id) is not None] == []

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, ssrf_rule
 from chalicelib.events import kinds
 from chalicelib.events.tables import Event
@@ -17,7 +16,7 @@ from chalicelib.webhooks import (
 )
 from chalicelib.webhooks.send_delivery import Outcome
 from chalicelib.webhooks.tables import Delivery, Endpoint
-from tests.support.harness import Clock, TestApp
+from tests.support.harness import AccountOfTest, Clock, TestApp
 from tests.support.webhook_receiver import Receiver
 from tests.webhooks.told import endpoint_of, happens, images
 
@@ -95,17 +94,17 @@ def sent(local: TestApp, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sent]:
         yield made
 
 
-def create_dead_endpoints(account: Account, number: int) -> list[Endpoint]:
+def create_dead_endpoints(account: AccountOfTest, number: int) -> list[Endpoint]:
     """Create endpoints of an account that are unreachable."""
     return [endpoints.create(account.id, url=DEAD, name="Down", types=RENAMED) for _ in range(number)]
 
 
-def put(account: Account) -> None:
+def put(account: AccountOfTest) -> None:
     """Create the deliveries of an account's events without sending them."""
     fan_out.enqueue(Event.from_raw_data(image) for image in images(account.id))
 
 
-def queue_events(latchkey: TestApp, account: Account, number: int) -> list[str]:
+def queue_events(latchkey: TestApp, account: AccountOfTest, number: int) -> list[str]:
     """Record events and create their deliveries; return the ids of the events."""
     event_ids = [happens(latchkey, account, f"Ada {each}") for each in range(number)]
     put(account)

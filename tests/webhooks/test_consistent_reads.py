@@ -4,8 +4,17 @@ from collections.abc import Callable
 
 import pytest
 
+from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, ssrf_rule
-from chalicelib.webhooks import deliver, delivery_queue, endpoint_lock, endpoints, fan_out, send_delivery
+from chalicelib.webhooks import (
+    deliver,
+    delivery_queue,
+    endpoint_lock,
+    endpoints,
+    fan_out,
+    send_delivery,
+    unverified_endpoints,
+)
 from chalicelib.webhooks.send_delivery import Outcome
 from chalicelib.webhooks.tables import Endpoint
 from tests.support.harness import TestApp
@@ -14,7 +23,7 @@ from tests.webhooks.told import reload
 
 READS: dict[str, Callable[[Endpoint], object]] = {
     "listed": lambda endpoint: list(endpoints.of_account(endpoint.account_id)),
-    "deleted": lambda endpoint: endpoints.delete_unverified(endpoint.account_id),
+    "deleted": lambda endpoint: unverified_endpoints.delete_all(Account(endpoint.account_id)),
     "owned": lambda endpoint: endpoints.find_owned(endpoint.account_id, endpoint.id),
     "standing": lambda endpoint: delivery_queue.read_endpoints([(endpoint.account_id, endpoint.id)]),
     "tested": deliver.send_test,

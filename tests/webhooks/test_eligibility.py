@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.accounts import change, self_service, sessions, states
+from chalicelib.accounts import change, roles, self_service, states
 from chalicelib.accounts.tables import Account
 from chalicelib.core import clock, errors, settings
-from chalicelib.events import kinds, record
+from chalicelib.events import actors, kinds, record
 from chalicelib.webhooks import deliver, eligibility, endpoint_lock, endpoints, fan_out
 from chalicelib.webhooks.tables import Delivery, Endpoint
 from tests.oauth.flow import CLIENT, new_user, register_client
@@ -31,7 +31,7 @@ def test_endpoint_from_before_verification_receives_nothing(local: TestApp, rece
     fan_out.enqueue(record.since(eve.account.id, "evt_"))
     local.clock.forward(1)
     # The endpoint still exists, as after a crash before its deletion.
-    eve.account.update(actions=[type(eve.account).credentials_since.set(clock.now_ms())])
+    eve.account.account.update(actions=[Account.credentials_since.set(clock.now_ms())])
     assert fan_out.enqueue(record.since(eve.account.id, "evt_")) == []
     deliver.sweep(clock.now_ms() + 60_000)
     assert receiver.received == []
@@ -68,9 +68,7 @@ def test_deletion_of_suspended_account_is_delivered(local: TestApp, receiver: Re
     endpoints.create(account.id, url=receiver.url, name="Ledger", types=[kinds.ACCOUNT_DELETED])
     for status in (states.SUSPENDED, states.ACTIVE):
         change.set_tier_and_status(account.id, tier=None, status=status, actor="operator")
-    user = sessions.session_of(sessions.open_session(Account.get(account.id)))
-    assert user is not None
-    self_service.delete(user, caller=CALLER, password=PASSWORD)
+    self_service.delete_account(account.membership, caller=CALLER, password=PASSWORD)
     streamed(account)
     assert len(receiver.received) == 1
 
@@ -99,13 +97,14 @@ DEEDS: dict[str, Callable[[Endpoint], object]] = {
 
 
 @pytest.mark.parametrize("deed", DEEDS)
-def test_unverified_account_may_only_disable_and_delete(latchkey: TestApp, deed: str) -> None:
-    """While the address is unverified, an endpoint can only be disabled or deleted. Other changes raise Conflict with
-    the reason.
+def test_unverified_user_may_only_disable_and_delete(latchkey: TestApp, deed: str) -> None:
+    """While the address of a user is unverified, the user can only disable or delete endpoints of an account, even if
+    the account isn't theirs. Other changes raise Conflict with the reason.
     """
-    account = new_user(latchkey, verified=False).account
+    account, user = new_user(latchkey).account, new_user(latchkey, "Eve", verified=False).account.user
     hook = endpoints.create(account.id, url="https://example.com/", name="A", types=None)
-    with settings.override(replace(settings.current(), mail_from=MAIL)):
+    with settings.override(replace(settings.current(), mail_from=MAIL)), actors.act_anonymously("203.0.113.7"):
+        actors.identify_actor("ses_eve", account.id, user.id)
         with pytest.raises(errors.Conflict, match="Confirm your email"):
             DEEDS[deed](hook)
         endpoints.disable(hook, "account")
@@ -140,7 +139,7 @@ def test_sendable_since_depends_on_verification_and_suspension(
 ) -> None:
     """`sendable_since` is None while the account is suspended, and 0 if the account doesn't exist."""
     account = latchkey.account()
-    account.update(actions=[Account.status.set(status), Account.credentials_since.set(5)])
+    account.account.update(actions=[Account.status.set(status), Account.credentials_since.set(5)])
     assert (eligibility.eligible_since_ms(account.id), eligibility.sendable_since_ms(account.id)) == (
         since_ms,
         sent_since_ms,
@@ -149,12 +148,27 @@ def test_sendable_since_depends_on_verification_and_suspension(
         hook = Endpoint(account.id, "whk_x", url="", name="", created_at=made_at, enabled_at=made_at)
         assert eligibility.is_ineligible(hook) is is_over
         assert eligibility.is_blocked(hook) is (is_over or status == "suspended")
-    account.delete()
+    account.account.delete()
     assert (eligibility.eligible_since_ms(account.id), eligibility.sendable_since_ms(account.id)) == (0, 0)
 
 
 def test_missing_account_cannot_have_endpoints(latchkey: TestApp) -> None:
-    """No endpoint can be created for an account that doesn't exist."""
-    with pytest.raises(errors.NotFound, match="no such user"):
-        eligibility.check_verified("acc_00000000000000000000")
-    eligibility.check_verified(latchkey.account().id)
+    """No endpoint can be created for an account that doesn't exist or was deleted since the request was admitted."""
+    account = latchkey.account()
+    eligibility.check_verified(account.id)
+    account.account.update(actions=[Account.listed.remove()])
+    for account_id in ("acc_00000000000000000000", account.id):
+        with pytest.raises(errors.NotFound, match="no such account"):
+            endpoints.create(account_id, url="https://example.com/", name="A", types=None)
+    assert Endpoint.count() == 0
+
+
+def test_service_user_of_the_account_needs_no_address(latchkey: TestApp) -> None:
+    """A credential of the account's service user may add endpoints, although this user has no email address."""
+    account = latchkey.account()
+    with settings.override(replace(settings.current(), mail_from=MAIL)), actors.act_anonymously("203.0.113.7"):
+        actors.identify_actor("tok_1", account.id, roles.service_user_of(account.id))
+        endpoints.create(account.id, url="https://example.com/", name="A", types=None)
+        actors.identify_actor("tok_1", account.id, roles.service_user_of(latchkey.account().id))
+        with pytest.raises(errors.NotFound):
+            endpoints.create(account.id, url="https://example.com/", name="A", types=None)

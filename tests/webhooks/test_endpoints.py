@@ -10,18 +10,18 @@ from chalicelib.accounts.tables import Account, OneTimeToken
 from chalicelib.core import clock, errors, settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.events import record
-from chalicelib.webhooks import endpoints, signing
+from chalicelib.webhooks import endpoints, signing, unverified_endpoints
 from chalicelib.webhooks.endpoints import COUNT
 from chalicelib.webhooks.states import BY_ACCOUNT, DISABLED, ENABLED, FAILING, GONE
 from chalicelib.webhooks.tables import Endpoint
-from tests.support.harness import TestApp
+from tests.support.harness import AccountOfTest, TestApp
 from tests.support.interleaving import fail_calls
 from tests.webhooks.told import reload
 
 URL = "https://hooks.example.com:8443/latchkey?tenant=7"
 
 
-def new_endpoint(account: Account, **fields: object) -> Endpoint:
+def new_endpoint(account: AccountOfTest, **fields: object) -> Endpoint:
     """Return a new endpoint of an account."""
     chosen: dict[str, object] = {"url": URL, "name": "Ledger", "types": None}
     return endpoints.create(account.id, **(chosen | fields))  # type: ignore[arg-type]  # a test's own
@@ -111,7 +111,7 @@ def test_endpoints_are_listed_oldest_first_after_id(latchkey: TestApp) -> None:
     assert endpoints.find_owned(account.id, ids[0]).id == ids[0]
     with pytest.raises(errors.NotFound):
         endpoints.find_owned(account.id, COUNT)
-    endpoints.delete_unverified(account.id)
+    unverified_endpoints.delete_all(Account.get(account.id))
     assert sorted(each.id for each in Endpoint.query(account.id)) == [COUNT, *ids]
     assert stored_count(account.id) == 3
 
@@ -248,8 +248,9 @@ def test_deleted_endpoint_is_not_recreated_by_change(latchkey: TestApp, deed: st
 @pytest.mark.parametrize("deed", [*DEEDS, "added"])
 def test_database_error_is_not_reported_as_conflict(latchkey: TestApp, deed: str) -> None:
     """A database error is raised unchanged, and not as a concurrent change."""
-    endpoint = new_endpoint(latchkey.account())
+    account = latchkey.account()
+    endpoint = new_endpoint(account)
     if deed == "enabled":
         endpoints.disable(endpoint, BY_ACCOUNT)
     with fail_calls("TransactWriteItems"), pytest.raises(TransactWriteError):
-        DEEDS[deed](endpoint) if deed != "added" else new_endpoint(Account.get(endpoint.account_id), form="ticket")
+        DEEDS[deed](endpoint) if deed != "added" else new_endpoint(account, form="ticket")

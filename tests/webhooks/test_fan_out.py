@@ -13,24 +13,24 @@ from chalicelib.events.tables import Event
 from chalicelib.webhooks import endpoints, fan_out, payload, states
 from chalicelib.webhooks.states import DELIVERED, PENDING
 from chalicelib.webhooks.tables import Delivery, Endpoint
-from tests.support.harness import TestApp
+from tests.support.harness import AccountOfTest, TestApp
 from tests.webhooks.told import delivery, happens, reload
 
 HOUR_S, DAY_S = 3_600, 86_400
 RENAMED = ["account.renamed"]
 
 
-def new_endpoint(account: Account, types: list[str] | None = None) -> Endpoint:
+def new_endpoint(account: AccountOfTest, types: list[str] | None = None) -> Endpoint:
     """Return a new endpoint of an account."""
     return endpoints.create(account.id, url="https://example.com/hooks", name="Ledger", types=types or RENAMED)
 
 
-def events_of(*accounts: Account) -> list[Event]:
+def events_of(*accounts: AccountOfTest) -> list[Event]:
     """Return the events of each account newest first, because the stream may not keep their order."""
     return [event for account in accounts for event in record.newest_first(account.id, 99)]
 
 
-def enqueue(*accounts: Account) -> list[tuple[str, str]]:
+def enqueue(*accounts: AccountOfTest) -> list[tuple[str, str]]:
     """Create the deliveries of all events of accounts, and return endpoint and id of each new delivery."""
     return [(endpoint.id, delivery.id) for endpoint, delivery in fan_out.enqueue(events_of(*accounts))]
 

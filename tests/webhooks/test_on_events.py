@@ -5,23 +5,22 @@ import json
 
 import pytest
 
-from chalicelib.accounts.tables import Account
+from chalicelib.accounts import invalidation
 from chalicelib.core import clock, telemetry
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb import models
 from chalicelib.core.dynamodb.errors import Unreachable
 from chalicelib.events import kinds, record
-from chalicelib.limits import stale_marks
 from chalicelib.webhooks import endpoints, on_events
 from chalicelib.webhooks.states import DELIVERED, PENDING
 from chalicelib.webhooks.tables import Delivery, Endpoint
-from tests.support.harness import TestApp
+from tests.support.harness import AccountOfTest, TestApp
 from tests.support.interleaving import fail_calls
 from tests.support.webhook_receiver import Receiver
 from tests.webhooks.told import delivery, endpoint_of, happens, images, reload
 
 
-def record_event(account: Account, kind: str, **changed: str) -> dynamodb.Json:
+def record_event(account: AccountOfTest, kind: str, **changed: str) -> dynamodb.Json:
     """Record an event without setting the invalidation mark, and return the event's item."""
     with models.transaction() as write:
         record.add_to(write, account.id, kind, changed)
@@ -40,14 +39,22 @@ def test_missing_mark_is_restored_while_decisions_are_cached(
     at_ms = clock.now_ms()
     latchkey.clock.forward(after_s)
     on_events.process([image])
-    assert stale_marks.is_marked(ada.id, at_ms) is is_marked
+    assert invalidation.is_marked(ada.id, at_ms) is is_marked
 
 
 def test_event_without_effect_on_decisions_sets_no_mark(latchkey: TestApp) -> None:
     """A new account name sets no invalidation mark, because it doesn't change what a credential may do."""
     ada = latchkey.account()
     on_events.process([record_event(ada, kinds.ACCOUNT_RENAMED, name="B")])
-    assert not stale_marks.is_marked(ada.id, clock.now_ms())
+    assert not invalidation.is_marked(ada.id, clock.now_ms())
+
+
+def test_event_of_a_change_without_mark_sets_none(latchkey: TestApp) -> None:
+    """The event of a grant that was deleted with its client sets no mark, because verification refuses the client."""
+    ada = latchkey.account()
+    event = record.derive(ada.id, kinds.GRANT_REVOKED, {}, of="gra_1", at_ms=clock.now_ms())
+    on_events.process([event.serialize()])
+    assert not invalidation.is_marked(ada.id, clock.now_ms())
 
 
 def test_failed_mark_is_retried_by_stream(latchkey: TestApp) -> None:
@@ -74,7 +81,7 @@ def test_unreadable_event_is_skipped_and_counted(latchkey: TestApp) -> None:
     counted = [line["task"] for line in lines if line.get("BackgroundFaults") == 1]
     assert counted == ["event_unreadable"] * len(unreadable)
     assert [line["level"] for line in lines if line["message"] == "event_unreadable"] == ["ERROR"] * len(unreadable)
-    assert stale_marks.is_marked(ada.id, clock.now_ms())
+    assert invalidation.is_marked(ada.id, clock.now_ms())
 
 
 @pytest.mark.parametrize("why", ["failures", "slow", "behind_since"])

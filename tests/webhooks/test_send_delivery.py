@@ -119,6 +119,6 @@ def test_unredacted_stored_body_is_sent_redacted(local: TestApp, receiver: Recei
     whole = {"type": "key.revoked", "timestamp": "2021-12-20T10:00:00Z", "data": data}
     send_delivery.send(endpoint, fan_out.new_delivery(endpoint, "evt_x", "key.revoked", json.dumps(whole), due_at=0))
     (sent,) = receiver.received
-    shown = {"type": "key.revoked", "actor": "admin", "source_ip": None, "reason": None, "æ": 1}
+    shown = {"type": "key.revoked", "actor": "admin", "source_ip": None, "reason": None, "æ": 1, "user_id": None}
     assert json.loads(sent.body) == {**whole, "data": shown}
     assert sent.body.decode() == json.dumps({**whole, "data": shown}, separators=(",", ":"), ensure_ascii=False)

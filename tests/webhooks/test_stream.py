@@ -2,11 +2,11 @@
 
 import pytest
 
+from chalicelib.accounts import invalidation
 from chalicelib.api import background
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb.errors import is_outage
 from chalicelib.events import kinds
-from chalicelib.limits import stale_marks
 from tests.support.harness import TestApp
 from tests.support.webhook_receiver import Receiver
 from tests.webhooks.told import endpoint_of, happens, images, set_status_without_mark, streamed
@@ -31,7 +31,7 @@ def test_existing_invalidation_mark_is_not_written_again(local: TestApp) -> None
     ada = local.account()
     local.key(ada)
     local.clock.forward(1)
-    stale_marks.mark(ada.id)
+    invalidation.mark_account(ada.id)
     before = _marks(ada.id)
     streamed(ada)
     assert _marks(ada.id) == before

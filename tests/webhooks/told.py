@@ -9,7 +9,7 @@ from chalicelib.core.dynamodb import models
 from chalicelib.events import record
 from chalicelib.webhooks import endpoints
 from chalicelib.webhooks.tables import Delivery, Endpoint
-from tests.support.harness import TestApp
+from tests.support.harness import AccountOfTest, TestApp
 from tests.support.webhook_receiver import Receiver
 
 SCHEDULED = {
@@ -26,12 +26,12 @@ SCHEDULED = {
 """The input that EventBridge sends to scheduled functions."""
 
 
-def endpoint_of(account: Account, receiver: Receiver, types: list[str] | None = None) -> Endpoint:
+def endpoint_of(account: AccountOfTest, receiver: Receiver, types: list[str] | None = None) -> Endpoint:
     """Create an endpoint of the account with the receiver's URL."""
     return endpoints.create(account.id, url=receiver.url, name="Ledger", types=types or ["account.renamed"])
 
 
-def happens(latchkey: TestApp, account: Account, name: str = "Ada Lovelace") -> str:
+def happens(latchkey: TestApp, account: AccountOfTest, name: str = "Ada Lovelace") -> str:
     """Advance the clock by a second, rename an account, and return the id of the recorded event."""
     latchkey.clock.forward(1)
     change.rename(account.id, name)
@@ -73,7 +73,7 @@ def stream_of(account_id: str) -> dynamodb.Json:
     }
 
 
-def streamed(account: Account) -> None:
+def streamed(account: AccountOfTest) -> None:
     """Process all events of an account as the stream does, even if they were processed before."""
     background.follow_up(images(account.id))
 

@@ -1,70 +1,60 @@
-"""Settings > Account: change the name, email and password, confirm the email, delete the account."""
+"""Settings > Account: change the name of the account, delete it. Settings > Your accounts: create another one, switch
+between them.
+"""
 
-from chalicelib.accounts import change, email_sender, self_service, sign_up, unverified
+from chalicelib.accounts import change, create, members, owned_clients, roles, self_service, sign_up_limits, unverified
 from chalicelib.api.console.callers import caller_of, networks_of
-from chalicelib.api.console.cookies import SESSION
-from chalicelib.api.console.entry import remember_device
 from chalicelib.api.console.outcomes import Redirect, Render
 from chalicelib.api.console.page_request import PageRequest
 from chalicelib.api.schema.fields import Text
-from chalicelib.termination import finish
+from chalicelib.limits.tiers import FREE
 
 NAME = Text(max_length=100)
 
 
 def show_settings(request: PageRequest) -> Redirect:
-    """Redirect to the first settings page."""
-    return Redirect("/settings/keys")
+    """Redirect to the first page that the user's role may open, with the notice of the last action."""
+    sees_keys = request.membership.may(roles.DEVELOPER)
+    return Redirect("/settings/keys" if sees_keys else "/settings/usage", request.query.get("done", ""))
 
 
 def show_account(request: PageRequest) -> Render:
     """Show the account and its forms."""
-    return Render("account", {"account": request.user.account, "by_mail": email_sender.is_configured()})
+    return Render("account", {"account": request.account, "membership": request.membership})
 
 
 def rename(request: PageRequest) -> Redirect:
     """Change the name of the account."""
-    change.rename(request.user.account.id, request.check("name", NAME))
+    change.rename(request.account.id, request.check("name", NAME))
     return Redirect("/settings/account", "renamed")
-
-
-def change_email(request: PageRequest) -> Redirect:
-    """Send a confirmation link to a new email address."""
-    self_service.request_email_change(
-        request.user,
-        caller=caller_of(request),
-        password=request.text("password"),
-        email=request.text("email"),
-        base_url=request.base_url,
-    )
-    return Redirect("/settings/account", "email-sent")
-
-
-def change_password(request: PageRequest) -> Redirect:
-    """Change the password and end all other sessions."""
-    self_service.change_password(
-        request.user,
-        caller=caller_of(request),
-        password=request.text("password"),
-        new_password=request.text("new_password"),
-        base_url=request.base_url,
-    )
-    remember_device(request, request.user.account, is_raised=True)
-    return Redirect("/settings/account", "password-changed")
-
-
-def send_verification(request: PageRequest) -> Redirect:
-    """Send another link that verifies the email address."""
-    account = request.user.account
-    if not unverified.must_verify_email(account):
-        return Redirect("/settings/account")
-    sign_up.send_verification(account, networks=networks_of(request), base_url=request.base_url)
-    return Redirect("/settings/account", "verification-sent")
 
 
 def delete(request: PageRequest) -> Redirect:
     """Delete the account."""
-    ending = self_service.delete(request.user, caller=caller_of(request), password=request.text("password"))
-    finish.run_first_slice(ending)
-    request.set_cookie(SESSION, "", max_age_s=0)
-    return Redirect("/login", "deleted")
+    self_service.delete_account(request.membership, caller=caller_of(request), password=request.text("password"))
+    owned_clients.mark_first_users(request.account.id)
+    return Redirect("/settings/accounts", "deleted")
+
+
+def show_accounts(request: PageRequest) -> Render:
+    """List the accounts of the user, to open one or to create another."""
+    values = {"memberships": request.memberships, "unverified": unverified.must_verify_email(request.user.user)}
+    return Render("accounts", values)
+
+
+def open_account(request: PageRequest) -> Redirect:
+    """Let the next pages of this browser belong to another account of the user."""
+    opened = members.find(request.user.user, request.text("open"))
+    request.open_account(opened.account.id)
+    return Redirect("/settings")
+
+
+def create_account(request: PageRequest) -> Redirect:
+    """Create an account that the user owns, and open it."""
+    user = request.user.user
+    unverified.require_verified_email(user)
+    name = request.check("name", NAME)
+    sign_up_limits.count_further_account(user, networks_of(request))
+    created = create.create_further_account(user, name=name, tier=FREE)
+    request.open_account(created.account.id)
+    return Redirect("/settings/account", "account-created")

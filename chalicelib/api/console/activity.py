@@ -1,10 +1,11 @@
-"""Settings > Activity: the events of the account with their actor and IP address, newest first.
+"""Settings > Activity and Settings > Profile > Activity: the events of the account, or of the user, newest first.
 
 Only administrators see the IP address and the reason of an administrator's action.
 """
 
 from dataclasses import dataclass
 
+from chalicelib.accounts import members
 from chalicelib.api.console.outcomes import Render
 from chalicelib.api.console.page_request import PageRequest
 from chalicelib.core import ids, settings
@@ -14,7 +15,9 @@ from chalicelib.events.tables import Event
 from chalicelib.pages import labels
 
 PAGE_SIZE = 50
-RENAMED = (kinds.ACCOUNT_RENAMED, kinds.KEY_RENAMED)
+MEMBERS_NAMED = 200
+"""Maximum number of members whose names the page reads."""
+RENAMED = (kinds.ACCOUNT_RENAMED, kinds.USER_RENAMED, kinds.KEY_RENAMED)
 
 _BECAUSE = {"gone": "server responded with 410", "failing": "failed for 24 hours"}
 _PUBLIC = {"yes": "found in public", "no": "not found in public"}
@@ -35,18 +38,37 @@ class Row:
 
 
 def show_activity(request: PageRequest) -> Render:
-    """Show a page of events, with a link to older ones."""
-    account, before = request.user.account, request.query.get("before", "")
+    """Show a page of the account's events, with a link to older ones."""
+    users = {each.user.id: each.user.name for each in members.of_account(request.account, MEMBERS_NAMED)}
+    named = {key.id: key.name for key in find.keys_of(request.account.id)}
+    return _render(request, request.account.id, named, users, path="/settings/activity")
+
+
+def show_own_activity(request: PageRequest) -> Render:
+    """Show a page of the user's own events, such as log-ins, with a link to older ones."""
+    user = request.user.user
+    return _render(request, user.id, {}, {user.id: user.name}, path="/settings/profile/activity")
+
+
+def _render(
+    request: PageRequest, subject_id: str, named: dict[str, str], users: dict[str, str], *, path: str
+) -> Render:
+    before = request.query.get("before", "")
     # A malformed id, such as that of a truncated link, shows the first page instead of an error.
     before = before if ids.is_id(before, "evt") else ""
-    found = record.newest_first(account.id, PAGE_SIZE + 1, before=before)
-    named = {key.id: key.name for key in find.keys_of(account.id)} | {request.user.session.id: "You (this browser)"}
-    rows = [row(event, named, whole=account.admin) for event in found[:PAGE_SIZE]]
+    found = record.newest_first(subject_id, PAGE_SIZE + 1, before=before)
+    own = request.user.user
+    named |= {request.user.session.id: "You (this browser)"}
+    users |= {own.id: "You"}
+    whole = own.admin
+    rows = [row(event, named, users, whole=whole) for event in found[:PAGE_SIZE]]
     older = rows[-1].id if len(found) > PAGE_SIZE else None
     return Render(
         "activity",
         {
             "rows": rows,
+            "path": path,
+            "of_user": subject_id == request.user.user.id,
             "older": older,
             "before": before,
             "kept_days": settings.current().events_kept_days,
@@ -54,8 +76,8 @@ def show_activity(request: PageRequest) -> Render:
     )
 
 
-def row(event: Event, named: dict[str, str], *, whole: bool) -> Row:
-    """Return the event as a row of the list.
+def row(event: Event, named: dict[str, str], users: dict[str, str], *, whole: bool) -> Row:
+    """Return the event as a row of the list. `users` are names by user id.
 
     If `whole`, the row contains every field, which only administrators may see. Otherwise it omits the fields that are
     hidden from the account.
@@ -65,14 +87,14 @@ def row(event: Event, named: dict[str, str], *, whole: bool) -> Row:
         event.at,
         event.id,
         kinds.LABELS.get(event.type, event.type),
-        _details(event, named),
-        named.get(shown["actor"]) or _actor(shown["actor"]),
+        _details(event, named, users),
+        _who(named.get(shown["actor"]) or _actor(shown["actor"]), shown["user_id"], users),
         shown["source_ip"],
         shown["reason"],
     )
 
 
-def _details(event: Event, named: dict[str, str]) -> list[str]:
+def _details(event: Event, named: dict[str, str], users: dict[str, str]) -> list[str]:
     """Return the changed fields as text. A key is shown under its current name or, if it no longer exists, its recorded
     name.
     """
@@ -97,6 +119,8 @@ def _details(event: Event, named: dict[str, str]) -> list[str]:
         "application": name or changed.get("application", ""),
         "tier": f"tier: {labels.TIERS.get(changed.get('tier', ''), changed.get('tier'))}",
         "status": f"status: {changed.get('status')}",
+        "role": f"role: {labels.ROLES.get(changed.get('role', ''), ('',))[0]}",
+        "user": users.get(changed.get("user", ""), f"former member {changed.get('user')}"),
         "admin": f"administrator: {changed.get('admin')}",
         "used": f"{changed.get('used')} of {changed.get('quota')} requests this hour",
         "resets_at": f"resets at {_moment(changed, 'resets_at')}",
@@ -126,3 +150,11 @@ _KINDS_OF_ACTORS = {"ses": "Another session", "key": "An API key", "tok": "An ap
 
 def _actor(actor: str) -> str:
     return _ACTORS.get(actor) or _KINDS_OF_ACTORS.get(actor[:3], actor)
+
+
+def _who(actor: str, user_id: str | None, users: dict[str, str]) -> str:
+    """Return the actor with the name of its user. A session is called by its user alone."""
+    if user_id is None or actor.startswith(("You", "usr_")):
+        return actor
+    user = users.get(user_id, "A former member")
+    return user if actor == _KINDS_OF_ACTORS["ses"] and user != "You" else f"{user} ({actor[:1].lower()}{actor[1:]})"

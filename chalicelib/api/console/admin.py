@@ -1,12 +1,12 @@
-"""Admin pages, for accounts with the admin flag: find an account, show it, and change its tier or status."""
+"""Admin pages, for users with the admin flag: find an account, show it, and change its tier or status."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from chalicelib.accounts import change, find, states
+from chalicelib.accounts import change, find, members, states
 from chalicelib.accounts.email_address import LENGTH_MAX
-from chalicelib.accounts.tables import Account
+from chalicelib.accounts.tables import Account, User
 from chalicelib.api.console import confirm, keys
 from chalicelib.api.console.activity import Row, row
 from chalicelib.api.console.outcomes import Redirect, Render
@@ -25,14 +25,16 @@ REASON = Text(max_length=200, min_length=3)
 TIER = Enum(tuple(tier.name for tier in tiers.OF_ACCOUNTS))
 RANKED_MAX = 2_000
 SHORT_LIST = 10
+MEMBERS_SHOWN = 100
 PAGE_SIZE = 25
 """Number of accounts or events on a page."""
 THREADS = 16
 
 
 def show_accounts(request: PageRequest) -> Render | Redirect:
-    """List accounts: the newest ones, or those whose email starts with the search text. Without a search, the first
-    page also lists the busiest accounts.
+    """List accounts: the newest ones, or those of users whose email starts with the search text.
+
+    Without a search, the first page also lists the busiest accounts.
     """
     admin_of(request)
     wanted, after = request.query.get("find", "").strip()[:LENGTH_MAX], request.query.get("after", "")
@@ -51,16 +53,22 @@ def show_accounts(request: PageRequest) -> Render | Redirect:
         "by_rejections": by_rejections,
         "ranked_of": RANKED_MAX if len(ranked) == RANKED_MAX else 0,
     }
-    return Render("admin", {**_listing(found, "", last=lambda account: account.id), "first": first, **values})
+    next_page = found[PAGE_SIZE - 1].id if len(found) > PAGE_SIZE else None
+    rows = [(account, None) for account in found[:PAGE_SIZE]]
+    return Render("admin", {"rows": rows, "find": "", "next": next_page, "first": first, **values})
 
 
 def _found(request: PageRequest, wanted: str, after: str) -> Render:
-    found = list(find.accounts_by_email(wanted, PAGE_SIZE + 1, after=after))
+    found = list(find.users_by_email(wanted, PAGE_SIZE + 1, after=after))
     no_ranking = {"first": False, "by_use": [], "by_rejections": [], "ranked_of": 0}
-    page = Render("admin", {**_listing(found, wanted, last=lambda account: account.email), **no_ranking})
+    next_page = found[PAGE_SIZE - 1].email if len(found) > PAGE_SIZE else None
+    rows = _accounts_of(found[:PAGE_SIZE])
+    page = Render("admin", {"rows": rows, "find": wanted, "next": next_page, **no_ranking})
     if found:
         return page
-    not_found = errors.NotFound("No account has this ID or an email that starts with this. Names can't be searched.")
+    not_found = errors.NotFound(
+        "No account has this ID, and no user an email that starts with this. Names can't be searched."
+    )
     return request.reject_form(not_found.about("find"), page)
 
 
@@ -72,10 +80,11 @@ def show_account(request: PageRequest, account_id: str) -> Render:
     its_keys = list(find_keys.keys_of(account.id))
     values = {
         "account": account,
-        "is_own": account.id == admin.id,
+        "is_own": account.id in (admin.account_ids or ()),
+        "members": members.of_account(account, MEMBERS_SHOWN),
         "keys": its_keys,
         "used": sum(hours.values(), Hour()),
-        "events": _rows(record.newest_first(account.id, SHORT_LIST), its_keys),
+        "events": _rows(account, record.newest_first(account.id, SHORT_LIST), its_keys),
     }
     return Render("admin_account", values)
 
@@ -88,7 +97,7 @@ def show_events(request: PageRequest, account_id: str) -> Render:
     found = record.newest_first(account.id, PAGE_SIZE + 1, before=before)
     values = {
         "account": account,
-        "events": _rows(found[:PAGE_SIZE], find_keys.keys_of(account.id)),
+        "events": _rows(account, found[:PAGE_SIZE], find_keys.keys_of(account.id)),
         "older": found[PAGE_SIZE - 1].id if len(found) > PAGE_SIZE else None,
         "before": before,
     }
@@ -107,13 +116,13 @@ def confirm_suspend(request: PageRequest, account_id: str) -> Render:
     change.check_is_other(account.id)
     return confirm.ask(
         confirm.Question(
-            heading=f"Suspend {account.email}?",
-            consequence="Its keys and tokens are rejected from the next request, and its sessions end.",
+            heading=f"Suspend {account.name}?",
+            consequence="Its keys and tokens are rejected from the next request, and its members can't open its pages.",
             about=account.id,
             action=f"{path}/suspend",
             button="Suspend",
             back=path,
-            back_label=account.email,
+            back_label=account.name,
             asks_reason=True,
         )
     )
@@ -136,7 +145,7 @@ def confirm_revoke(request: PageRequest, account_id: str, key_id: str) -> Render
     key = find_keys.owned_key(account.id, key_id)
     back = f"/admin/accounts/{account_id}"
     action = f"{back}/keys/{key_id}/revoke"
-    return confirm.ask(keys.revocation(key, action, back=back, back_label=account.email, asks_reason=True))
+    return confirm.ask(keys.revocation(key, action, back=back, back_label=account.name, asks_reason=True))
 
 
 def revoke_key(request: PageRequest, account_id: str, key_id: str) -> Redirect:
@@ -160,47 +169,49 @@ def _change(request: PageRequest, account_id: str, *, status: str | None) -> Red
 
 
 @contextmanager
-def administrator_with_reason(request: PageRequest) -> Iterator[tuple[Account, str]]:
+def administrator_with_reason(request: PageRequest) -> Iterator[tuple[User, str]]:
     """In a `with` block, record the administrator and the reason from the form in every event."""
     admin, reason = admin_of(request), str(request.check("reason", REASON))
     with actors.act_as_administrator(admin.id, reason):
         yield admin, reason
 
 
-def admin_of(request: PageRequest) -> Account:
+def admin_of(request: PageRequest) -> User:
     """Return the administrator who is logged in. Raises NotFound for any other user, to whom these pages must seem not
     to exist.
     """
-    account = request.user.account
-    if not account.admin:
+    user = request.user.user
+    if not user.admin:
         raise errors.NotFound("There is nothing at this address. Check it for typing mistakes.")
-    return account
+    return user
 
 
 def _exact_match(wanted: str) -> Account | None:
-    """Return the account with this id or exact email address, or None."""
+    """Return the account with this id, or the only account of the user with this exact address; None otherwise."""
     try:
-        return find.account_by_id(wanted) if wanted.startswith("acc_") else find.account_by_email(wanted)
+        if wanted.startswith("acc_"):
+            return find.account_by_id(wanted)
+        found = members.all_of(find.user_by_email(wanted))
     except (errors.NotFound, errors.InvalidRequest):
         return None
+    return found[0].account if len(found) == 1 else None
 
 
-def _listing(found: list[Account], wanted: str, *, last: Callable[[Account], str]) -> dict[str, object]:
-    """Return the template values for a page of accounts. The value `next` is the id or email after which the next page
-    starts; None if this is the last page.
-
-    If there is a next page, `found` contains one account more than fits on the page.
-    """
-    return {
-        "accounts": found[:PAGE_SIZE],
-        "find": wanted,
-        "next": last(found[PAGE_SIZE - 1]) if len(found) > PAGE_SIZE else None,
-    }
+def _accounts_of(users: list[User]) -> list[tuple[Account | None, User]]:
+    """Return the accounts of each user, with the user. A user without an account has one entry, without an account."""
+    ids = sorted({account_id for user in users for account_id in user.account_ids or ()})
+    accounts = {each.id: each for each in Account.batch_get(ids)} if ids else {}
+    rows: list[tuple[Account | None, User]] = []
+    for user in users:
+        own = [accounts[account_id] for account_id in sorted(user.account_ids or ()) if account_id in accounts]
+        rows += [(account, user) for account in own if account.listed] or [(None, user)]
+    return rows
 
 
-def _rows(events: list[Event], its_keys: Iterable[Credential]) -> list[Row]:
+def _rows(account: Account, events: list[Event], its_keys: Iterable[Credential]) -> list[Row]:
     named = {key.id: key.name for key in its_keys}
-    return [row(event, named, whole=True) for event in events]
+    users = {each.user.id: each.user.email for each in members.of_account(account, MEMBERS_SHOWN)}
+    return [row(event, named, users, whole=True) for event in events]
 
 
 def _last_day() -> list[tuple[Account, Hour]]:

@@ -1,5 +1,5 @@
 """Settings > Applications: the OAuth clients that an account registered. Settings > Connected apps: the OAuth clients
-to which the account gave consent.
+that the user allowed to access the account.
 """
 
 from dataclasses import dataclass
@@ -23,13 +23,13 @@ SCOPES = EnumList((scopes.READ, scopes.WRITE))
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """A client to which the account gave consent."""
+    """A client to which the user gave consent."""
 
     client_id: str
     name: str
     is_verified: bool
     is_live: bool
-    """Whether the client can access the account now. If not, the account's consent is only remembered."""
+    """Whether the client can access the account now. If not, the user's consent is only remembered."""
     scopes: list[str]
     since_ms: int
     last_used_ms: int | None
@@ -37,19 +37,19 @@ class Connected:
 
 def show_applications(request: PageRequest) -> Render:
     """List the account's applications."""
-    return Render("applications", {"applications": list(clients.list_of_account(request.user.account.id))})
+    return Render("applications", {"applications": list(clients.list_of_account(request.account.id))})
 
 
 def show_new_application(request: PageRequest) -> Render:
     """Show the form for a new application."""
-    unverified.require_verified_email(request.user.account)
+    unverified.require_verified_email(request.user.user)
     return Render("application_new", {"ticket": randomness.base62(30)})
 
 
 def register(request: PageRequest) -> Render:
     """Register an application and show its secret once."""
-    account = request.user.account
-    unverified.require_verified_email(account)
+    account, user = request.account, request.user.user
+    unverified.require_verified_email(user)
     kind = request.check("kind", KIND)
     grant_types = {clients.CODE, clients.REFRESH, clients.DEVICE}
     registration = clients.register(
@@ -60,6 +60,7 @@ def register(request: PageRequest) -> Render:
         wanted=set(_scopes(request)),
         registered_by="account",
         account_id=account.id,
+        user_id=user.id,
         form=request.text("ticket"),
         pkce_required=_pkce(request),
     )
@@ -70,20 +71,20 @@ def register(request: PageRequest) -> Render:
 
 def show_application(request: PageRequest, client_id: str) -> Render:
     """Show one application and its forms."""
-    return Render("application", {"client": clients.get_of_account(request.user.account.id, client_id)})
+    return Render("application", {"client": clients.get_of_account(request.account.id, client_id)})
 
 
 def change(request: PageRequest, client_id: str) -> Redirect:
     """Change the name and the redirect URIs of an application, and whether the client must use PKCE."""
-    unverified.require_verified_email(request.user.account)
-    client = clients.get_of_account(request.user.account.id, client_id)
+    unverified.require_verified_email(request.user.user)
+    client = clients.get_of_account(request.account.id, client_id)
     clients.update(client, name=request.check("name", NAME), uris=_uris(request), pkce_required=_pkce(request))
     return Redirect(f"{HOME}/{client_id}", "application-changed")
 
 
 def confirm_rotate_secret(request: PageRequest, client_id: str) -> Render:
     """Ask for confirmation before the secret is rotated, because the old secret stops working immediately."""
-    client = clients.get_of_account(request.user.account.id, client_id)
+    client = clients.get_of_account(request.account.id, client_id)
     return confirm.ask(
         confirm.Question(
             heading=f"Rotate the secret of “{client.name}”?",
@@ -101,8 +102,8 @@ def confirm_rotate_secret(request: PageRequest, client_id: str) -> Render:
 
 def rotate_secret(request: PageRequest, client_id: str) -> Render:
     """Rotate the secret of the application and show the new one once."""
-    unverified.require_verified_email(request.user.account)
-    client = clients.get_of_account(request.user.account.id, client_id)
+    unverified.require_verified_email(request.user.user)
+    client = clients.get_of_account(request.account.id, client_id)
     if client.is_public:
         raise errors.Conflict("A public application has no secret.")
     # If the user reloads the page with the new secret, the browser sends the form again. Sending it again must not
@@ -115,7 +116,7 @@ def rotate_secret(request: PageRequest, client_id: str) -> Render:
 
 def confirm_delete(request: PageRequest, client_id: str) -> Render:
     """Ask for confirmation before an application is deleted."""
-    client = clients.get_of_account(request.user.account.id, client_id)
+    client = clients.get_of_account(request.account.id, client_id)
     return confirm.ask(
         confirm.Question(
             heading=f"Delete “{client.name}”?",
@@ -132,28 +133,28 @@ def confirm_delete(request: PageRequest, client_id: str) -> Render:
 
 def delete(request: PageRequest, client_id: str) -> Redirect:
     """Delete the application, its grants and its tokens."""
-    delete_client.delete(clients.get_of_account(request.user.account.id, client_id))
+    delete_client.delete(clients.get_of_account(request.account.id, client_id))
     return Redirect(HOME, "application-deleted")
 
 
 def show_connected(request: PageRequest) -> Render:
-    """List the clients that can access the account. After these, list the clients that can get access without the
-    consent page.
+    """List the clients that the user allowed to access the account. After these, list the clients that can get access
+    without the consent page.
     """
     return Render("connected", {"connected": _list_connected(request)})
 
 
 def _list_connected(request: PageRequest) -> list[Connected]:
-    account = request.user.account
+    membership, account = request.membership, request.account
     connections: dict[str, tuple[set[str], int]] = {}
-    for grant in grants.of_account(account.id):
-        if account.predates_verification(grant.created_at):
+    for grant in grants.of_user(membership.user.id, account.id):
+        if grant.created_at < consent.valid_since_ms(membership):
             continue
         # A client may have several grants, one for each device. Its scopes are the scopes of all of them.
         others, _ = connections.get(grant.client_id, (set(), 0))
         connections[grant.client_id] = others | set(grant.scopes), grant.created_at
     live = set(connections)
-    for remembered in consent.of_account(account):
+    for remembered in consent.of_membership(membership):
         # A client can get the scopes of a remembered consent without the consent page, so they are listed with its
         # current scopes.
         granted, since_ms = connections.get(remembered.client_id, (set(), remembered.given_at))
@@ -208,10 +209,10 @@ def confirm_disconnect(request: PageRequest) -> Render:
 
 def disconnect(request: PageRequest) -> Redirect:
     """Withdraw the consent of a client; its tokens stop working from the next request."""
-    account, client_id = request.user.account, request.text("client_id")
+    membership, client_id = request.membership, request.text("client_id")
     if not clients.is_client_id(client_id):
         raise errors.NotFound("This app isn't connected.")
-    consent.withdraw(account.id, client_id)
+    consent.withdraw(membership.user.id, membership.account.id, client_id)
     return Redirect("/settings/connected", "disconnected")
 
 

@@ -20,24 +20,24 @@ def show_sign_up(request: PageRequest, secret: str, ticket: OneTimeToken) -> Ren
 
 
 def confirm_sign_up(request: PageRequest, secret: str, ticket: OneTimeToken) -> Render | Redirect:
-    """Create the account. In the browser that signed up, also start a session.
+    """Create the user and their account. In the browser that signed up, also start a session.
 
     In any other browser the password from the sign-up is discarded and no session is started, because the address may
     belong to someone other than the user who signed up.
     """
     if _is_same_browser(request, ticket):
         after = next_path(request, ticket.after or "")
-        account = pending_sign_up.make_account(ticket, name=str(ticket.name), password_hash=str(ticket.password_hash))
-        start_session(request, account)
-        return Redirect(after, "confirmed" if after.startswith("/settings/") else "")
+        new = pending_sign_up.make_account(ticket, name=str(ticket.name), password_hash=str(ticket.password_hash))
+        start_session(request, new.user)
+        return Redirect(after, "confirmed" if after.startswith("/settings") else "")
     name, email, password = request.text("name") or str(ticket.name), str(ticket.email), request.text("password")
     try:
         NAME.check("Your name", name)
         password_hash = hash_password(request, password, email=email, name=name)
     except (errors.InvalidRequest, errors.RateLimited) as error:
         return _password_page(secret, ticket, name=name, error=error)
-    account = pending_sign_up.make_account(ticket, name=name, password_hash=password_hash)
-    return redirect_to_log_in(request, account.mailbox, "verified-with-password")
+    new = pending_sign_up.make_account(ticket, name=name, password_hash=password_hash)
+    return redirect_to_log_in(request, new.user.mailbox, "verified-with-password")
 
 
 def hash_password(request: PageRequest, password: str, *, email: str, name: str) -> str:

@@ -9,6 +9,8 @@ EMAIL = "latchkey-email"
 """A cookie that contains the email address for the log-in form after a one-time link was used. The address must not be
 in a URL.
 """
+ACCOUNT = "latchkey-account"
+"""A cookie that contains the id of the account whose pages this browser opens. Forms name their account themselves."""
 SESSION_S, DEVICE_S = 14 * 86_400, 365 * 86_400
 
 

@@ -1,5 +1,5 @@
 """Parse forms, and reject forms that another site sent. A form is accepted only with the Origin of this site and with
-the CSRF token of this browser.
+the CSRF token of this browser and of the account that the form names.
 """
 
 import hmac
@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from chalicelib.api import client_address
 from chalicelib.api.console import cookies
-from chalicelib.api.console.page_request import PageRequest
+from chalicelib.api.console.page_request import ACCOUNT_FIELD, PageRequest
 from chalicelib.core import errors
 
 FORM_BYTES_MAX = 64 * 1024
@@ -64,7 +64,8 @@ def read_form(request: PageRequest) -> None:
     if len(raw) > FORM_BYTES_MAX:
         raise TooLong
     bound_to = request.cookie(cookies.SESSION) or request.cookie(cookies.BROWSER)
-    if not bound_to or not hmac.compare_digest(request.text("csrf").encode(), request.csrf().encode()):
+    expected = request.csrf(request.text(ACCOUNT_FIELD))
+    if not bound_to or not hmac.compare_digest(request.text("csrf").encode(), expected.encode()):
         raise Outdated
 
 

@@ -16,7 +16,7 @@ from chalicelib.api.schema.fields import Text
 from chalicelib.core import errors
 
 if TYPE_CHECKING:
-    from chalicelib.accounts.tables import Account
+    from chalicelib.accounts.tables import User
 
 NAME = Text(max_length=100)
 EMAIL_S = 600
@@ -36,7 +36,7 @@ def show_sign_up(request: PageRequest) -> Render:
 def sign_up(request: PageRequest) -> Render:
     """Send a link that creates the account. If email isn't configured, create the account immediately.
 
-    The page is the same if the address already has an account, so that it doesn't reveal which addresses have one.
+    The page is the same if the address already has a user, so that it doesn't reveal which addresses have one.
     """
     email, name, after = request.text("email"), request.text("name"), next_path(request, request.text("next"))
     try:
@@ -66,33 +66,33 @@ def log_in(request: PageRequest) -> Render | Redirect:
     """Check the password, start a new session, and remember the device."""
     email, after = request.text("email"), next_path(request, request.text("next"))
     try:
-        account = logging_in.log_in(email=email, password=request.text("password"), caller=caller_of(request))
+        user = logging_in.log_in(email=email, password=request.text("password"), caller=caller_of(request))
     except errors.LatchkeyError as error:
         return _log_in_page(email, after, error)
-    start_session(request, account)
+    start_session(request, user)
     return Redirect(after)
 
 
-def start_session(request: PageRequest, account: "Account") -> None:
-    """Close the current session of this browser, if any, and start a new one for an account. This prevents session
+def start_session(request: PageRequest, user: "User") -> None:
+    """Close the current session of this browser, if any, and start a new one for a user. This prevents session
     fixation.
     """
     if request.cookie(SESSION):
         sessions.close_session(request.cookie(SESSION))
-    request.set_cookie(SESSION, sessions.open_session(account, **session_details(request)), max_age_s=SESSION_S)
+    request.set_cookie(SESSION, sessions.open_session(user, **session_details(request)), max_age_s=SESSION_S)
     for name in (BROWSER, EMAIL):
         if request.cookie(name):
             request.set_cookie(name, "", max_age_s=0)
-    if not sessions.is_known_device(request.cookie(DEVICE), account):
-        remember_device(request, account)
+    if not sessions.is_known_device(request.cookie(DEVICE), user):
+        remember_device(request, user)
 
 
-def remember_device(request: PageRequest, account: "Account", *, is_raised: bool = False) -> None:
-    """Give this browser its own limit of log-ins to this account, so that other callers can't lock the user out.
+def remember_device(request: PageRequest, user: "User", *, is_raised: bool = False) -> None:
+    """Give this browser its own limit of log-ins of this user, so that other callers can't lock the user out.
 
-    `is_raised` is True if a new password has raised the account's session epoch by one since `account` was read.
+    `is_raised` is True if a new password has raised the user's session epoch by one since `user` was read.
     """
-    request.set_cookie(DEVICE, sessions.remember_device(account, is_raised=is_raised), max_age_s=DEVICE_S)
+    request.set_cookie(DEVICE, sessions.remember_device(user, is_raised=is_raised), max_age_s=DEVICE_S)
 
 
 def redirect_to_log_in(request: PageRequest, email: str, notice: str) -> Redirect:
@@ -114,7 +114,7 @@ def show_forgot(request: PageRequest) -> Render:
 
 
 def forgot(request: PageRequest) -> Render:
-    """Send a reset link if an account has this email. The page is the same if no account has it."""
+    """Send a reset link if a user has this email. The page is the same if no user has it."""
     email = request.text("email")
     if not email_sender.is_configured():
         return _forgot_page(email)

@@ -3,23 +3,18 @@
 Only the response that creates a key contains its secret.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from chalicelib.accounts import unverified
 from chalicelib.api.console import confirm
+from chalicelib.api.console.key_rows import advice_of, find_owned, rows_of, session_principal
 from chalicelib.api.console.outcomes import Redirect, Render
 from chalicelib.api.console.page_request import PageRequest
-from chalicelib.api.routing import scopes_by_route
 from chalicelib.api.schema.fields import Enum, EnumList, Text
-from chalicelib.core import clock, errors, randomness
+from chalicelib.core import errors, randomness
 from chalicelib.credentials import change, find, issue, on_anomaly, revoke, rotate, scopes
-from chalicelib.credentials.principal import Principal
 from chalicelib.credentials.tables import Credential
-from chalicelib.credentials.unused_scopes import PERIOD_S, Advice, advise
 from chalicelib.detection import leak_policy
-from chalicelib.limits import tiers
-from chalicelib.limits.counter_items import counter_of
-from chalicelib.limits.usage import last_used_hours, routes_used
 from chalicelib.pages import labels
 
 HOME = "/settings/keys"
@@ -30,40 +25,30 @@ SCOPES = EnumList(scopes.ALL)
 POLICY = Enum(on_anomaly.ALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A key as a row of the list."""
-
-    key: Credential
-    scopes: list[str]
-    state: str
-    last_used_ms: int | None
-    advice: Advice | None = None
-
-
 def show_keys(request: PageRequest) -> Render:
     """List the account's keys, newest first, and below them the expired and revoked keys."""
-    account = request.user.account
+    account = request.account
     found = list(find.keys_of(account.id))
-    used = last_used_hours(account.id, {counter_of(key.id) for key in found})
-    advised = _advice(request, [key for key in found if key.state == "live"])
-    rows = [replace(_row(key, used), advice=advised.get(key.id)) for key in reversed(found)]
+    advised = advice_of(request, [key for key in found if key.state == "live"])
+    rows = [replace(row, advice=advised.get(row.key.id)) for row in reversed(rows_of(request, found))]
     live = [row for row in rows if row.state in ("live", "retiring")]
     inactive = [row for row in rows if row.state not in ("live", "retiring")]
-    return Render("keys", {"live": live, "inactive": inactive, "unverified": unverified.must_verify_email(account)})
+    return Render(
+        "keys", {"live": live, "inactive": inactive, "unverified": unverified.must_verify_email(request.user.user)}
+    )
 
 
 def show_new_key(request: PageRequest) -> Render:
     """Show the form for a new key."""
-    account = request.user.account
-    unverified.require_verified_email(account)
-    offered = [scope for scope in labels.SCOPES if scope in scopes.effective(scopes.ALL, admin=account.admin)]
+    unverified.require_verified_email(request.user.user)
+    allowed = session_principal(request).scopes
+    offered = [scope for scope in labels.SCOPES if scope in allowed]
     return Render("key_new", {"offered": offered, "ticket": randomness.base62(30)})
 
 
 def generate(request: PageRequest) -> Render:
     """Create the key and show its secret once."""
-    unverified.require_verified_email(request.user.account)
+    unverified.require_verified_email(request.user.user)
     days = labels.EXPIRIES[request.check("expiry", EXPIRY)]
     issued = issue.issue_key(
         session_principal(request),
@@ -72,18 +57,18 @@ def generate(request: PageRequest) -> Render:
         expires_in_s=None if days is None else days * 86_400,
         form=request.text("ticket"),
     )
-    return Render("key_created", {"row": _row(issued.key, {}), "secret": issued.secret, "replaces": None})
+    return Render("key_created", {"row": rows_of(request, [issued.key])[0], "secret": issued.secret, "replaces": None})
 
 
 def show_key(request: PageRequest, key_id: str) -> Render:
     """Show one key and its forms."""
-    key, row = _find_owned(request, key_id)
-    return Render("key", {"row": replace(row, advice=_advice(request, [key])[key.id])})
+    key, row = find_owned(request, key_id)
+    return Render("key", {"row": replace(row, advice=advice_of(request, [key])[key.id])})
 
 
 def rename(request: PageRequest, key_id: str) -> Redirect:
     """Rename the key."""
-    change.change_key(request.user.account.id, key_id, name=request.check("name", NAME), wanted=None)
+    _change(request, key_id, name=request.check("name", NAME))
     return Redirect(f"{HOME}/{key_id}", "renamed")
 
 
@@ -91,7 +76,7 @@ def confirm_narrow(request: PageRequest, key_id: str) -> Render | Redirect:
     """Ask for confirmation before scopes are removed, which can't be undone."""
     if not request.query:
         return Redirect(f"{HOME}/{key_id}")
-    key, row = _find_owned(request, key_id)
+    key, row = find_owned(request, key_id)
     chosen = request.parameter_values("scopes")
     left = [scope for scope in row.scopes if scope in chosen]
     if not left:
@@ -114,20 +99,20 @@ def confirm_narrow(request: PageRequest, key_id: str) -> Render | Redirect:
 
 def narrow(request: PageRequest, key_id: str) -> Redirect:
     """Remove scopes from the key."""
-    change.change_key(request.user.account.id, key_id, name=None, wanted=_selected_scopes(request))
+    _change(request, key_id, wanted=_selected_scopes(request))
     return Redirect(f"{HOME}/{key_id}", "narrowed")
 
 
 def choose_policy(request: PageRequest, key_id: str) -> Redirect:
     """Set the response to unusual activity of the key."""
     chosen = request.check("on_anomaly", POLICY)
-    change.change_key(request.user.account.id, key_id, name=None, wanted=None, on_anomaly=chosen)
+    _change(request, key_id, on_anomaly=chosen)
     return Redirect(f"{HOME}/{key_id}", "policy-chosen")
 
 
 def dismiss_alert(request: PageRequest, key_id: str) -> Redirect:
     """Dismiss the alert of the key, because the user recognises the activity."""
-    key = find.owned_key(request.user.account.id, key_id)
+    key = find.owned_key(request.account.id, key_id, session_principal(request))
     # Dismiss only the alert that the page showed. A newer alert remains.
     if key.unusual_at is not None and request.text("noted_at") == str(key.unusual_at):
         leak_policy.dismiss_notice(key, key.unusual_at)
@@ -136,7 +121,7 @@ def dismiss_alert(request: PageRequest, key_id: str) -> Redirect:
 
 def confirm_rotate(request: PageRequest, key_id: str) -> Render:
     """Ask for the grace period of the old key, before the key is rotated."""
-    key, row = _find_owned(request, key_id)
+    key, row = find_owned(request, key_id)
     question = confirm.Question(
         heading=f"Rotate “{key.name}”?",
         consequence="A new key with the same name, scopes and expiry is shown once. The old key stops working"
@@ -155,13 +140,15 @@ def confirm_rotate(request: PageRequest, key_id: str) -> Render:
 def rotate_key(request: PageRequest, key_id: str) -> Render:
     """Rotate the key and show the secret of the new one once."""
     issued = rotate.rotate(session_principal(request), key_id, labels.GRACES[request.check("grace", GRACE)])
-    _, replaced = _find_owned(request, key_id)
-    return Render("key_created", {"row": _row(issued.key, {}), "secret": issued.secret, "replaces": replaced})
+    _, replaced = find_owned(request, key_id)
+    return Render(
+        "key_created", {"row": rows_of(request, [issued.key])[0], "secret": issued.secret, "replaces": replaced}
+    )
 
 
 def confirm_revoke(request: PageRequest, key_id: str) -> Render:
     """Ask for confirmation before a key is revoked."""
-    key, row = _find_owned(request, key_id)
+    key, row = find_owned(request, key_id)
     path = f"{HOME}/{key_id}"
     return confirm.ask(revocation(key, f"{path}/revoke", back=path, back_label=key.name), row=row)
 
@@ -184,49 +171,20 @@ def revocation(
 
 def revoke_key(request: PageRequest, key_id: str) -> Redirect:
     """Revoke the key."""
-    revoke.revoke(request.user.account.id, key_id)
+    revoke.revoke(request.account.id, key_id, session_principal(request))
     return Redirect(HOME, "revoked")
 
 
-def session_principal(request: PageRequest) -> Principal:
-    """Return a principal with which a session can create keys. It has every scope of the account and doesn't expire."""
-    account, session = request.user.account, request.user.session
-    return Principal(
-        account_id=account.id,
-        credential_id=session.id,
-        kind="session",
-        scopes=scopes.effective(scopes.ALL, admin=account.admin),
-        tier=tiers.BY_NAME[account.tier],
-        client_id="",
-        ends_at_ms=0,
-        # The account was read during this request, so the principal reflects every revocation up to the account's
-        # `credentials_since`.
-        verified_at_ms=account.credentials_since,
-        session_epoch=session.epoch,
-    )
-
-
-def _find_owned(request: PageRequest, key_id: str) -> tuple[Credential, Row]:
-    """Return a key of the account, and its row in the list."""
-    key = find.owned_key(request.user.account.id, key_id)
-    return key, _row(key, last_used_hours(key.account_id, {counter_of(key.id)}))
-
-
-def _advice(request: PageRequest, keys: list[Credential]) -> dict[str, Advice]:
-    """Return by key id which scopes each of `keys` has used within 30 days, and which it hasn't."""
-    since_s = clock.now_s() - PERIOD_S
-    used = routes_used(request.user.account.id, {counter_of(key.id) for key in keys}, since_s=since_s)
-    by_route = scopes_by_route(request.exchange.routes)
-    return {
-        key.id: advise(
-            key.scopes,
-            used[counter_of(key.id)],
-            by_route,
-            age_s=clock.now_s() - key.created_at // 1000,
-            rotated=key.predecessor_digest is not None,
-        )
-        for key in keys
-    }
+def _change(
+    request: PageRequest,
+    key_id: str,
+    *,
+    name: str | None = None,
+    wanted: list[str] | None = None,
+    on_anomaly: str | None = None,
+) -> None:
+    by, account_id = session_principal(request), request.account.id
+    change.change_key(account_id, key_id, name=name, wanted=wanted, on_anomaly=on_anomaly, manager=by)
 
 
 def _selected_scopes(request: PageRequest) -> list[str]:
@@ -239,8 +197,3 @@ def _selected_scopes(request: PageRequest) -> list[str]:
 
 def _join_labels(names: list[str]) -> str:
     return ", ".join(labels.SCOPES[name][0] if name in labels.SCOPES else name for name in names) or "none"
-
-
-def _row(key: Credential, used: dict[str, int]) -> Row:
-    hour = used.get(counter_of(key.id))
-    return Row(key, scopes.in_order(key.scopes), key.state, None if hour is None else hour * 1000)

@@ -17,7 +17,7 @@ from chalicelib.accounts.email_not_sent import EmailNotSent
 from chalicelib.api import client_address
 from chalicelib.api.console import cookies, csrf, render_response
 from chalicelib.api.console.outcomes import ExternalRedirect, Redirect, Render
-from chalicelib.api.console.page_request import LogInFirst, PageRequest
+from chalicelib.api.console.page_request import LogInFirst, NoAccount, PageRequest
 from chalicelib.api.request_context import RequestContext
 from chalicelib.api.routing import FORM, Route, register
 from chalicelib.core import errors
@@ -27,8 +27,10 @@ FORM_ERRORS = (
     *(csrf.Outdated, csrf.TooLong),
 )
 """Errors that are shown on the page of the form; any other error has a page of its own."""
-HOME = "/settings/keys"
-"""The page after log-in."""
+HOME = "/settings"
+"""The page after log-in, which leads to the first page that the user's role may open."""
+ACCOUNTS = "/settings/accounts"
+"""The page of a user who belongs to no account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +41,17 @@ class View:
 
     path: str
     name: str
+    least_role: str = ""
+    """The least role in the account that the page needs; "" if the page belongs to no account."""
 
     def call(self, request: PageRequest, parameters: dict[str, str]) -> "Render | Redirect | ExternalRedirect":
-        """Return the outcome of the view."""
+        """Return the outcome of the view. Parameters that its path doesn't contain, such as those of a form whose page
+        has a shorter path, are ignored.
+        """
         module, _, name = self.name.rpartition(".")
         view = getattr(import_module(f"chalicelib.api.console.{module}"), name)
-        outcome: Render | Redirect | ExternalRedirect = view(request, **parameters)
+        own = {name: value for name, value in parameters.items() if f"{{{name}}}" in self.path}
+        outcome: Render | Redirect | ExternalRedirect = view(request, **own)
         return outcome
 
 
@@ -57,9 +64,12 @@ def register_page(blueprint: Blueprint, method: str, view: View, form_page: View
             with _show_errors_on_form(request, form_page, parameters):
                 if method == "POST":
                     csrf.read_form(request)
+                _check_role(request, view)
                 return render_response.respond(request, view.call(request, parameters))
         except _FormRejected as rejected:
             return render_response.respond(request, rejected.page)
+        except NoAccount:
+            return render_response.redirect(request, ACCOUNTS)
         except LogInFirst:
             # After log-in, a user who sent a form of the settings returns to its page. Other forms, such as that of the
             # consent page, have no return path: the OAuth client has to send its request again.
@@ -72,6 +82,14 @@ def register_page(blueprint: Blueprint, method: str, view: View, form_page: View
 
     respond.__name__ = f"{method.lower()}_{view.name.rpartition('.')[2]}"
     _register(blueprint, method, view.path, respond)
+
+
+def _check_role(request: PageRequest, view: View) -> None:
+    """Raise InsufficientRole unless the user's role in the account allows the page."""
+    from chalicelib.accounts import members
+
+    if view.least_role:
+        members.require(request.membership, view.least_role)
 
 
 def register_redirect(blueprint: Blueprint, path: str, to: str) -> None:
@@ -117,9 +135,12 @@ def _show_errors_on_form(request: PageRequest, form_page: View | None, parameter
 
 
 def _render_form_page(request: PageRequest, form_page: View | None, parameters: dict[str, str]) -> Render | None:
-    """Return the page of a form; None if the form has no page, or if its page can no longer be shown."""
+    """Return the page of a form; None if the form has no page, or if its page can't be shown to this user."""
+    if form_page is None:
+        return None
     try:
-        outcome = form_page.call(request, parameters) if form_page is not None else None
+        _check_role(request, form_page)
+        outcome = form_page.call(request, parameters)
     except errors.LatchkeyError:
         return None
     return outcome if isinstance(outcome, Render) else None
@@ -132,7 +153,7 @@ def _target(exchange: RequestContext) -> str:
 
 
 def local_path(path: str) -> str:
-    """Return `path` if it is a path of this console, else the path of the keys, to prevent open redirects."""
+    """Return `path` if it is a path of this console, else the page after log-in, to prevent open redirects."""
     # Only `//host` could lead to another site. Compare characters, because a URL parser raises an error for some
     # malformed paths, such as `//[`.
     is_local = path.startswith("/") and not path.startswith("//")

@@ -1,6 +1,8 @@
 """The request of a page or form, as its view uses it."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -11,9 +13,19 @@ from chalicelib.core import errors, randomness, secrets
 from chalicelib.events import actors
 
 if TYPE_CHECKING:
+    from chalicelib.accounts.members import Membership
     from chalicelib.accounts.sessions import LoggedIn
+    from chalicelib.accounts.tables import Account
     from chalicelib.api.schema.fields import Field
     from chalicelib.pages.form import RejectedForm
+
+
+ACCOUNT_FIELD = "account"
+"""The name of the form field that contains the id of the form's account."""
+
+
+class NoAccount(Exception):
+    """The page belongs to an account, but the user belongs to none."""
 
 
 class LogInFirst(Exception):
@@ -63,7 +75,7 @@ class PageRequest:
             self._user = sessions.session_of(secret) if secret else None
             self._is_user_loaded = True
             if self._user is not None:
-                actors.identify_actor(self._user.session.id, self._user.account.id)
+                actors.identify_actor(self._user.session.id, user_id=self._user.user.id)
         return self._user
 
     @property
@@ -72,6 +84,55 @@ class PageRequest:
         if self.user_or_none is None:
             raise LogInFirst
         return self.user_or_none
+
+    @cached_property
+    def memberships(self) -> "list[Membership]":
+        """Return the accounts of the user who is logged in; raise LogInFirst if no user is logged in."""
+        from chalicelib.accounts import members
+
+        return members.all_of(self.user.user)
+
+    @cached_property
+    def membership(self) -> "Membership":
+        """Return the membership of the account to which this page or form belongs.
+
+        A form names its account. A page belongs to the account that this browser opened last, or to the user's first
+        one. Raises LogInFirst if no user is logged in, NotFound if the user isn't a member of the form's account,
+        NoAccount if the user belongs to no account, and SuspendedAccount if the operator has suspended it.
+        """
+        from chalicelib.accounts import members
+
+        named = self.text(ACCOUNT_FIELD)
+        current = members.find(self.user.user, named) if named else self._last_opened()
+        actors.identify_actor(self.user.session.id, current.account.id, self.user.user.id)
+        if named and self.cookie(cookies.ACCOUNT) != current.account.id:
+            self.open_account(current.account.id)
+        members.require_active(current)
+        return current
+
+    @property
+    def account(self) -> "Account":
+        """Return the account to which this page or form belongs. Raises what `membership` raises."""
+        return self.membership.account
+
+    def open_account(self, account_id: str) -> None:
+        """Let this browser's next pages belong to an account."""
+        self.set_cookie(cookies.ACCOUNT, account_id, max_age_s=cookies.DEVICE_S)
+
+    def last_opened_of(self, memberships: "list[Membership]") -> "Membership":
+        """Return that of one or more memberships whose account this browser opened last, or else the first one."""
+        opened = self.cookie(cookies.ACCOUNT)
+        return next((each for each in memberships if each.account.id == opened), memberships[0])
+
+    def _last_opened(self) -> "Membership":
+        from chalicelib.accounts import members
+
+        # One call finds the account of the cookie; finding all accounts takes two.
+        with suppress(errors.NotFound):
+            return members.find(self.user.user, self.cookie(cookies.ACCOUNT))
+        if not self.memberships:
+            raise NoAccount
+        return self.memberships[0]
 
     def text(self, name: str) -> str:
         """Return a field of the form, "" when it is absent."""
@@ -111,11 +172,12 @@ class PageRequest:
         max_age = f"; Max-Age={max_age_s}"
         self.set_cookies.append(f"{self._cookie_name(name)}={value}; Path=/; HttpOnly; SameSite=Lax{max_age}{secure}")
 
-    def csrf(self) -> str:
-        """Return the CSRF token of this browser. It is derived from the session cookie or, before log-in, from the
-        browser cookie.
+    def csrf(self, account_id: str) -> str:
+        """Return the CSRF token of this browser for forms of an account, or of no account ("").
+
+        It is derived from the session cookie or, before log-in, from the browser cookie.
         """
-        return secrets.digest(f"csrf {self.cookie(cookies.SESSION) or self._browser_cookie()}")[:32]
+        return secrets.digest(f"csrf {self.cookie(cookies.SESSION) or self._browser_cookie()} {account_id}")[:32]
 
     def browser(self) -> str:
         """Return an id of this browser that is available before log-in. It is derived from the browser cookie, which is

@@ -1,6 +1,6 @@
 """Responses of the console: pages, redirects, and errors as pages."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from chalice.app import Response
@@ -8,9 +8,12 @@ from chalice.app import Response
 from chalicelib.api import client_address
 from chalicelib.api.console import security_headers
 from chalicelib.api.console.outcomes import ExternalRedirect, Redirect, Render
-from chalicelib.api.console.page_request import PageRequest
+from chalicelib.api.console.page_request import NoAccount, PageRequest
 from chalicelib.api.request_context import RequestContext
 from chalicelib.core import errors
+
+if TYPE_CHECKING:
+    from chalicelib.accounts.members import Membership
 
 
 def respond(request: PageRequest, result: Render | Redirect | ExternalRedirect) -> Response:
@@ -44,13 +47,17 @@ def _html(
 ) -> Response:
     from chalicelib.pages import labels, render
 
-    account = request.user_or_none.account if request.user_or_none else None
+    login = request.user_or_none
+    shown = _membership(request)
     frame = render.Frame(
         root=request.root,
         base_url=request.base_url,
-        csrf=request.csrf(),
-        email=account.email if account else None,
-        is_admin=bool(account and account.admin),
+        csrf=request.csrf(shown.account.id if shown else ""),
+        email=login.user.email if login else None,
+        is_admin=bool(login and login.user.admin),
+        account_id=shown.account.id if shown else "",
+        account_name=shown.account.name if shown else "",
+        role=shown.role if shown else "",
         notice=labels.notice(request.query.get("done", ""), request.exchange.request.path),
         here=request.exchange.request.path,
         rejected_form=request.rejected_form,
@@ -61,6 +68,16 @@ def _html(
     if request.may_call_api:
         all_headers["Content-Security-Policy"] += "; connect-src 'self'"
     return Response(html, headers=_with_cookies(all_headers, request), status_code=status)
+
+
+def _membership(request: PageRequest) -> "Membership | None":
+    """Return the membership of the page's account; None if no user is logged in, or the user can't use an account."""
+    if request.user_or_none is None:
+        return None
+    try:
+        return request.membership
+    except (NoAccount, errors.LatchkeyError):
+        return None
 
 
 def error_page(request: PageRequest, error: errors.LatchkeyError) -> Response:

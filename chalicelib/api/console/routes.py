@@ -4,6 +4,7 @@ from functools import partial
 
 from chalice.app import Blueprint
 
+from chalicelib.accounts import roles
 from chalicelib.api.console import render_response
 from chalicelib.api.console.page import View, register_page, register_redirect
 from chalicelib.api.routing import Route, register
@@ -54,17 +55,34 @@ PAGES = (
     ("POST", "/settings/webhooks/{webhook_id}/delete", "webhooks.delete"),
     ("GET", "/settings/webhooks/{webhook_id}/deliveries/{message_id}", "webhooks.show_delivery"),
     ("POST", "/settings/webhooks/{webhook_id}/deliveries/{message_id}/resend", "webhooks.resend"),
+    ("GET", "/settings/members", "members.show_members"),
+    ("POST", "/settings/members/invite", "members.invite"),
+    ("POST", "/settings/members/invitations/{invitation_id}/resend", "members.resend"),
+    ("GET", "/settings/members/invitations/{invitation_id}/withdraw", "members.confirm_withdraw"),
+    ("POST", "/settings/members/invitations/{invitation_id}/withdraw", "members.withdraw"),
+    ("GET", "/settings/members/{user_id}", "members.show_member"),
+    ("POST", "/settings/members/{user_id}/role", "members.change_role"),
+    ("POST", "/settings/members/{user_id}/remove", "members.remove"),
+    ("GET", "/invitation", "invitation.show_invitation"),
+    ("POST", "/invitation", "invitation.accept"),
     ("GET", "/settings/account", "account.show_account"),
     ("POST", "/settings/account/name", "account.rename"),
-    ("POST", "/settings/account/email", "account.change_email"),
-    ("POST", "/settings/account/password", "account.change_password"),
-    ("POST", "/settings/account/verification", "account.send_verification"),
     ("POST", "/settings/account/delete", "account.delete"),
-    ("GET", "/settings/account/sessions", "sessions.show_sessions"),
-    ("GET", "/settings/account/sessions/{session_id}/end", "sessions.confirm_end"),
-    ("POST", "/settings/account/sessions/{session_id}/end", "sessions.end"),
-    ("GET", "/settings/account/log-out-everywhere", "sessions.confirm_log_out_everywhere"),
-    ("POST", "/settings/account/log-out-everywhere", "sessions.log_out_everywhere"),
+    ("GET", "/settings/accounts", "account.show_accounts"),
+    ("POST", "/settings/accounts/open", "account.open_account"),
+    ("POST", "/settings/accounts/new", "account.create_account"),
+    ("GET", "/settings/profile", "profile.show_profile"),
+    ("POST", "/settings/profile/name", "profile.rename"),
+    ("POST", "/settings/profile/email", "profile.change_email"),
+    ("POST", "/settings/profile/password", "profile.change_password"),
+    ("POST", "/settings/profile/verification", "profile.send_verification"),
+    ("POST", "/settings/profile/delete", "profile.delete"),
+    ("GET", "/settings/profile/activity", "activity.show_own_activity"),
+    ("GET", "/settings/profile/sessions", "sessions.show_sessions"),
+    ("GET", "/settings/profile/sessions/{session_id}/end", "sessions.confirm_end"),
+    ("POST", "/settings/profile/sessions/{session_id}/end", "sessions.end"),
+    ("GET", "/settings/profile/log-out-everywhere", "sessions.confirm_log_out_everywhere"),
+    ("POST", "/settings/profile/log-out-everywhere", "sessions.log_out_everywhere"),
     ("GET", "/settings/applications", "applications.show_applications"),
     ("GET", "/settings/applications/new", "applications.show_new_application"),
     ("POST", "/settings/applications/new", "applications.register"),
@@ -100,7 +118,11 @@ FORMS_ON = {
         ("/settings/keys/{key_id}", ("rename", "narrow", "policy", "usual")),
         ("/settings/webhooks/{webhook_id}", ("change", "test")),
         ("/settings/webhooks/{webhook_id}/deliveries/{message_id}", ("resend",)),
-        ("/settings/account", ("name", "email", "password", "verification", "delete")),
+        ("/settings/members", ("invite", "invitations/{invitation_id}/resend")),
+        ("/settings/members/{user_id}", ("role", "remove")),
+        ("/settings/account", ("name", "delete")),
+        ("/settings/accounts", ("open", "new")),
+        ("/settings/profile", ("name", "email", "password", "verification", "delete")),
         ("/settings/applications/{client_id}", ("change",)),
         ("/admin/accounts/{account_id}", ("tier", "reinstate")),
     )
@@ -108,11 +130,39 @@ FORMS_ON = {
 } | {"/logout": "/"}
 """The page that contains a form, by the form's path. A GET request for that path is redirected to the page."""
 
-PAGE_OF_PATH = {path: View(path, view) for method, path, view in PAGES if method == "GET"}
+LEAST_ROLES = (
+    ("/settings/keys", roles.DEVELOPER),
+    ("/settings/members/invite", roles.ADMIN),
+    ("/settings/members/invitations", roles.ADMIN),
+    ("/settings/members/{user_id}/role", roles.ADMIN),
+    ("/settings/members", roles.VIEWER),
+    ("/settings/webhooks", roles.ADMIN),
+    ("/settings/applications", roles.ADMIN),
+    ("/settings/account/name", roles.ADMIN),
+    ("/settings/account/delete", roles.OWNER),
+    ("/settings/accounts", ""),
+    ("/settings/account", roles.VIEWER),
+    ("/settings/usage", roles.VIEWER),
+    ("/settings/activity", roles.VIEWER),
+    ("/settings/connected", roles.VIEWER),
+)
+"""The least role in the account that a page needs, by the beginning of its path; the first match counts.
+
+Pages that aren't listed, or have "", belong to the user and not to an account.
+"""
+
+
+def least_role(path: str) -> str:
+    """Return the least role that a page needs, "" if it belongs to no account."""
+    return next((role for beginning, role in LEAST_ROLES if f"{path}/".startswith(f"{beginning}/")), "")
+
+
+PAGE_OF_PATH = {path: View(path, view, least_role(path)) for method, path, view in PAGES if method == "GET"}
+
 
 for method, path, view in PAGES:
     form_page = PAGE_OF_PATH.get(FORMS_ON.get(path, path)) if method == "POST" else None
-    register_page(blueprint, method, View(path, view), form_page)
+    register_page(blueprint, method, View(path, view, least_role(path)), form_page)
 
 for path, page_path in FORMS_ON.items():
     if path not in PAGE_OF_PATH:

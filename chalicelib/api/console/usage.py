@@ -15,7 +15,7 @@ DAYS = 30
 
 def show_usage(request: PageRequest) -> Render:
     """Show the usage of the account."""
-    account = request.user.account
+    account = request.account
     now_s = clock.now_s()
     this_hour = clock.hour_of(now_s)
     hours = by_hour(account.id, since_s=this_hour - DAYS * clock.DAY_S)

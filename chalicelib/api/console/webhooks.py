@@ -18,7 +18,7 @@ from chalicelib.webhooks.tables import Delivery, Endpoint
 
 NAME = Text(max_length=64)
 URL = Text(max_length=2_000)
-TYPES = EnumList(tuple(kinds.LABELS))
+TYPES = EnumList(tuple(kinds.OF_ACCOUNT))
 PAGE_SIZE = 25
 """Number of deliveries on a page."""
 HOME = "/settings/webhooks"
@@ -35,21 +35,23 @@ class Row:
 
 def show_webhooks(request: PageRequest) -> Render:
     """List the account's webhooks."""
-    return Render("webhooks", {"webhooks": list(endpoints.of_account(request.user.account.id))})
+    return Render("webhooks", {"webhooks": list(endpoints.of_account(request.account.id))})
 
 
 def show_new_webhook(request: PageRequest) -> Render:
     """Show the form for a new webhook."""
-    unverified.require_verified_email(request.user.account)
+    unverified.require_verified_email(request.user.user)
     values = {"subjects": kinds.by_subject(), "ticket": randomness.base62(30), "is_local": send_delivery.is_local()}
     return Render("webhook_new", values)
 
 
 def add(request: PageRequest) -> Render:
     """Add a webhook and show its secret once."""
-    account = request.user.account
+    account, user_id = request.account, request.user.user.id
     url, name, types = _form_values(request)
-    endpoint = endpoints.create(account.id, url=url, name=name, types=types, form=request.text("ticket"))
+    endpoint = endpoints.create(
+        account.id, url=url, name=name, types=types, user_id=user_id, form=request.text("ticket")
+    )
     return _secret(endpoint, rotated=False)
 
 
@@ -65,7 +67,7 @@ def show_webhook(request: PageRequest, webhook_id: str) -> Render:
         "rows": [Row(each, _event_label(each.type), _last_status(each)) for each in found[:PAGE_SIZE]],
         "older": found[PAGE_SIZE - 1].id if len(found) > PAGE_SIZE else None,
         "before": before,
-        "kinds": kinds.LABELS,
+        "kinds": kinds.OF_ACCOUNT,
         "subjects": kinds.by_subject(),
     }
     return Render("webhook", values)
@@ -186,7 +188,7 @@ def _secret(endpoint: Endpoint, *, rotated: bool) -> Render:
 
 
 def _event_label(kind: str) -> str:
-    return "Test message" if kind == states.TEST else kinds.LABELS.get(kind, kind)
+    return "Test message" if kind == states.TEST else kinds.OF_ACCOUNT.get(kind, kind)
 
 
 def _last_status(delivery: Delivery) -> str:
@@ -208,4 +210,4 @@ def _types(request: PageRequest) -> list[str] | None:
 
 
 def _find_owned(request: PageRequest, webhook_id: str) -> Endpoint:
-    return endpoints.find_owned(request.user.account.id, webhook_id)
+    return endpoints.find_owned(request.account.id, webhook_id)

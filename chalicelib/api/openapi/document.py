@@ -77,7 +77,7 @@ def document(routes: Routes, base_url: str) -> Schema:
         },
         "x-errors": error_responses.table(),
         "x-scopes": [{"scope": scope, "about": scopes.DESCRIPTIONS[scope]} for scope in scopes.ALL],
-        "x-event-types": [{"type": kind, "about": words} for kind, words in kinds.LABELS.items()],
+        "x-event-types": [{"type": kind, "about": words} for kind, words in kinds.OF_ACCOUNT.items()],
         "x-tiers": [{"tier": tier.name, "quota": tier.quota, "burst": tier.burst} for tier in tiers.OF_ACCOUNTS],
     }
 

@@ -13,9 +13,9 @@ Schema = dict[str, Any]
 STATUSES = {
     400: "A field, a parameter or the body is wrong; the message names it.",
     401: "No valid credential was sent.",
-    403: "The credential lacks the required scope.",
+    403: "The credential lacks the required scope, or the role of its user doesn't allow the change.",
     404: "It doesn't exist, or belongs to another account.",
-    409: "It already exists, is no longer active, or a limit on their number is reached.",
+    409: "It already exists, is no longer active or was changed concurrently, or a limit on their number is reached.",
     415: "The body has an unsupported media type.",
     422: "The Idempotency-Key was used for another request.",
     429: "The quota or the burst limit is exhausted.",
@@ -25,7 +25,7 @@ STATUSES = {
 EXAMPLES: dict[int, tuple[errors.LatchkeyError, ...]] = {
     400: (errors.InvalidRequest("name is missing."),),
     401: (errors.MissingApiKey(), errors.InvalidApiKey(), errors.TokenExpired()),
-    403: (errors.InsufficientScope("keys"),),
+    403: (errors.InsufficientScope("keys"), errors.InsufficientRole("admin")),
     404: (errors.NotFound("There is no such key."),),
     409: (errors.Conflict("This key is revoked and can't be changed."), errors.RequestInProgress()),
     415: (errors.UnsupportedMediaType("Send the body as JSON, with Content-Type: application/json."),),

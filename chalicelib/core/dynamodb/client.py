@@ -19,8 +19,10 @@ Json = dict[str, Any]
 Send = Callable[[str, Json], Json]
 BATCH_MAX = 100
 """The maximum number of items that one BatchGetItem reads."""
+WRITES_MAX = 25
+"""The maximum number of items that one BatchWriteItem writes."""
 BATCHES_MAX = 8
-"""The maximum number of BatchGetItem calls for one batch, including the calls that repeat its unprocessed keys."""
+"""The maximum number of calls for one batch, including the calls that repeat its unprocessed keys or writes."""
 CONNECT_TIMEOUT_S = 1
 READ_TIMEOUT_S = 1
 BACKOFF_S = 0.02
@@ -94,6 +96,23 @@ def batch_get_table(table: str, keys: list[Json], *, consistent: bool) -> list[J
         for responses in _batches({table: {"Keys": keys[first : first + BATCH_MAX], "ConsistentRead": consistent}})
         for item in responses.get(table, [])
     ]
+
+
+def batch_write(table: str, writes: list[Json]) -> None:
+    """Make any number of PutRequests and DeleteRequests to one table, 25 in a call, without conditions.
+
+    Raises Throttled if writes are still unprocessed after `BATCHES_MAX` calls. Some writes may then have been made.
+    """
+    for first in range(0, len(writes), WRITES_MAX):
+        requested: Json = {table: writes[first : first + WRITES_MAX]}
+        for made in range(1, BATCHES_MAX + 1):
+            response = call("BatchWriteItem", {"RequestItems": requested})
+            requested = response.get("UnprocessedItems") or {}
+            if not requested:
+                break
+            if made == BATCHES_MAX:
+                raise errors.Throttled("ProvisionedThroughputExceededException", "UnprocessedItems remain", response)
+            _back_off(made)
 
 
 def _batches(requested: Json) -> Iterator[dict[str, list[Json]]]:

@@ -1,5 +1,6 @@
 """The client credentials grant: an access token for a client in its own name (RFC 6749 §4.4)."""
 
+from chalicelib.accounts.roles import service_user_of
 from chalicelib.credentials.scopes import READ
 from chalicelib.oauth import clients, exchange, resources
 from chalicelib.oauth.errors import UNKNOWN_SCOPE, invalid_scope, unauthorized_client
@@ -10,13 +11,14 @@ from chalicelib.oauth.token_request import TokenRequest
 
 
 def issue(request: TokenRequest) -> TokenResponse:
-    """Issue an access token for the client's account; raise OAuthError for an invalid request."""
-    client = request.client
+    """Issue an access token for the service user of the client's account; raise OAuthError for an invalid request."""
+    client, account_id = request.client, str(request.client.account_id)
     if clients.CLIENT_CREDENTIALS not in client.grant_types:
         raise unauthorized_client(f"grant_type={clients.CLIENT_CREDENTIALS}")
     issued = Issuance(
         client=client,
-        account_id=str(client.account_id),
+        account_id=account_id,
+        user_id=service_user_of(account_id),
         grant_id=None,
         scopes=_scopes(request.parameters, client),
         resources=resources.validate(request.parameters.get_all("resource"), request.base_url),

@@ -53,7 +53,7 @@ def test_dynamically_registered_client_is_found_and_ended(latchkey: TestApp) -> 
     assert shown.notice == "Application deleted. Its tokens stop working within 10 seconds."
     assert "Deleted" in shown.text
     client = Client.get(created["client_id"])
-    assert (client.ended_by, client.ended_because) == (console.account.id, "Phishing")
+    assert (client.ended_by, client.ended_because) == (console.account.user_id, "Phishing")
     assert clients.find(created["client_id"]) is None
     assert not [url for url in shown.urls if "/end?" in url]
 
@@ -67,7 +67,7 @@ def test_tokens_of_an_ended_client_stop_and_its_account_sees_an_administrator(la
     assert console.submit(f"{HOME}/end", on=at(app.id), client_id=app.id, reason="Phishing").status == 303
     assert not is_accepted(latchkey, token)
     (event,) = record.newest_first(owner.id, 10, kind=kinds.APPLICATION_DELETED)
-    assert (event.actor, event.reason) == (console.account.id, "Phishing")
+    assert (event.actor, event.reason) == (console.account.user_id, "Phishing")
     shown = record.render(event)
     assert (shown["actor"], shown["reason"]) == ("admin", None)
 
@@ -111,9 +111,9 @@ def test_client_pages_do_not_exist_for_others(latchkey: TestApp) -> None:
     """Users who aren't admins can't find or delete a client on admin pages, even if they own it."""
     ada = new_user(latchkey)
     app = register_client(latchkey, owner=ada.account)
-    csrf = ada.open("/settings/account").value("/settings/account/name", "csrf")
+    tokens = ada.token_fields()
     assert [ada.open(at(app.id, path)).status for path in (HOME, f"{HOME}/end")] == [404, 404]
-    assert ada.send(f"{HOME}/end", {"csrf": csrf, "client_id": app.id, "reason": "because"}).status == 404
+    assert ada.send(f"{HOME}/end", {**tokens, "client_id": app.id, "reason": "because"}).status == 404
     assert clients.find(app.id) is not None
     admin = log_in_as(latchkey, new_account(name="Root", admin=True))
     assert HOME in admin.open("/admin").urls

@@ -34,10 +34,10 @@ ASKED = {
         "/admin/accounts/{account}/keys/{key}/revoke",
         "Revoke key",
     ),
-    "session ended": ("/settings/account/sessions", "/settings/account/sessions/{session}/end", "Log out"),
+    "session ended": ("/settings/profile/sessions", "/settings/profile/sessions/{session}/end", "Log out"),
     "logged out everywhere": (
-        "/settings/account/sessions",
-        "/settings/account/log-out-everywhere",
+        "/settings/profile/sessions",
+        "/settings/profile/log-out-everywhere",
         "Log out everywhere",
     ),
 }
@@ -56,7 +56,7 @@ def create_items(latchkey: TestApp) -> tuple[ConsoleClient, dict[str, str]]:
         registered_by="account",
         account_id=account.id,
     )
-    grants.new(account.id, created.client.client_id, scopes={"read"}, resources=set()).save()
+    grants.new(account.id, account.user_id, created.client.client_id, scopes={"read"}, resources=set()).save()
     console = log_in_as(latchkey, account)
     names = {
         "account": account.id,

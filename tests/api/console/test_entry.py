@@ -28,7 +28,7 @@ OUTSIDE = (
     "",
 )
 OTHER = "harmonica wolverine custard"
-WITH_ROOM = "/settings/keys"
+WITH_ROOM = "/settings"
 
 
 def test_user_signs_up_confirms_and_is_logged_in(latchkey: TestApp, box: Mailbox) -> None:
@@ -45,7 +45,7 @@ def test_user_signs_up_confirms_and_is_logged_in(latchkey: TestApp, box: Mailbox
         "Email address confirmed.",
     )
     assert (confirmed.heading, "No keys yet" in confirmed.text) == ("API Keys", True)
-    assert ConsoleClient(latchkey).log_in("ada@example.com").location == "/settings/keys"
+    assert ConsoleClient(latchkey).log_in("ada@example.com").location == "/settings"
 
 
 @pytest.mark.parametrize(
@@ -117,10 +117,10 @@ def test_browser_that_set_a_new_password_is_not_locked_out(latchkey: TestApp, ho
         console.log_in(account.email)
     if how == "change":
         typed = {"password": PASSWORD, "new_password": OTHER}
-        assert owner.submit("/settings/account/password", on="/settings/account", **typed).status == 303
+        assert owner.submit("/settings/profile/password", on="/settings/profile", **typed).status == 303
     else:
         link = email_links.new_link(
-            account.id, email_links.SET_PASSWORD, email=account.email, epoch=account.session_epoch
+            account.user_id, email_links.SET_PASSWORD, email=account.email, epoch=account.user.session_epoch
         )
         assert owner.submit(f"/password?ticket={link}", password=OTHER).status == 303
     with settings.override(replace(settings.current(), log_in_attempts_per_email=2)):
@@ -143,7 +143,7 @@ def test_network_is_the_64_of_an_ipv6_address(latchkey: TestApp) -> None:
 def test_log_in_always_starts_a_new_session(latchkey: TestApp) -> None:
     """A log-in always starts a new session, even if the browser has a valid session or one from an attacker."""
     account, attacker = new_account(), new_account(name="Eve")
-    planted = sessions.open_session(attacker)
+    planted = sessions.open_session(attacker.user)
     console = ConsoleClient(latchkey)
     for before in ("lk_se_" + "0" * 36, planted, ""):
         console.cookies["__Host-latchkey"] = before or console.session
@@ -155,7 +155,7 @@ def test_log_in_always_starts_a_new_session(latchkey: TestApp) -> None:
         assert sessions.session_of(taken) is None
     found = sessions.session_of(console.session)
     assert found is not None
-    assert found.account.id == account.id
+    assert found.user.id == account.user_id
 
 
 def test_log_in_from_a_known_device_keeps_its_cookie(latchkey: TestApp) -> None:
@@ -273,6 +273,6 @@ def test_every_notice_is_shown_on_its_pages_only(latchkey: TestApp) -> None:
         assert labels.notice(name, page) == labels.NOTICES[name]
         for other in ("/", "/forgot", "/signup", "/verify", "/password", "/device"):
             assert labels.notice(name, other) is None
-    assert ConsoleClient(latchkey).open("/login?done=deleted").notice == "Your account is deleted."
+    assert ConsoleClient(latchkey).open("/login?done=user-deleted").notice == "Your user is deleted."
     for path in ("/forgot", "/signup", "/"):
-        assert "Your account is deleted." not in ConsoleClient(latchkey).open(f"{path}?done=deleted").text
+        assert "Your user is deleted." not in ConsoleClient(latchkey).open(f"{path}?done=user-deleted").text

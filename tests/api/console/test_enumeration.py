@@ -1,6 +1,4 @@
-"""Each response has the same bytes for an address with an account as for one without, so no response reveals an
-account.
-"""
+"""Each response has the same bytes for an address with a user as for one without, so no response reveals a user."""
 
 from dataclasses import replace
 
@@ -32,7 +30,7 @@ def both(latchkey: TestApp, action: str, **fields: str) -> tuple[str, str]:
 
 @pytest.mark.parametrize("state", ["active", "unverified", "suspended", "without_password"])
 def test_wrong_log_in_reads_the_same_for_known_and_unknown(latchkey: TestApp, state: str) -> None:
-    """A failed log-in reads the same for an unknown address and for an account in any state."""
+    """A failed log-in reads the same for an unknown address and for a user in any state."""
     if state == "without_password":
         latchkey.account(email=KNOWN)
     else:
@@ -65,7 +63,7 @@ def test_sign_up_reads_the_same_for_known_and_new(latchkey: TestApp, box: Mailbo
 
 @pytest.mark.parametrize("state", ["active", "unverified", "suspended"])
 def test_reset_reads_the_same_for_known_and_unknown(latchkey: TestApp, box: Mailbox, state: str) -> None:
-    """The page after a reset request is the same whether or not the address has an account."""
+    """The page after a reset request is the same whether or not the address has a user."""
     account = new_account(email=KNOWN, verified=state != "unverified")
     if state == "suspended":
         change.set_tier_and_status(account.id, tier=None, status=states.SUSPENDED, actor="operator")
@@ -80,8 +78,8 @@ def test_change_to_a_taken_address_reads_the_same_as_to_a_free_one(latchkey: Tes
     console = log_in_as(latchkey, new_account())
     responses = []
     for email in (KNOWN, UNKNOWN):
-        action = "/settings/account/email"
-        page = console.submit(action, on="/settings/account", email=email, password=PASSWORD)
+        action = "/settings/profile/email"
+        page = console.submit(action, on="/settings/profile", email=email, password=PASSWORD)
         responses.append((page.status, page.location, console.follow(page).html))
     assert responses[0] == responses[1]
     assert [message.to for message in box.take()] == [UNKNOWN]
@@ -93,17 +91,17 @@ def test_unusable_links_read_the_same(latchkey: TestApp, path: str) -> None:
     account = new_account()
     purpose = email_links.VERIFY_EMAIL if path == "/verify" else email_links.SET_PASSWORD
     other = email_links.SET_PASSWORD if path == "/verify" else email_links.VERIFY_EMAIL
-    old = email_links.new_link(account.id, purpose, email=account.email, epoch=account.session_epoch)
+    old = email_links.new_link(account.user_id, purpose, email=account.email, epoch=account.user.session_epoch)
     latchkey.clock.forward(3_600)
-    used = email_links.new_link(account.id, purpose, email=account.email, epoch=account.session_epoch)
+    used = email_links.new_link(account.user_id, purpose, email=account.email, epoch=account.user.session_epoch)
     ticket = email_links.find_link(used, purpose)
     if path == "/verify":
-        email_links.verify_email(ticket, account)
+        email_links.verify_email(ticket, account.user)
     else:
-        email_links.set_password(ticket, account, "")
-    epoch = find.account_by_id(account.id).session_epoch
-    other_purpose = email_links.new_link(account.id, other, email=account.email, epoch=epoch)
-    of_nobody = email_links.new_link("acc_nobody", purpose, email=account.email, epoch=0)
+        email_links.set_password(ticket, account.user, "")
+    epoch = find.user_by_id(account.user_id).session_epoch
+    other_purpose = email_links.new_link(account.user_id, other, email=account.email, epoch=epoch)
+    of_nobody = email_links.new_link("usr_nobody", purpose, email=account.email, epoch=0)
     tickets = [secrets.mint(secrets.MAIL_LINK_KIND), f"{used[:-1]}_", used, old, other_purpose, of_nobody, ""]
     pages = set()
     for ticket_of in tickets:
@@ -120,14 +118,14 @@ def test_key_of_another_account_reads_like_an_unknown_one(latchkey: TestApp) -> 
     theirs = latchkey.key(new_account(name="Eve")).key.id
     unknown = f"{theirs[:-12]}{'0' * 12}"
     console = log_in_as(latchkey, new_account())
-    csrf = dict(console.open("/settings/account").content.forms[0].fields)["csrf"]
+    tokens = console.token_fields()
     for deed in ("", "/revoke"):
         pages = [console.open(f"/settings/keys/{key_id}{deed}") for key_id in (theirs, unknown)]
         assert [page.status for page in pages] == [404, 404]
         assert pages[0].html == pages[1].html
     for deed in ("rename", "narrow", "rotate", "revoke"):
         latchkey.clock.forward(1)
-        fields = {"csrf": csrf, "name": "Mine", "scopes": "read", "grace": "immediately"}
+        fields = {**tokens, "name": "Mine", "scopes": "read", "grace": "immediately"}
         pages = [console.send(f"/settings/keys/{key_id}/{deed}", fields) for key_id in (theirs, unknown)]
         assert [page.status for page in pages] == [404, 404], deed
         assert pages[0].html == pages[1].html

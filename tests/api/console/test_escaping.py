@@ -9,7 +9,7 @@ import pytest
 from chalicelib.accounts import change
 from chalicelib.credentials import find
 from chalicelib.limits import tiers
-from tests.api.console.places import SHOWN, create_failed_delivery
+from tests.api.console.places import SHOWN, create_failed_delivery, create_invitation
 from tests.support.console_client import PASSWORD, ConsoleClient, Page, log_in_as, new_account
 from tests.support.harness import TestApp
 from tests.support.mailbox import Mailbox
@@ -40,13 +40,17 @@ def pages_of(latchkey: TestApp, name: str) -> list[Page]:
     console = log_in_as(latchkey, account)
     console.submit("/settings/keys/new", name=name)
     (key,) = find.keys_of(account.id)
-    sent = create_failed_delivery(account, name)
+    sent, invited = create_failed_delivery(account, name), create_invitation(account)
+    member = latchkey.member(account, "viewer").user_id
+    change.rename_user(member, name)
     created = {
         "key_id": key.id,
         "account_id": account.id,
         "client_id": "app_00000000000000000000",
         "webhook_id": sent.endpoint_id,
         "message_id": sent.id,
+        "user_id": member,
+        "invitation_id": invited.invitation.id,
         "session_id": "ses_00000000000000000000",
     }
     change.set_tier_and_status(account.id, tier=tiers.PRO, status=None, actor=account.id, reason=name)
@@ -95,7 +99,7 @@ def test_submitted_text_is_escaped(latchkey: TestApp, box: Mailbox, payload: str
         anonymous.open(f"/verify?{urlencode({'ticket': payload})}"),
         admin.open(f"/admin?{urlencode({'find': payload})}"),
         admin.submit("/settings/keys/new", name=payload + "x" * 64, scopes=[payload], expiry=payload),
-        admin.submit("/settings/account/email", on="/settings/account", email=payload, password=PASSWORD),
+        admin.submit("/settings/profile/email", on="/settings/profile", email=payload, password=PASSWORD),
         admin.open(f"/settings/keys/{key.key.id}?{urlencode({'done': payload})}"),
     ]
     for page in pages:

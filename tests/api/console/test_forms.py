@@ -29,11 +29,14 @@ FOREIGN = (
     "null",
     "",
 )
-SLOW = ("/login", "/signup", "/password", *(f"/settings/account/{deed}" for deed in ("email", "password", "delete")))
+SLOW = (
+    *("/login", "/signup", "/password", "/settings/account/delete"),
+    *(f"/settings/profile/{deed}" for deed in ("email", "password", "delete")),
+)
 """The paths of forms that hash a password."""
 NAMES = (
     *("csrf", "email", "name", "password", "new_password", "next", "ticket", "scopes", "expiry", "grace", "tier"),
-    *("reason", "client_id", "redirect_uris", "decision", "user_code", "find", "after", "before", "done"),
+    *("reason", "client_id", "redirect_uris", "decision", "user_code", "find", "after", "before", "done", "open"),
 )
 
 
@@ -47,28 +50,24 @@ def everything() -> str:
     return json.dumps(items, sort_keys=True)
 
 
-def token(console: ConsoleClient, on: str) -> str:
-    """Return the CSRF token of the forms on a page."""
-    return dict(console.open(on).content.forms[0].fields)["csrf"]
-
-
 def test_form_without_this_browsers_token_is_rejected(latchkey: TestApp) -> None:
     """A form with any CSRF token but this browser's deletes no account and revokes no key."""
     site = create_place(latchkey)
-    own = token(site.console, "/settings/account")
-    tokens: dict[str, list[str]] = {
+    tokens = site.console.token_fields()
+    own = tokens["csrf"]
+    wrong: dict[str, list[str]] = {
         "missing": [],
         "empty": [""],
         "wrong": ["0" * 32],
         "in other letters": [own.upper()],
-        "another browser's": [token(log_in_as(latchkey, new_account(name="Eve")), "/settings/account")],
-        "an anonymous browser's": [token(ConsoleClient(latchkey), "/login")],
+        "another browser's": [log_in_as(latchkey, new_account(name="Eve")).token_fields()["csrf"]],
+        "an anonymous browser's": [ConsoleClient(latchkey).token_fields("/login")["csrf"]],
         "overwritten": [own, "0" * 32],
     }
     before = everything()
-    for what, given_tokens in tokens.items():
+    for what, tried in wrong.items():
         for route in ("/settings/account/delete", "/settings/keys/{key_id}/revoke"):
-            fields = {"password": [PASSWORD], "csrf": given_tokens}
+            fields = {"password": PASSWORD, "account": tokens["account"], "csrf": tried}
             page = site.console.send(site.path(route), fields)
             assert page.status == 403, (what, route)
             assert "This page has expired." in page.problem
@@ -80,7 +79,7 @@ def test_form_from_another_origin_is_rejected(latchkey: TestApp) -> None:
     """A form with another Origin but a valid token changes nothing."""
     site = create_place(latchkey)
     before = everything()
-    fields = {"csrf": token(site.console, "/settings/account"), "password": PASSWORD}
+    fields = {**site.console.token_fields(), "password": PASSWORD}
     for origin in (*FOREIGN, None):
         page = site.console.send("/settings/account/delete", fields, origin=origin)
         assert page.status == 403, origin
@@ -91,7 +90,7 @@ def test_every_form_needs_token_and_origin(latchkey: TestApp) -> None:
     """No form of the console changes anything without the token or with another Origin."""
     site = create_place(latchkey)
     fields = {"password": PASSWORD, "reason": "because"}
-    signed = fields | {"csrf": token(site.console, "/settings/account")}
+    signed = fields | site.console.token_fields()
     before = everything()
     for route in FORMS:
         latchkey.clock.forward(1)
@@ -104,7 +103,7 @@ def test_every_form_needs_token_and_origin(latchkey: TestApp) -> None:
 def test_form_sent_by_get_changes_nothing(latchkey: TestApp) -> None:
     """A form that is sent by GET changes nothing, because any link or image can cause a GET."""
     site = create_place(latchkey)
-    fields = f"csrf={token(site.console, '/settings/account')}&password={PASSWORD}&reason=because&name=Eve"
+    fields = urlencode({**site.console.token_fields(), "password": PASSWORD, "reason": "because", "name": "Eve"})
     before = everything()
     for route in FORMS:
         latchkey.clock.forward(1)
@@ -117,10 +116,10 @@ def test_token_is_bound_to_its_session(latchkey: TestApp) -> None:
     """A form that was open before a new log-in is rejected, because its token belongs to the earlier session."""
     account = new_account()
     console = ConsoleClient(latchkey)
-    before = token(console, "/login")
+    before = console.token_fields("/login")
     console.log_in(account.email)
-    assert token(console, "/settings/account") != before
-    assert console.send("/settings/account/name", {"csrf": before, "name": "Eve"}).status == 403
+    assert console.token_fields("/settings/profile")["csrf"] != before["csrf"]
+    assert console.send("/settings/profile/name", {**before, "name": "Eve"}).status == 403
 
 
 @pytest.mark.parametrize("kind", ["application/json", "text/plain", "multipart/form-data; boundary=x", ""])
@@ -129,7 +128,7 @@ def test_form_of_another_media_type_is_rejected(latchkey: TestApp, kind: str) ->
     console = log_in_as(latchkey, new_account())
     cookie = f"__Host-latchkey={console.session}"
     headers = {"Cookie": cookie, "Origin": ORIGIN} | ({"Content-Type": kind} if kind else {})
-    body = f"csrf={token(console, '/settings/account')}&name=Eve".encode()
+    body = urlencode({**console.token_fields(), "name": "Eve"}).encode()
     response = latchkey.gateway.handle("POST", "/settings/account/name", headers.items(), body)
     assert response.status == 415
 
@@ -151,8 +150,8 @@ def test_form_of_another_media_type_is_rejected(latchkey: TestApp, kind: str) ->
 def test_malformed_form_gets_an_error_page(latchkey: TestApp, body: bytes) -> None:
     """Any malformed body gets a page with an error message."""
     console = log_in_as(latchkey, new_account())
-    csrf = token(console, "/settings/account").encode()
-    page = console.send("/settings/account/name", {}, body=body + b"&csrf=" + csrf)
+    tokens = urlencode(console.token_fields()).encode()
+    page = console.send("/settings/account/name", {}, body=body + b"&" + tokens)
     assert page.status in (400, 403, 413)
     assert page.problem or page.heading == "Invalid request"
 
@@ -215,7 +214,7 @@ def test_any_form_gets_a_page(latchkey: TestApp, route: str) -> None:
     site = create_place(latchkey)
     target = site.path(route).partition("?")[0]
     inside = dict(site.console.cookies)
-    csrf = token(site.console, "/settings/account")
+    tokens = site.console.token_fields()
 
     @trying(max_examples=1 if route in SLOW else 3, deadline=None)
     @given(fields=_fields, with_ticket=st.booleans())
@@ -223,7 +222,7 @@ def test_any_form_gets_a_page(latchkey: TestApp, route: str) -> None:
         latchkey.clock.forward(1)
         site.console.cookies = dict(inside)
         ticket = {"ticket": site.tickets.get(target, "")} if with_ticket else {}
-        text = {name: _replace_surrogates(value) for name, value in (fields | ticket | {"csrf": csrf}).items()}
+        text = {name: _replace_surrogates(value) for name, value in (fields | ticket | tokens).items()}
         assert_rendered(site.console.send(target, text))
 
     attempt()

@@ -27,11 +27,11 @@ def test_invalid_policy_is_rejected(latchkey: TestApp) -> None:
     issued = latchkey.key(ada.account)
     path = f"{KEYS}/{issued.key.id}"
     assert ada.submit(f"{path}/policy", on=path, on_anomaly="ignore").status == 400
-    theirs = {"csrf": eve.open(ACCOUNT).value(f"{ACCOUNT}/name", "csrf"), "on_anomaly": "revoke"}
+    theirs = {**eve.token_fields(), "on_anomaly": "revoke"}
     assert eve.send(f"{path}/policy", theirs).status == 404
     revoke.revoke(ada.account.id, issued.key.id)
     assert "/policy" not in ada.open(path).html
-    late = {"csrf": ada.open(ACCOUNT).value(f"{ACCOUNT}/name", "csrf"), "on_anomaly": "revoke"}
+    late = {**ada.token_fields(), "on_anomaly": "revoke"}
     assert ada.send(f"{path}/policy", late).status == 409
 
 

@@ -163,10 +163,10 @@ def test_scopes_are_removed_and_never_added(latchkey: TestApp) -> None:
         403,
         "insufficient_scope",
     )
-    csrf = console.open(path).value(f"{path}/rename", "csrf")
-    none = console.send(f"{path}/narrow", {"csrf": csrf})
+    tokens = console.token_fields(path)
+    none = console.send(f"{path}/narrow", tokens)
     assert (none.status, none.problem) == (400, "Select at least one scope.")
-    widened = console.send(f"{path}/narrow", {"csrf": csrf, "scopes": ["read", "write"]})
+    widened = console.send(f"{path}/narrow", {**tokens, "scopes": ["read", "write"]})
     assert (widened.status, "can only be removed" in widened.problem) == (400, True)
 
 
@@ -191,16 +191,16 @@ def test_alert_is_dismissed(latchkey: TestApp) -> None:
     key_id = latchkey.key(account).key.id
     path = f"/settings/keys/{key_id}"
     leak_policy.act(account.id, key_id, why="requests from a new network")
-    csrf, seen = (console.open(path).value(f"{path}/usual", name) for name in ("csrf", "noted_at"))
+    tokens, seen = console.token_fields(path), console.open(path).value(f"{path}/usual", "noted_at")
     latchkey.clock.forward(1)
     leak_policy.act(account.id, key_id, why="far more requests than ever")
-    console.send(f"{path}/usual", {"csrf": csrf, "noted_at": seen})
+    console.send(f"{path}/usual", {**tokens, "noted_at": seen})
     assert "far more requests than ever" in console.open("/settings/keys").text
     page = console.follow(console.submit(f"{path}/usual", on=path))
     assert page.notice == "Dismissed. We'll alert you again if it recurs."
     assert "Unusual" not in page.text + console.open("/settings/keys").text
     for rubbish in ("", "None", "soon"):
-        assert console.send(f"{path}/usual", {"csrf": csrf, "noted_at": rubbish}).status == 303
+        assert console.send(f"{path}/usual", {**tokens, "noted_at": rubbish}).status == 303
 
 
 def test_key_is_rotated_with_the_selected_grace(latchkey: TestApp) -> None:
@@ -306,7 +306,7 @@ def test_unverified_address_generates_no_key_where_email_is_sent(latchkey: TestA
         assert [shown.status, sent.status, created.status] == ([409, 409, 409] if configured else [200, 200, 201])
         if configured:
             assert (
-                created.json()["message"] == "Confirm your email address first. Request a link in Settings > Account."
+                created.json()["message"] == "Confirm your email address first. Request a link in Settings > Profile."
             )
             assert latchkey.call("POST", f"/v1/keys/{key.key.id}/rotate", key.secret).status == 201
 

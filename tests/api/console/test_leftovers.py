@@ -7,24 +7,27 @@ from typing import Any
 
 import pytest
 
-from chalicelib.accounts import email_links, pending_terminations, sessions
-from chalicelib.accounts.pending_terminations import SETTLED_MS, SLICE
-from chalicelib.accounts.tables import Account
-from chalicelib.core import clock
+from chalicelib.accounts import create, email_links, members, roles, sessions, tables
+from chalicelib.api.console.leftovers import OFFERED_MAX
+from chalicelib.core import clock, ids
 from chalicelib.core.dynamodb import client as dynamodb
+from chalicelib.core.dynamodb import models
 from chalicelib.core.dynamodb.errors import DynamoDBError
 from chalicelib.events import kinds, record
+from chalicelib.jobs.progress import BATCH, SETTLED_MS
+from chalicelib.limits import tiers
 from chalicelib.oauth import clients, consent, grants
-from chalicelib.termination import finish
+from chalicelib.oauth.tables import Client
+from chalicelib.termination import password_reset
 from chalicelib.webhooks import endpoints
 from chalicelib.webhooks.tables import Endpoint
 from tests.api.console.places import create_failed_delivery
 from tests.oauth.flow import CLIENT, App, User, is_accepted, new_user, register_client
 from tests.support.console_client import ConsoleClient, Page, new_account
-from tests.support.harness import TestApp
+from tests.support.harness import AccountOfTest, TestApp
+from tests.support.job_runs import run_jobs, stored_jobs
 
 OTHER = "harmonica wolverine custard"
-LATER_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +58,12 @@ def account_with_items(latchkey: TestApp) -> Leftover:
     )
 
 
-def link(account: Account, *, mailed: bool = True) -> str:
-    """Return the path of a link that sets a password."""
+def link(account: AccountOfTest, *, mailed: bool = True) -> str:
+    """Return the path of a link that sets the user's password."""
     email = account.email if mailed else None
-    ticket = email_links.new_link(account.id, email_links.SET_PASSWORD, email=email, epoch=account.session_epoch)
+    ticket = email_links.new_link(
+        account.user_id, email_links.SET_PASSWORD, email=email, epoch=account.user.session_epoch
+    )
     return f"/password?ticket={ticket}"
 
 
@@ -70,7 +75,7 @@ def checkboxes(page: Page) -> dict[str, bool]:
 
 def run_scheduled() -> None:
     """Run the function that is scheduled every minute."""
-    finish.run_all_pending(clock.now_ms() + LATER_MS)
+    run_jobs()
 
 
 @pytest.mark.parametrize("mailed", [True, False])
@@ -102,8 +107,89 @@ def test_selected_items_stop_and_others_keep_working(latchkey: TestApp) -> None:
     assert [is_accepted(latchkey, token) for token in items.connected] == [False, False]
     assert [app.id for app in items.apps if clients.find(app.id)] == [items.apps[1].id]
     assert [hook.id for hook in endpoints.of_account(account.id)] == [items.webhooks[1].id]
-    assert list(consent.of_account(Account.get(account.id))) == []
+    assert list(consent.of_membership(account.membership)) == []
     assert sessions.session_of(items.ada.session) is None
+
+
+def test_items_of_several_accounts_are_listed_by_account(latchkey: TestApp) -> None:
+    """The page lists what the user created in each of their accounts, and nothing that other members created."""
+    items, firm = account_with_items(latchkey), new_account(name="Firm")
+    user = items.ada.account.user
+    member = members.new(firm.id, user.id, "admin", invited_by=firm.user_id)
+    with models.transaction() as write:
+        members.add_to(write, member, user)
+    mine = AccountOfTest(members.find(tables.User.get(user.id), firm.id))
+    own, others = latchkey.key(mine), latchkey.key(firm)
+    app, foreign = (register_client(latchkey, owner=each) for each in (mine, firm))
+    theirs = create_failed_delivery(firm).endpoint_id
+    page = ConsoleClient(latchkey).open(link(mine))
+    ids = [key.key.id for key in items.keys] + [app.id for app in items.apps] + [hook.id for hook in items.webhooks]
+    assert checkboxes(page) == {"end": True} | dict.fromkeys([*ids, own.key.id, app.id], False)
+    assert "API keys to revoke in Ada" in page.text
+    assert "Applications to delete in Firm" in page.text
+    chosen = [items.keys[0].key.id, own.key.id, app.id, others.key.id, foreign.id, theirs]
+    token = items.ada.grant(register_client(latchkey), prompt="consent")[0]
+    assert ConsoleClient(latchkey).submit(link(mine), password=OTHER, end=chosen).status == 303
+    secrets = [items.keys[0].secret, own.secret, others.secret, token]
+    assert [is_accepted(latchkey, secret) for secret in secrets] == [False, False, True, False]
+    assert [clients.find(each.id) is None for each in (app, foreign)] == [True, False]
+    assert [hook.id for hook in endpoints.of_account(firm.id)] == [theirs]
+
+
+def test_job_of_a_reset_ignores_what_others_created(latchkey: TestApp) -> None:
+    """Ids of other members' items are ignored, even if they were selected."""
+    items = account_with_items(latchkey)
+    guest = latchkey.member(items.ada.account, "admin")
+    chosen = {items.keys[0].key.id, items.apps[0].id, items.webhooks[0].id}
+    password_reset.new(guest.user_id, chosen, by="x").save()
+    latchkey.clock.forward(60)
+    run_jobs()
+    assert is_accepted(latchkey, items.keys[0].secret)
+    assert clients.find(items.apps[0].id) is not None
+    assert len(list(endpoints.of_account(items.ada.account.id))) == 2
+
+
+@pytest.mark.parametrize(("role", "is_kept"), [(roles.DEVELOPER, True), (roles.ADMIN, False)])
+def test_applications_and_webhooks_are_ended_only_by_admins(latchkey: TestApp, role: str, is_kept: bool) -> None:
+    """A user who has lost the role admin isn't offered the account's applications and webhooks that they created, and
+    can't end them. Their own keys are offered as ever.
+    """
+    member = latchkey.member(new_account(name="Firm"), roles.ADMIN)
+    tables.User(member.user_id).update(actions=[tables.User.password_hash.set("hash")])
+    key, app = latchkey.key(member), register_client(latchkey, owner=member)
+    hook = endpoints.find_owned(member.id, create_failed_delivery(member).endpoint_id)
+    tables.Member(member.id, member.user_id).update(actions=[tables.Member.role.set(role)])
+    offered = {key.key.id} if is_kept else {key.key.id, app.id, hook.id}
+    page = ConsoleClient(latchkey).open(link(member))
+    assert checkboxes(page).keys() == offered | {"end"}
+    password_reset.new(member.user_id, {key.key.id, app.id, hook.id}, by="x").save()
+    latchkey.clock.forward(60)
+    run_jobs()
+    assert not is_accepted(latchkey, key.secret)
+    assert (clients.find(app.id) is not None, [*endpoints.of_account(member.id)] != []) == (is_kept, is_kept)
+
+
+def test_no_more_items_are_offered_than_a_form_can_have_fields(latchkey: TestApp) -> None:
+    """Of more items than fit into a form, the first ones are offered."""
+    ada = new_user(latchkey)
+    for _ in range(2):
+        create.create_further_account(ada.account.user, name="Firm", tier=tiers.FREE)
+    memberships = members.all_of(tables.User.get(ada.account.user_id))
+    for membership in memberships:
+        for _ in range(clients.PER_ACCOUNT_MAX):
+            Client(
+                ids.new("app"),
+                name="A",
+                account_id=membership.account.id,
+                user_id=membership.user.id,
+                created_at=0,
+                grant_types={"authorization_code"},
+                scopes={"read"},
+                auth_method="none",
+                registered_by="account",
+            ).save()
+    page = ConsoleClient(latchkey).open(link(ada.account))
+    assert len(checkboxes(page)) == 1 + OFFERED_MAX
 
 
 def test_deselected_box_keeps_apps_connected_and_ends_sessions(latchkey: TestApp) -> None:
@@ -114,13 +200,13 @@ def test_deselected_box_keeps_apps_connected_and_ends_sessions(latchkey: TestApp
     assert all(
         is_accepted(latchkey, token) for token in [*items.tokens, *items.connected, *(key.secret for key in items.keys)]
     )
-    assert len(list(consent.of_account(items.ada.account))) == 2
+    assert len(list(consent.of_membership(items.ada.account.membership))) == 2
     assert sessions.session_of(items.ada.session) is None
-    assert list(pending_terminations.all_pending()) == []
+    assert stored_jobs() == []
 
 
 def test_ids_of_another_account_are_ignored(latchkey: TestApp) -> None:
-    """Ids of another account's items and invalid ids in a manipulated form are ignored."""
+    """Ids of another user's items and invalid ids in a manipulated form are ignored."""
     items, other = account_with_items(latchkey), account_with_items(latchkey)
     foreign = [other.keys[0].key.id, other.apps[0].id, other.webhooks[0].id, "connected", "nonsense", ""]
     console = ConsoleClient(latchkey)
@@ -130,7 +216,7 @@ def test_ids_of_another_account_are_ignored(latchkey: TestApp) -> None:
     assert is_accepted(latchkey, other.tokens[0])
     assert all(is_accepted(latchkey, token) for token in items.connected)
     assert len(list(endpoints.of_account(other.ada.account.id))) == 2
-    assert list(pending_terminations.all_pending()) == []
+    assert stored_jobs() == []
 
 
 @pytest.mark.parametrize("why", ["weak", "too_old"])
@@ -194,8 +280,8 @@ def test_connected_apps_beyond_one_request_are_disconnected_by_the_scheduled_fun
     """If there are more connected apps than one request can disconnect, the scheduled function disconnects the rest."""
     ada = new_user(latchkey)
     app = register_client(latchkey)
-    for _ in range(SLICE + 1):
-        grants.new(ada.account.id, app.id, scopes={"read"}, resources=set()).save()
+    for _ in range(BATCH + 1):
+        grants.new(ada.account.id, ada.account.user_id, app.id, scopes={"read"}, resources=set()).save()
     console = ConsoleClient(latchkey)
     page = console.follow(console.submit(link(ada.account), password=OTHER))
     assert "Some of the selected items couldn't be removed yet" in page.notice
@@ -207,8 +293,8 @@ def test_connected_apps_beyond_one_request_are_disconnected_by_the_scheduled_fun
         latchkey.clock.forward(SETTLED_MS / 1000)
     assert [grant.created_at for grant in grants.of_account(ada.account.id)] == [clock.now_ms() - 2 * SETTLED_MS]
     assert is_accepted(latchkey, token)
-    assert [each.client_id for each in consent.of_account(Account.get(ada.account.id))] == [app.id]
-    assert list(pending_terminations.all_pending()) == []
+    assert [each.client_id for each in consent.of_membership(ada.account.membership)] == [app.id]
+    assert stored_jobs() == []
 
 
 def fail_transactions(table: str) -> Callable[[str, dict[str, Any]], dict[str, Any]]:

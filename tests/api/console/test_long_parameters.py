@@ -27,17 +27,17 @@ def test_too_long_client_id_is_not_found(admin: ConsoleClient, path: str) -> Non
 
 def test_too_long_client_id_is_not_ended(admin: ConsoleClient) -> None:
     """The deletion of a client whose id is too long gets a 404 page."""
-    csrf = dict(admin.open("/settings/account").content.forms[0].fields)["csrf"]
+    tokens = admin.token_fields()
     for client_id in ("", LONG, "x" * 5_000):
-        page = admin.send("/admin/applications/end", {"csrf": csrf, "client_id": client_id, "reason": "because"})
+        page = admin.send("/admin/applications/end", {**tokens, "client_id": client_id, "reason": "because"})
         assert page.status == 404, client_id[:20]
 
 
 @pytest.mark.parametrize("fields", [{}, {"client_id": ""}, {"client_id": LONG}, {"client_id": "x" * 3_000}])
 def test_disconnecting_an_invalid_client_id_is_not_found(admin: ConsoleClient, fields: dict[str, str]) -> None:
     """Disconnecting a client with a missing or invalid id disconnects nothing and gets an error page."""
-    csrf = dict(admin.open("/settings/account").content.forms[0].fields)["csrf"]
-    page = admin.send("/settings/connected", {"csrf": csrf, "password": PASSWORD, **fields})
+    tokens = admin.token_fields()
+    page = admin.send("/settings/connected", {**tokens, "password": PASSWORD, **fields})
     assert (page.status, "connected." in page.html) == (404, True)
 
 

@@ -22,14 +22,14 @@ ELSEWHERE = [
 
 
 @pytest.mark.parametrize("after", ELSEWHERE)
-def test_invalid_next_leads_to_the_keys(latchkey: TestApp, after: str) -> None:
-    """An invalid `next` redirects to the list of keys."""
+def test_invalid_next_leads_to_the_settings(latchkey: TestApp, after: str) -> None:
+    """An invalid `next` redirects to the settings."""
     account = new_account()
     for path in ("/login", "/signup"):
         assert ConsoleClient(latchkey).open(f"{path}?next={quote(after, safe='')}").status == 200
-    assert log_in_as(latchkey, account).open(f"/login?next={quote(after, safe='')}").location == "/settings/keys"
+    assert log_in_as(latchkey, account).open(f"/login?next={quote(after, safe='')}").location == "/settings"
     page = ConsoleClient(latchkey).submit("/login", on="/login", email=account.email, password=PASSWORD, next=after)
-    assert (page.status, page.location) == (303, "/settings/keys")
+    assert (page.status, page.location) == (303, "/settings")
 
 
 @pytest.mark.parametrize("after", ["/settings/usage", "/oauth/authorize?state=[", "/[", "/settings/keys?x=//["])

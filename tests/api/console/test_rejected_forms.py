@@ -23,24 +23,26 @@ REFUSED = {
     ),
     "forgotten password": ("/forgot", "/forgot", {"email": "no address"}, "email"),
     "account's name": ("/settings/account", "/settings/account/name", {"name": "x" * 101}, "name"),
-    "account's email": (
-        "/settings/account",
-        "/settings/account/email",
+    "user's email": (
+        "/settings/profile",
+        "/settings/profile/email",
         {"email": "no address", "password": PASSWORD},
         "email",
     ),
-    "account's email, password": (
-        "/settings/account",
-        "/settings/account/email",
+    "user's email, password": (
+        "/settings/profile",
+        "/settings/profile/email",
         {"email": "new@example.com", "password": "wrong password"},
         "email-password",
     ),
-    "account's password": (
-        "/settings/account",
-        "/settings/account/password",
+    "user's password": (
+        "/settings/profile",
+        "/settings/profile/password",
         {"password": PASSWORD, "new_password": "short"},
         "new_password",
     ),
+    "user's name": ("/settings/profile", "/settings/profile/name", {"name": "x" * 101}, "name"),
+    "new account": ("/settings/accounts", "/settings/accounts/new", {"name": "x" * 101}, "name"),
     "account deleted": ("/settings/account", "/settings/account/delete", {"password": "wrong one"}, "delete-password"),
     "new key": ("/settings/keys/new", "/settings/keys/new", {"name": "x" * 65, "expiry": "7 days"}, "name"),
     "key's name": ("/settings/keys/{key}", "/settings/keys/{key}/rename", {"name": "x" * 65}, "name"),
@@ -145,7 +147,7 @@ def test_error_of_a_missing_form_is_shown_at_the_top(latchkey: TestApp) -> None:
     """If the page no longer has the form, the error is shown at the top of the page."""
     account = new_account()
     console, path = log_in_as(latchkey, new_account(name="Root", admin=True)), f"/admin/accounts/{account.id}"
-    csrf = console.open(path).value(f"{path}/tier", "csrf")
-    page = console.send(f"{path}/reinstate", {"csrf": csrf, "reason": "x"})
+    tokens = console.token_fields(path)
+    page = console.send(f"{path}/reinstate", {**tokens, "reason": "x"})
     assert (page.status, page.problem) == (400, "Reason must be a text of 3 to 200 characters on one line.")
     assert Account.get(account.id).status == "active"

@@ -1,15 +1,14 @@
-"""Settings > Account > Sessions: list sessions, end one, log out everywhere."""
+"""Settings > Profile > Sessions: list sessions, end one, log out everywhere."""
 
 import pytest
 
 from chalicelib.accounts import session_lifetime, sessions, user_agent
-from chalicelib.accounts.tables import Account
 from chalicelib.core import errors
 from chalicelib.events import kinds, record
 from tests.support.console_client import PASSWORD, ConsoleClient, log_in_as, new_account
 from tests.support.harness import TestApp
 
-PLACE = "/settings/account/sessions"
+PLACE = "/settings/profile/sessions"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0"
 
 
@@ -30,13 +29,13 @@ def test_sessions_are_listed_with_browser_network_and_times(latchkey: TestApp) -
     assert console.ip not in console.open(PLACE).text
 
 
-def test_only_active_sessions_of_the_account_are_listed(latchkey: TestApp) -> None:
-    """Expired sessions, known devices and sessions of other accounts are not listed."""
+def test_only_active_sessions_of_the_user_are_listed(latchkey: TestApp) -> None:
+    """Expired sessions, known devices and sessions of other users are not listed."""
     account = new_account()
     log_in_as(latchkey, account)
     latchkey.clock.forward(session_lifetime.IDLE_MS // 1000)
     console = log_in_as(latchkey, account)
-    sessions.remember_device(account)
+    sessions.remember_device(account.user)
     log_in_as(latchkey, new_account(name="Eve"))
     assert len(console.open(PLACE).rows) == 1 + 1
 
@@ -61,7 +60,7 @@ def test_one_session_is_ended(latchkey: TestApp) -> None:
     assert page.location == f"{PLACE}?done=session-ended"
     assert other.open(PLACE).location.startswith("/login")
     assert console.open(PLACE).status == 200
-    assert record.newest_first(account.id, 1)[0].type == kinds.SESSION_ENDED
+    assert record.newest_first(account.user_id, 1)[0].type == kinds.SESSION_ENDED
     assert console.open(ended).status == 404
 
 
@@ -72,14 +71,14 @@ def test_own_session_can_be_ended(latchkey: TestApp) -> None:
     assert console.open(PLACE).location.startswith("/login")
 
 
-def test_session_of_another_account_cannot_be_ended(latchkey: TestApp) -> None:
-    """A session of another account is not found, like an unknown session."""
+def test_session_of_another_user_cannot_be_ended(latchkey: TestApp) -> None:
+    """A session of another user is not found, like an unknown session."""
     console, other = log_in_as(latchkey, new_account()), log_in_as(latchkey, new_account(name="Eve"))
-    csrf = console.open("/settings/account").value("/settings/account/name", "csrf")
-    assert console.send(f"{PLACE}/{other.session_id}/end", {"csrf": csrf}).status == 404
+    tokens = console.token_fields()
+    assert console.send(f"{PLACE}/{other.session_id}/end", tokens).status == 404
     assert other.open(PLACE).status == 200
     with pytest.raises(errors.NotFound):
-        sessions.owned(new_account(name="Bob").id, "rubbish")
+        sessions.owned(new_account(name="Bob").user_id, "rubbish")
 
 
 def test_log_out_everywhere_ends_every_session(latchkey: TestApp) -> None:
@@ -87,13 +86,13 @@ def test_log_out_everywhere_ends_every_session(latchkey: TestApp) -> None:
     account = new_account()
     console, other = log_in_as(latchkey, account), log_in_as(latchkey, account)
     key = latchkey.key(account)
-    page = console.submit("/settings/account/log-out-everywhere")
+    page = console.submit("/settings/profile/log-out-everywhere")
     assert page.location == "/login?done=logged-out-everywhere"
     for each in (console, other):
         assert each.open(PLACE).location.startswith("/login")
     assert latchkey.call("GET", "/v1/users/me", key.secret).status == 200
-    assert record.newest_first(account.id, 1)[0].type == kinds.SESSIONS_ENDED
-    assert ConsoleClient(latchkey).log_in(Account.get(account.id).email).status == 303
+    assert record.newest_first(account.user_id, 1)[0].type == kinds.SESSIONS_ENDED
+    assert ConsoleClient(latchkey).log_in(account.email).status == 303
 
 
 @pytest.mark.parametrize(

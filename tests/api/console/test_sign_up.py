@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.accounts import email_links, sessions
-from chalicelib.accounts.tables import Account
+from chalicelib.accounts.tables import Account, User
 from chalicelib.core import settings
 from chalicelib.limits import tiers
 from tests.support.console_client import PASSWORD, ConsoleClient, log_in_as, new_account
@@ -14,7 +14,7 @@ from tests.support.mailbox import Mailbox
 
 ADA = "ada@example.com"
 OTHER = "harmonica wolverine custard"
-ACCOUNT = "/settings/account"
+PROFILE = "/settings/profile"
 
 
 def sign_up(latchkey: TestApp, email: str = ADA, **fields: str) -> ConsoleClient:
@@ -31,7 +31,7 @@ def test_no_session_starts_before_the_address_is_confirmed(latchkey: TestApp, bo
     assert console.session == ""
     assert console.log_in(ADA).status == 401
     console.open(box.take_one().target)
-    assert (Account.count(), console.session) == (0, "")
+    assert (Account.count(), User.count(), console.session) == (0, 0, "")
 
 
 def test_browser_that_signed_up_is_logged_in_and_redirected(latchkey: TestApp, box: Mailbox) -> None:
@@ -54,7 +54,7 @@ def test_path_after_sign_up_is_kept_completely_or_not_at_all(
     begins, ends = "/oauth/authorize?client_id=app_1&state=", "&code_challenge=abc"
     after = begins + "s" * (length - len(begins) - len(ends)) + ends
     console = sign_up(latchkey, next=after)
-    assert console.submit(box.take_one().target).location == (after if kept else "/settings/keys?done=confirmed")
+    assert console.submit(box.take_one().target).location == (after if kept else "/settings?done=confirmed")
 
 
 def test_attacker_who_signed_up_with_an_address_has_no_working_password(latchkey: TestApp, box: Mailbox) -> None:
@@ -69,9 +69,10 @@ def test_attacker_who_signed_up_with_an_address_has_no_working_password(latchkey
     page = owner.submit(target, name="Ada L", password=OTHER)
     assert (page.location, owner.session) == ("/login?done=verified-with-password", "")
     form = owner.follow(page)
-    assert (form.value("/login", "email"), form.value("/login", "next")) == (ADA, "/settings/keys")
+    assert (form.value("/login", "email"), form.value("/login", "next")) == (ADA, "/settings")
     assert attacker.log_in(ADA).status == 401
-    assert owner.send("/login", owner.fill(form, "/login", {"password": OTHER})).location == "/settings/keys"
+    assert owner.send("/login", owner.fill(form, "/login", {"password": OTHER})).location == "/settings"
+    assert [user.name for user in User.scan()] == ["Ada L"]
     assert [account.name for account in Account.scan()] == ["Ada L"]
     assert attacker.open(target).status == 410
 
@@ -84,7 +85,7 @@ def test_link_alone_neither_logs_in_nor_confirms_in_another_browser(latchkey: Te
     for password in ("", "short", "passwordpassword"):
         page = console.submit(target, password=password, name="Ada L")
         assert (page.status, page.value("/verify", "name"), page.problem != "") == (400, "Ada L", True)
-    assert (Account.count(), console.session) == (0, "")
+    assert (Account.count(), User.count(), console.session) == (0, 0, "")
     assert console.send("/verify", console.fill(page, "/verify", {"password": OTHER})).status == 303
 
 
@@ -115,7 +116,7 @@ def test_sign_up_while_logged_in_ends_the_other_session(latchkey: TestApp, box: 
     assert console.submit(box.take_one().target).status == 303
     found = sessions.session_of(console.session)
     assert found is not None
-    assert found.account.email == ADA
+    assert found.user.email == ADA
     assert sessions.session_of(before) is None
 
 
@@ -134,7 +135,7 @@ def test_rate_limited_sign_up_keeps_its_values(latchkey: TestApp, box: Mailbox) 
     assert box.take() == []
 
 
-@pytest.mark.parametrize("path", ["/signup", "/settings/account/email"])
+@pytest.mark.parametrize("path", ["/signup", "/settings/profile/email"])
 def test_email_that_could_not_be_sent_is_reported_and_keeps_the_values(latchkey: TestApp, path: str) -> None:
     """If the email can't be sent, the page says so and keeps the values, except the password."""
     typed = {"email": ADA, "password": PASSWORD} | ({"name": "Ada"} if path == "/signup" else {})
@@ -173,13 +174,13 @@ def test_first_verification_discards_the_password_of_an_account_made_without_ema
     account = new_account(email=ADA, verified=False)
     attacker, key = log_in_as(latchkey, account), latchkey.key(account)
     latchkey.clock.forward(60)
-    assert attacker.submit(f"{ACCOUNT}/verification", on=ACCOUNT).status == 303
+    assert attacker.submit(f"{PROFILE}/verification", on=PROFILE).status == 303
     target = box.take_one().target
     owner = ConsoleClient(latchkey)
     assert owner.submit(target).status == 400
     page = owner.submit(target, password=OTHER)
     assert owner.follow(page).value("/login", "email") == ADA
-    assert [attacker.open(ACCOUNT).status, ConsoleClient(latchkey).log_in(ADA).status] == [303, 401]
+    assert [attacker.open(PROFILE).status, ConsoleClient(latchkey).log_in(ADA).status] == [303, 401]
     assert error_of(latchkey.call("GET", "/v1/users/me", key.secret)) == (401, "invalid_api_key")
     assert ConsoleClient(latchkey).log_in(ADA, OTHER).status == 303
 
@@ -188,27 +189,29 @@ def test_verification_in_a_session_keeps_it_and_ends_the_others(latchkey: TestAp
     """A first verification inside a session keeps that session and ends all others."""
     account = new_account(email=ADA, verified=False)
     own, elsewhere = log_in_as(latchkey, account), log_in_as(latchkey, account)
-    own.submit(f"{ACCOUNT}/verification", on=ACCOUNT)
+    own.submit(f"{PROFILE}/verification", on=PROFILE)
     page = own.follow(own.submit(box.take_one().target))
-    assert (page.heading, page.notice) == ("Account", "Email address confirmed.")
-    assert elsewhere.open(ACCOUNT).status == 303
+    assert (page.heading, page.notice) == ("Profile", "Email address confirmed.")
+    assert elsewhere.open(PROFILE).status == 303
 
 
 def test_verification_without_a_session_discards_the_password_for_every_caller(latchkey: TestApp) -> None:
-    """`verify_email` removes the password of the account if it is called without a session."""
+    """`verify_email` removes the password of the user if it is called without a session."""
     account = new_account(verified=False)
     ticket = email_links.find_link(
-        email_links.new_link(account.id, email_links.VERIFY_EMAIL, email=account.email, epoch=account.session_epoch),
+        email_links.new_link(
+            account.user_id, email_links.VERIFY_EMAIL, email=account.email, epoch=account.user.session_epoch
+        ),
         email_links.VERIFY_EMAIL,
     )
-    email_links.verify_email(ticket, account)
-    assert Account.get(account.id).password_hash is None
+    email_links.verify_email(ticket, account.user)
+    assert User.get(account.user_id).password_hash is None
 
 
-def test_change_of_address_is_confirmed_in_a_browser_of_the_account_only(latchkey: TestApp, box: Mailbox) -> None:
-    """A change of address can be confirmed only in a browser that is logged in to the account."""
+def test_change_of_address_is_confirmed_in_a_browser_of_the_user_only(latchkey: TestApp, box: Mailbox) -> None:
+    """A change of address can be confirmed only in a browser in which the user is logged in."""
     attacker = new_account(name="Mallory")
-    log_in_as(latchkey, attacker).submit(f"{ACCOUNT}/email", on=ACCOUNT, email=ADA, password=PASSWORD)
+    log_in_as(latchkey, attacker).submit(f"{PROFILE}/email", on=PROFILE, email=ADA, password=PASSWORD)
     message = box.take_one()
     assert "Mallory" not in message.text
     victim = ConsoleClient(latchkey)
@@ -216,33 +219,33 @@ def test_change_of_address_is_confirmed_in_a_browser_of_the_account_only(latchke
     form = {"ticket": message.token, "csrf": dict(victim.open("/login").form("/login").fields)["csrf"]}
     assert victim.send("/verify", form).location == "/login"
     assert log_in_as(latchkey, new_account()).open(message.target).status == 409
-    assert Account.get(attacker.id).email == attacker.email
+    assert User.get(attacker.user_id).email == attacker.email
 
 
-@pytest.mark.parametrize("action", ["email", "password", "delete"])
-def test_guesses_inside_a_session_count_as_log_in_attempts(latchkey: TestApp, box: Mailbox, action: str) -> None:
+@pytest.mark.parametrize("path", [f"{PROFILE}/email", f"{PROFILE}/password", "/settings/account/delete"])
+def test_guesses_inside_a_session_count_as_log_in_attempts(latchkey: TestApp, box: Mailbox, path: str) -> None:
     """Wrong passwords inside a session count as log-in attempts: after twenty, even the right one is rejected."""
     account = new_account(email=ADA)
     console = log_in_as(latchkey, account)
     fields = {"email": "new@example.com", "new_password": OTHER}
     for _ in range(20):
         latchkey.clock.forward(1)
-        assert console.submit(f"{ACCOUNT}/{action}", on=ACCOUNT, password="wrong", **fields).status == 400
-    page = console.submit(f"{ACCOUNT}/{action}", on=ACCOUNT, password=PASSWORD, **fields)
+        assert console.submit(path, on=path.rpartition("/")[0], password="wrong", **fields).status == 400
+    page = console.submit(path, on=path.rpartition("/")[0], password=PASSWORD, **fields)
     assert (page.status, page.problem[:18]) == (429, "Too many attempts.")
     assert page.answer.header("Retry-After") == "3580"
-    if action == "email":
-        assert page.value(f"{ACCOUNT}/email", "email") == "new@example.com"
+    if path.endswith("email"):
+        assert page.value(path, "email") == "new@example.com"
     assert ConsoleClient(latchkey).log_in(ADA).status == 429
-    after = Account.get(account.id)
-    assert (after.email, after.password_hash, after.status) == (ADA, account.password_hash, "active")
+    after = account.reload().user
+    assert (after.email, after.password_hash, after.status) == (ADA, account.user.password_hash, "active")
     assert box.take() == []
 
 
 def test_verification_emails_have_a_limit(latchkey: TestApp, box: Mailbox) -> None:
     """If the limit of verification emails is reached, no page claims that an email was sent."""
     console = log_in_as(latchkey, new_account(verified=False))
-    notices = [console.submit(f"{ACCOUNT}/verification", on=ACCOUNT).status for _ in range(6)]
+    notices = [console.submit(f"{PROFILE}/verification", on=PROFILE).status for _ in range(6)]
     assert notices == [303] * 5 + [429]
     assert len(box.take()) == 5
 
@@ -258,7 +261,8 @@ def test_new_account_of_a_deleted_address_keeps_its_usage(latchkey: TestApp) -> 
         assert latchkey.call("GET", "/v1/limits", key.secret).json()["quota"]["remaining"] == 1_000 - used - 1
         used += 1
         console = log_in_as(latchkey, account)
-        assert console.submit(f"{ACCOUNT}/delete", on=ACCOUNT, password=PASSWORD).status == 303
+        assert console.submit("/settings/account/delete", on="/settings/account", password=PASSWORD).status == 303
+        assert console.submit(f"{PROFILE}/delete", on=PROFILE, password=PASSWORD).status == 303
     other = latchkey.key(new_account(email="eve@example.com"))
     assert latchkey.call("GET", "/v1/limits", other.secret).json()["quota"]["remaining"] == 999
     latchkey.clock.forward(3_600)
@@ -270,15 +274,15 @@ def test_no_page_claims_that_email_is_sent_where_none_is(latchkey: TestApp) -> N
     """If no email is configured, no page says that an email is sent."""
     account = new_account(email="known@example.com", verified=False)
     inside = log_in_as(latchkey, account)
-    csrf = dict(inside.open(ACCOUNT).form(f"{ACCOUNT}/name").fields)["csrf"]
+    tokens = inside.token_fields()
     attacker = ConsoleClient(latchkey)
     pages = [
         attacker.submit("/signup", email=ADA, name="Ada", password=PASSWORD),
         attacker.open("/forgot"),
-        inside.open(ACCOUNT),
+        inside.open(PROFILE),
         inside.open("/settings/keys"),
-        inside.send(f"{ACCOUNT}/email", {"csrf": csrf, "email": "new@example.com", "password": PASSWORD}),
-        inside.follow(inside.send(f"{ACCOUNT}/verification", {"csrf": csrf})),
+        inside.send(f"{PROFILE}/email", {**tokens, "email": "new@example.com", "password": PASSWORD}),
+        inside.follow(inside.send(f"{PROFILE}/verification", tokens)),
     ]
     for page in pages:
         assert "sent" not in page.text, page.target

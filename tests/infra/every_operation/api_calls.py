@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
+from chalicelib.accounts import roles
 from chalicelib.api.console.routes import FORMS_ON, PAGE_OF_PATH
 from chalicelib.core import secrets, settings
 from chalicelib.credentials import rotate
 from chalicelib.credentials.change import change_key
 from chalicelib.credentials.verify import verify
 from chalicelib.limits import tiers
+from chalicelib.termination import member_removal
 from tests.detection.signing import alert, report
 from tests.infra.every_operation.scenario import Scenario, ok
 from tests.oauth.flow import (
@@ -44,7 +46,8 @@ class ApiCalls(Scenario):
             ok(self.latchkey.call("GET", target))
         with settings.override(replace(settings.current(), security_contact="security@example.com")):
             ok(self.latchkey.call("GET", "/.well-known/security.txt"))
-        unknown = dict.fromkeys(("key_id", "webhook_id", "message_id", "client_id", "account_id"), "none")
+        named = ("key_id", "webhook_id", "message_id", "client_id", "account_id", "user_id", "invitation_id")
+        unknown = dict.fromkeys(named, "none")
         ok(*(self.latchkey.call("GET", path.format(**unknown)) for path in FORMS_ON if path not in PAGE_OF_PATH))
         for kind in ("authorization-server", "protected-resource"):
             ok(self.latchkey.call("GET", f"/.well-known/oauth-{kind}"))
@@ -53,17 +56,39 @@ class ApiCalls(Scenario):
             ok(self.latchkey.call("GET", "/.well-known/oauth-authorization-server/api"))
 
     def users(self) -> None:
-        """Call the routes for accounts, as a user and as an administrator."""
+        """Call the routes for users and accounts, as a user and as an administrator."""
         call, admin = self.latchkey.call, self.latchkey.account(tiers.ENTERPRISE, name="Root", admin=True)
         secret = self.latchkey.key(admin, "read", "write", "admin").secret
         ok(call("GET", "/v1/limits", secret), call("GET", "/v1/users/me", secret), call("GET", "/v1/users", secret))
         ok(call("PATCH", "/v1/users/me", secret, json_body={"name": "Rooty"}))
-        made = call("POST", "/v1/users", secret, json_body={"email": "new@example.com", "name": "New"})
-        ok(made, call("GET", f"/v1/users/{made.json()['id']}", secret))
-        again = call("POST", "/v1/users", secret, json_body={"email": "new@example.com", "name": "New"})
+        made = call("POST", "/v1/accounts", secret, json_body={"email": "new@example.com", "name": "New"})
+        path = f"/v1/accounts/{made.json()['id']}"
+        ok(made, call("GET", path, secret), call("GET", f"/v1/users/{made.json()['owner_id']}", secret))
+        again = call("POST", "/v1/accounts", secret, json_body={"email": "new@example.com", "name": "New"})
         assert again.status == 409
         for standing in ({"tier": "pro"}, {"status": "suspended"}, {"status": "active"}):
-            ok(call("PATCH", f"/v1/users/{made.json()['id']}", secret, json_body=standing))
+            ok(call("PATCH", path, secret, json_body=standing))
+        own = self.latchkey.key(self.latchkey.account(), "read").secret
+        ok(
+            call("GET", "/v1/users", own),
+            call("GET", f"/v1/users/{call('GET', '/v1/users/me', own).json()['id']}", own),
+        )
+
+    def members(self) -> None:
+        """Invite, list, promote and remove members, with keys that are revoked and keys that are moved."""
+        call, ada = self.latchkey.call, self.latchkey.account()
+        secret = self.latchkey.key(ada, "members").secret
+        invited = call("POST", "/v1/invitations", secret, json_body={"email": "eve@example.com", "role": "viewer"})
+        one = f"/v1/invitations/{invited.json()['id']}"
+        ok(invited, call("GET", "/v1/invitations", secret), call("GET", one, secret), call("DELETE", one, secret))
+        for choice in member_removal.CHOICES:
+            grace = self.latchkey.member(ada, roles.DEVELOPER)
+            self.latchkey.key(grace, "read")
+            path = f"/v1/members/{grace.membership.id}"
+            ok(call("GET", "/v1/members", secret), call("GET", path, secret))
+            for role in (roles.OWNER, roles.DEVELOPER):
+                ok(call("PATCH", path, secret, json_body={"role": role}))
+            ok(call("DELETE", f"{path}?keys={choice}", secret))
 
     def keys(self) -> None:
         """Create, read, change, rotate and revoke keys, and exhaust a key's quota."""

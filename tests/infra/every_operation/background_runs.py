@@ -15,8 +15,9 @@ from chalicelib.webhooks.states import BY_ACCOUNT
 from chalicelib.webhooks.tables import Endpoint
 from tests.detection.planted import NETWORK, item, used_for_days
 from tests.infra.every_operation.scenario import Scenario
-from tests.infra.recorder import HOUR, MINUTE, STREAM
+from tests.infra.recorder import HOUR, JOB, MINUTE, STREAM
 from tests.support.console_client import new_account
+from tests.support.job_runs import job_record, stored_jobs
 from tests.support.webhook_receiver import Receiver
 from tests.webhooks.told import SCHEDULED, images, stream_of
 
@@ -58,6 +59,18 @@ class BackgroundRuns(Scenario):
                 record.add_to(write, ada.id, kinds.ACCOUNT_DELETED, {})
             with self.recorder.within(function):
                 act(ada.id)
+
+    def jobs(self) -> None:
+        """Finish the jobs of all earlier operations; the function `minute` restarts those that waited."""
+        for _ in range(3):
+            self.latchkey.clock.forward(90)
+            with self.recorder.within(MINUTE):
+                background.minute(SCHEDULED, None)
+            while jobs := [job for job in stored_jobs() if not job.waits]:
+                for job in jobs:
+                    with self.recorder.within(JOB):
+                        background.job({"Records": [job_record("MODIFY", job)]}, None)
+        assert stored_jobs() == []
 
     def anomalies(self) -> None:
         """Run the hourly detection for anomalous keys with each policy."""

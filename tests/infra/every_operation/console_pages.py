@@ -2,14 +2,14 @@
 
 from dataclasses import replace
 
-from chalicelib.accounts import change, email_links
-from chalicelib.accounts.pending_terminations import SLICE
+from chalicelib.accounts import change, email_links, find, roles
 from chalicelib.accounts.states import SUSPENDED
 from chalicelib.core import settings
 from chalicelib.detection import leak_policy
 from chalicelib.events.tables import Event
+from chalicelib.jobs.progress import BATCH
 from chalicelib.oauth import grants
-from chalicelib.termination import password_reset
+from chalicelib.termination import member_removal, password_reset
 from chalicelib.webhooks import deliver, endpoints, fan_out
 from tests.infra.every_operation.scenario import Scenario, ok
 from tests.oauth.flow import (
@@ -22,7 +22,8 @@ from tests.support.webhook_receiver import PUBLIC_URL, run_receiver
 from tests.webhooks.told import images
 
 OTHER = "harmonica wolverine custard"
-ACCOUNT = "/settings/account"
+ACCOUNT, ACCOUNTS, PROFILE = "/settings/account", "/settings/accounts", "/settings/profile"
+MEMBERS = "/settings/members"
 
 
 class ConsolePages(Scenario):
@@ -49,32 +50,67 @@ class ConsolePages(Scenario):
         for is_killed in (True, False):
             ada = new_user(self.latchkey)
             app = register_client(self.latchkey, owner=ada.account)
-            hook = endpoints.create(ada.account.id, url="https://example.com/", name="Ledger", types=None)
+            url, maker = "https://example.com/", ada.account.user_id
+            hook = endpoints.create(ada.account.id, url=url, name="Ledger", types=None, user_id=maker)
             chosen = {self.latchkey.key(ada.account).key.id, app.id, hook.id}
             new_user(self.latchkey).grant(app)
             ada.grant(register_client(self.latchkey))
             if is_killed:
-                password_reset.new(ada.account.id, chosen | {password_reset.CONNECTED}, by="digest").save()
+                password_reset.new(ada.account.user_id, chosen | {password_reset.CONNECTED}, by="digest").save()
                 continue
-            ticket = email_links.new_link(
-                ada.account.id, email_links.SET_PASSWORD, email=ada.account.email, epoch=ada.account.session_epoch
-            )
+            user = ada.account.user
+            ticket = email_links.new_link(user.id, email_links.SET_PASSWORD, email=user.email, epoch=user.session_epoch)
             ok(ConsoleClient(self.latchkey).submit(f"/password?ticket={ticket}", password=OTHER, end=chosen))
 
-    def account_page(self) -> None:
-        """Change name, address and password."""
+    def profile_page(self) -> None:
+        """Change a user's name, address and password, and end sessions."""
         ada = new_user(self.latchkey, verified=False)
-        ok(ada.open("/settings"), ada.submit(f"{ACCOUNT}/verification", on=ACCOUNT), ada.submit(self.link()))
+        ok(ada.open("/settings"), ada.submit(f"{PROFILE}/verification", on=PROFILE), ada.submit(self.link()))
         ada.log_in_again()
-        ok(ada.submit(f"{ACCOUNT}/name", on=ACCOUNT, name="Ada L"))
-        ok(ada.submit(f"{ACCOUNT}/email", on=ACCOUNT, email="l@example.com", password=PASSWORD))
+        ok(ada.submit(f"{PROFILE}/name", on=PROFILE, name="Ada L"))
+        ok(ada.submit(f"{PROFILE}/email", on=PROFILE, email="l@example.com", password=PASSWORD))
         ok(ada.submit(self.link()))
-        ok(ada.submit(f"{ACCOUNT}/password", on=ACCOUNT, password=PASSWORD, new_password=OTHER))
+        ok(ada.submit(f"{PROFILE}/password", on=PROFILE, password=PASSWORD, new_password=OTHER))
+        ok(ada.open(PROFILE), ada.open(f"{PROFILE}/activity"))
+        ok(ada.open(f"{PROFILE}/sessions"), ada.submit(f"{PROFILE}/sessions/{ada.session_id}/end"))
+        ada.log_in_again()
+        ok(ada.submit(f"{PROFILE}/log-out-everywhere"))
+
+    def accounts_page(self) -> None:
+        """Rename an account, look at its usage, create a second one, switch, and delete both and the user."""
+        ada = new_user(self.latchkey)
+        ok(ada.submit(f"{ACCOUNT}/name", on=ACCOUNT, name="Ledger"))
         self.latchkey.clock.forward(3600)
         ok(ada.open(ACCOUNT), ada.open("/settings/usage"), ada.open("/settings/activity"))
-        ok(ada.open(f"{ACCOUNT}/sessions"), ada.submit(f"{ACCOUNT}/sessions/{ada.session_id}/end"))
-        ada.log_in_again()
-        ok(ada.submit(f"{ACCOUNT}/log-out-everywhere"))
+        ok(ada.submit(f"{ACCOUNTS}/new", on=ACCOUNTS, name="Second"), ada.open(ACCOUNTS))
+        ok(ada.submit(f"{ACCOUNTS}/open", on=ACCOUNTS, open=ada.account.id))
+        for _ in range(2):
+            ada.delete_account()
+        ok(ada.open(ACCOUNTS), ada.submit(f"{PROFILE}/delete", on=PROFILE, password=PASSWORD))
+
+    def member_pages(self) -> None:
+        """Invite, resend, withdraw, join as a user and as a new one, change a role, remove a member, and leave."""
+        ada, grace = new_user(self.latchkey), new_user(self.latchkey, "Grace")
+        for email in (grace.account.email, "joins@example.com"):
+            ok(ada.submit(f"{MEMBERS}/invite", on=MEMBERS, email=email, role=roles.DEVELOPER))
+            again = next(form.action for form in ada.open(MEMBERS).content.forms if form.action.endswith("/resend"))
+            ok(ada.submit(again, on=MEMBERS))
+            if email == grace.account.email:
+                ok(grace.open(self.link()), grace.submit("/invitation", on=self.link()))
+            else:
+                new = ConsoleClient(self.latchkey)
+                ok(new.submit("/invitation", on=self.link(), name="Joe", password=PASSWORD))
+        ok(ada.submit(f"{MEMBERS}/invite", on=MEMBERS, email="never@example.com", role=roles.VIEWER))
+        path = next(url for url in ada.open(MEMBERS).urls if url.endswith("/withdraw"))
+        ok(ada.submit(path))
+        joe = find.user_by_email("joins@example.com")
+        for user_id in (grace.account.user_id, joe.id):
+            one = f"{MEMBERS}/{user_id}"
+            ok(ada.open(one), ada.submit(f"{one}/role", on=one, role=roles.ADMIN))
+        ok(ada.submit(f"{MEMBERS}/{joe.id}/remove", on=f"{MEMBERS}/{joe.id}", keys=member_removal.MOVE))
+        ok(grace.submit(f"{ACCOUNTS}/open", on=ACCOUNTS, open=ada.account.id))
+        own = f"{MEMBERS}/{grace.account.user_id}"
+        ok(grace.submit(f"{own}/remove", on=own, keys=member_removal.REVOKE))
 
     def key_pages(self) -> None:
         """Use the pages of keys."""
@@ -148,14 +184,17 @@ class ConsolePages(Scenario):
         endpoints.create(ada.account.id, url="https://example.com/", name="Ledger", types=None)
         fan_out.enqueue(_events(ada.account.id))
         email_links.new_link(
-            ada.account.id, email_links.CHANGE_EMAIL, email="next@example.com", epoch=ada.account.session_epoch
+            ada.account.user_id,
+            email_links.CHANGE_EMAIL,
+            email="next@example.com",
+            epoch=ada.account.user.session_epoch,
         )
         self.latchkey.clock.forward(1)
         ada.delete_account()
-        # There is one user more than a batch, so the minute function must invalidate the tokens of the last user.
+        # There is one user more than a batch, so a job must invalidate the tokens of the last user.
         app = register_client(self.latchkey)
-        for _ in range(SLICE + 1):
-            grants.new(ada.account.id, app.id, scopes={"read"}, resources=set()).save()
+        for _ in range(BATCH + 1):
+            grants.new(ada.account.id, ada.account.user_id, app.id, scopes={"read"}, resources=set()).save()
         change.set_tier_and_status(str(app.client.account_id), tier=None, status=SUSPENDED, actor="operator")
 
 

@@ -6,23 +6,27 @@ from chalicelib.core import settings
 from tests.infra.every_operation.api_calls import ApiCalls
 from tests.infra.every_operation.background_runs import BackgroundRuns
 from tests.infra.every_operation.console_pages import ConsolePages
+from tests.infra.every_operation.first_verifications import FirstVerifications
 from tests.infra.every_operation.oauth_flows import OAuthFlows
 from tests.support.webhook_receiver import PUBLIC_URL, run_receiver
 
 
-class EveryOperation(ApiCalls, ConsolePages, OAuthFlows, BackgroundRuns):
+class EveryOperation(ApiCalls, ConsolePages, OAuthFlows, FirstVerifications, BackgroundRuns):
     """All parts of the scenario."""
 
     def run_all(self) -> None:
         """Run all parts in order."""
         self.public_routes()
         self.users()
+        self.members()
         self.keys()
         self.leaks()
         self.services()
         self.signing_up()
         self.choosing_what_ends()
-        self.account_page()
+        self.profile_page()
+        self.accounts_page()
+        self.member_pages()
         self.key_pages()
         self.webhook_pages()
         self.admin_pages()
@@ -34,6 +38,8 @@ class EveryOperation(ApiCalls, ConsolePages, OAuthFlows, BackgroundRuns):
         self.client_for_itself()
         self.registration()
         self.leaving()
+        self.first_verifications()
+        self.jobs()
         with run_receiver() as receiver, settings.override(replace(settings.current(), public_url=PUBLIC_URL)):
             self.webhooks(receiver)
             self.background(receiver)
