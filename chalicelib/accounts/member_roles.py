@@ -1,4 +1,4 @@
-"""Change the role of a member. The last owner of an account can't become anything else."""
+"""Change the role of a member, or transfer the account. The last owner can't become anything else."""
 
 from pynamodb.exceptions import TransactWriteError
 
@@ -37,6 +37,31 @@ def change_role(manager: Manager, user_id: str, role: str) -> Membership:
             "The role is changed, but this may take up to 5 more minutes to apply. Repeat the request to be sure."
         )
     return member_of(manager.account_id, user_id)
+
+
+def transfer_ownership(manager: Manager, user_id: str) -> None:
+    """Make another member an owner and the manager, who is an owner, an admin, in one transaction.
+
+    Raises NotFound if there is no such member, InsufficientRole if the manager isn't an owner, and Conflict if the
+    member is an owner already or if one of the two was changed concurrently. Raises Unavailable if the account is
+    transferred but the invalidation mark couldn't be set.
+    """
+    present = member_of(manager.account_id, user_id)
+    managers.require_may_give(manager, roles.OWNER)
+    unverified.require_verified(manager)
+    if present.role == roles.OWNER:
+        raise errors.Conflict("This member is an owner already. To stop being one yourself, change your own role.")
+    account_id = manager.account_id
+    with models.raise_on_condition_failure(_changed()), models.transaction() as write:
+        for member, before, after in (
+            (user_id, present.role, roles.OWNER),
+            (manager.user_id, roles.OWNER, roles.ADMIN),
+        ):
+            write.update(Member(account_id, member), actions=[Member.role.set(after)], condition=Member.role == before)
+            record.add_to(write, account_id, kinds.MEMBER_ROLE_CHANGED, {"user": member, "role": after})
+        managers.require_unchanged(write, manager, of=manager.user_id)
+    if not invalidation.mark_account(account_id):
+        raise errors.Unavailable("The account is transferred, but this may take up to 5 more minutes to apply.")
 
 
 def changed_meanwhile(error: TransactWriteError, present: Membership) -> errors.Conflict:

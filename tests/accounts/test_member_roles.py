@@ -80,7 +80,27 @@ def test_the_last_owner_stays_owner(latchkey: TestApp) -> None:
     assert (owners_of(owner), Member.get(owner.id, owner.user_id).role) == (1, roles.OWNER)
 
 
-def test_ownership_can_be_transferred(latchkey: TestApp) -> None:
+def test_ownership_is_transferred_in_one_step(latchkey: TestApp) -> None:
+    owner = latchkey.account()
+    member = latchkey.member(owner, roles.VIEWER)
+    member_roles.transfer_ownership(owner.membership.manager, member.user_id)
+    found = {each.user_id: each.role for each in Member.query(owner.id)}
+    assert (owners_of(owner), found) == (1, {owner.user_id: roles.ADMIN, member.user_id: roles.OWNER})
+    changes = [event.changed.as_dict() for event in record.newest_first(owner.id, 2, kind=kinds.MEMBER_ROLE_CHANGED)]
+    assert {(change["user"], change["role"]) for change in changes} == set(found.items())
+
+
+def test_ownership_isnt_transferred_to_an_owner_or_by_an_admin(latchkey: TestApp) -> None:
+    owner = latchkey.account()
+    admin, viewer = latchkey.member(owner, roles.ADMIN, name="Eve"), latchkey.member(owner, roles.VIEWER)
+    with pytest.raises(errors.Conflict, match="an owner already"):
+        member_roles.transfer_ownership(owner.membership.manager, owner.user_id)
+    with pytest.raises(errors.InsufficientRole, match=roles.OWNER):
+        member_roles.transfer_ownership(admin.membership.manager, viewer.user_id)
+    assert owners_of(owner) == 1
+
+
+def test_ownership_can_be_shared_and_given_up(latchkey: TestApp) -> None:
     owner = latchkey.account()
     member = latchkey.member(owner, roles.VIEWER)
     change(owner, member, roles.OWNER)

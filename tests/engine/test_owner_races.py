@@ -48,6 +48,11 @@ def demote(manager: AccountOfTest, member: AccountOfTest) -> str:
     return outcome(lambda: member_roles.change_role(manager.membership.manager, member.user_id, roles.VIEWER))
 
 
+def transfer(owner: AccountOfTest, member: AccountOfTest) -> str:
+    """Have an owner transfer the account to a member."""
+    return outcome(lambda: member_roles.transfer_ownership(owner.membership.manager, member.user_id))
+
+
 def delete(owner: AccountOfTest) -> str:
     """Have an owner delete the account."""
     return outcome(lambda: self_service.delete_account(owner.membership, caller=CALLER, password=PASSWORD))
@@ -101,6 +106,24 @@ def test_owner_who_is_demoted_meanwhile_deletes_nothing(
     deleted, demoted = release_together(proxy, is_transaction, deeds)
     assert sorted([deleted, demoted]) == ["conflict", "done"] or (deleted, demoted) == ("done", "not_found")
     assert (Account.get(first.id, consistent_read=True).status == "deleted") is (deleted == "done")
+
+
+def test_owner_who_transfers_twice_at_once_does_it_once(latchkey: TestApp, proxy: HoldingProxy) -> None:
+    """Of two concurrent transfers by one owner, one succeeds, and the account has one owner."""
+    owner = new_account()
+    new = [latchkey.member(owner, roles.VIEWER, name=name) for name in ("Grace", "Olga")]
+    outcomes = release_together(proxy, is_transaction, [partial(transfer, owner, member) for member in new])
+    assert sorted(outcomes) == ["conflict", "done"]
+    assert owners_of(owner.id) == [new[outcomes.index("done")].user_id]
+
+
+def test_transfer_to_a_member_who_leaves_at_once_keeps_an_owner(latchkey: TestApp, proxy: HoldingProxy) -> None:
+    """A transfer and the departure of the new owner exclude each other."""
+    owner = new_account()
+    member = latchkey.member(owner, roles.VIEWER)
+    outcomes = release_together(proxy, is_transaction, [partial(transfer, owner, member), partial(leave, member)])
+    assert sorted(outcomes) == ["conflict", "done"]
+    assert owners_of(owner.id) == [member.user_id if outcomes[0] == "done" else owner.user_id]
 
 
 def test_of_seven_owners_who_leave_at_once_one_stays(latchkey: TestApp) -> None:

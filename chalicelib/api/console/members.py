@@ -1,4 +1,4 @@
-"""Settings > Members: invite, withdraw an invitation, change a role, remove a member, leave the account."""
+"""Settings > Members: invite, withdraw an invitation, change a role, transfer the account, remove, leave."""
 
 from chalicelib.accounts import email_sender, invitations, member_roles, members, roles
 from chalicelib.accounts.tables import Invitation
@@ -93,6 +93,7 @@ def show_member(request: PageRequest, user_id: str) -> Render:
         "is_own": is_own,
         "may_change": may_manage,
         "may_remove": may_manage or is_own,
+        "may_transfer": own.may(roles.OWNER) and member.role != roles.OWNER,
         "may_move": own.may(roles.ADMIN),
         "roles": _roles_to_give(own),
     }
@@ -103,6 +104,29 @@ def change_role(request: PageRequest, user_id: str) -> Redirect:
     """Set the role of a member."""
     member_roles.change_role(request.membership.manager, user_id, request.check("role", ROLE))
     return Redirect(HOME, "role-changed")
+
+
+def confirm_transfer(request: PageRequest, user_id: str) -> Render:
+    """Ask for confirmation before the account is transferred to a member."""
+    member = member_roles.member_of(request.account.id, user_id)
+    page = f"{HOME}/{user_id}"
+    return confirm.ask(
+        confirm.Question(
+            heading=f"Transfer {request.account.name} to {member.user.name}?",
+            consequence="They become an owner and you an admin. Only an owner can make you an owner again.",
+            about=member.user.email,
+            action=f"{page}/transfer",
+            button="Transfer",
+            back=page,
+            back_label=member.user.name,
+        )
+    )
+
+
+def transfer(request: PageRequest, user_id: str) -> Redirect:
+    """Make a member an owner, and the present owner an admin."""
+    member_roles.transfer_ownership(request.membership.manager, user_id)
+    return Redirect(HOME, "transferred")
 
 
 def remove(request: PageRequest, user_id: str) -> Redirect:

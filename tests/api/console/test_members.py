@@ -112,6 +112,18 @@ def test_a_role_is_changed_and_a_member_removed(latchkey: TestApp) -> None:
     assert "of the account" in console.open("/settings/keys").text
 
 
+def test_an_account_is_transferred(latchkey: TestApp) -> None:
+    owner = new_account(name="Ada Ltd")
+    grace = latchkey.member(owner, roles.VIEWER)
+    console, path = log_in_as(latchkey, owner), f"{MEMBERS}/{grace.user_id}"
+    assert f"{path}/transfer" in console.open(path).urls
+    assert "Transfer Ada Ltd to Grace?" in console.open(f"{path}/transfer").text
+    assert console.submit(f"{path}/transfer").location == f"{MEMBERS}?done=transferred"
+    roles_now = {each.user.id: each.role for each in members.read_page(owner.account, 9)[0]}
+    assert roles_now == {owner.user_id: roles.ADMIN, grace.user_id: roles.OWNER}
+    assert f"{path}/transfer" not in console.open(path).urls
+
+
 def test_a_member_leaves(latchkey: TestApp) -> None:
     owner = new_account()
     grace = latchkey.member(owner, roles.VIEWER)

@@ -109,8 +109,9 @@ class ConsolePages(Scenario):
             ok(ada.open(one), ada.submit(f"{one}/role", on=one, role=roles.ADMIN))
         ok(ada.submit(f"{MEMBERS}/{joe.id}/remove", on=f"{MEMBERS}/{joe.id}", keys=member_removal.MOVE))
         ok(grace.submit(f"{ACCOUNTS}/open", on=ACCOUNTS, open=ada.account.id))
-        own = f"{MEMBERS}/{grace.account.user_id}"
-        ok(grace.submit(f"{own}/remove", on=own, keys=member_removal.REVOKE))
+        ok(ada.submit(f"{MEMBERS}/{grace.account.user_id}/transfer"))
+        own, hers = f"{MEMBERS}/{grace.account.user_id}", f"{MEMBERS}/{ada.account.user_id}"
+        ok(grace.submit(f"{hers}/transfer"), ada.submit(f"{own}/remove", on=own, keys=member_removal.REVOKE))
 
     def key_pages(self) -> None:
         """Use the pages of keys."""
