@@ -13,6 +13,11 @@ def _member(page: Page, cast: Cast) -> None:
     page.get_by_role("link", name="Manage").first.click()
 
 
+def _transfer(page: Page, cast: Cast) -> None:
+    page.goto(f"{cast.console.url}/settings/members/{cast.member.user_id}")
+    page.get_by_role("link", name="Transfer the account").click()
+
+
 def _invitation(page: Page, cast: Cast) -> None:
     page.goto(cast.invitation)
 
@@ -49,6 +54,7 @@ ACCOUNT_STATES = [
     PageState("members", "ada", at("/settings/members")),
     PageState("members-viewer", "member", _of_ada("/settings/members")),
     PageState("member", "ada", _member),
+    PageState("member-transfer", "ada", _transfer),
     PageState("members-rejected", "ada", submit("/settings/members", "Invite", email="ada@invalid..example")),
     PageState("invitation-new-user", "", _invitation),
 ]
