@@ -6,6 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 from pynamodb.exceptions import GetError, PutError, PynamoDBException, TransactWriteError
 
+from chalicelib.accounts.tables import Invitation
 from chalicelib.core import clock, errors, settings
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb import models
@@ -111,6 +112,7 @@ def test_found_reads_consistently_by_both_keys(latchkey: TestApp) -> None:
         assert OneTimeToken.found("nothing") is None
     assert [body["ConsistentRead"] for body in requests] == [True] * 3
     assert found.key() == {"user_id": {"S": "usr_1"}, "grantee": {"S": "acc_1#app_1"}}
+    assert Invitation("acc_1", "inv_1").key() == {"account_id": {"S": "acc_1"}, "user_id": {"S": "inv_1"}}
     assert ticket().key() == {"digest": {"S": "there"}}
 
 

@@ -98,11 +98,9 @@ class Table(Model):
 
     def key(self) -> dynamodb.Json:
         """Return the item's key in DynamoDB's JSON."""
-        return {
-            name: value
-            for name, value in self.serialize(null_check=False).items()
-            if name in (self._hash_keyname, self._range_keyname)
-        }
+        attributes = self.get_attributes().values()
+        names = {each.attr_name for each in attributes if each.is_hash_key or each.is_range_key}
+        return {name: value for name, value in self.serialize(null_check=False).items() if name in names}
 
     @classmethod
     def found(cls, hash_key: Any, range_key: Any = None) -> Self | None:
