@@ -7,12 +7,14 @@ user created, including other memberships. A job follows for what the user creat
 
 from dataclasses import dataclass
 
+from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from chalicelib.accounts import members
 from chalicelib.accounts.members import Membership
 from chalicelib.accounts.roles import OWNER
 from chalicelib.accounts.tables import Account, Member, User
+from chalicelib.core import clock
 from chalicelib.core.dynamodb import models
 from chalicelib.jobs import progress
 from chalicelib.jobs.tables import Job
@@ -32,23 +34,8 @@ class FirstProof:
 
     def add_to(self, write: models.Transaction) -> None:
         """Add the changes of the accounts, and the job, to the transaction that changes the user."""
-        now_ms = self.pending.began_at
         for each in self.created:
-            write.update(
-                Account(each.account.id),
-                actions=[
-                    Account.credentials_since.set(now_ms),
-                    Account.live_keys.set({}),
-                    Account.owners.set(1),
-                ],
-                condition=Account.id.exists(),
-            )
-            # Of all memberships only the user's own remains valid.
-            write.update(
-                Member(each.account.id, each.user.id),
-                actions=[Member.since.set(now_ms)],
-                condition=Member.role == OWNER,
-            )
+            _end_credentials(write, each, self.pending.began_at, condition=Account.id.exists())
         write.save(self.pending)
 
 
@@ -60,6 +47,37 @@ def of(user: User) -> FirstProof | None:
     changes = [User.email_verified_at.set(pending.began_at), User.credentials_since.set(pending.began_at)]
     created = [each for each in members.all_of(user) if is_of_creator(each)]
     return FirstProof(pending, changes, created)
+
+
+def end_later_creations(user: User, began_at: int) -> User:
+    """End what was created between the time of the first verification, `began_at`, and its commit; return the user.
+
+    Members of the user's accounts could create it, because their requests were valid until the commit. Nothing happens
+    if this was done before.
+    """
+    now_ms = clock.now_ms()
+    for each in members.all_of(user):
+        if is_of_creator(each):
+            with models.ignore_condition_failure(), models.transaction() as write:
+                _end_credentials(write, each, now_ms, condition=Account.credentials_since == began_at)
+    with models.ignore_condition_failure():
+        user.update(actions=[User.credentials_since.set(now_ms)], condition=User.credentials_since == began_at)
+    return user
+
+
+def _end_credentials(write: models.Transaction, created: Membership, now_ms: int, *, condition: Condition) -> None:
+    """Add to a transaction the end of all credentials and other memberships of an account that the user created."""
+    write.update(
+        Account(created.account.id),
+        actions=[Account.credentials_since.set(now_ms), Account.live_keys.set({}), Account.owners.set(1)],
+        condition=condition,
+    )
+    # Of all memberships only the user's own remains valid.
+    write.update(
+        Member(created.account.id, created.user.id),
+        actions=[Member.since.set(now_ms)],
+        condition=Member.role == OWNER,
+    )
 
 
 def is_of_creator(membership: Membership) -> bool:

@@ -31,6 +31,8 @@ def finish(job: Job) -> bool:
     if user is None or not user.listed:
         return True
     is_first_run = progress.is_first_run(job)
+    if is_first_run:
+        user = first_proof.end_later_creations(user, job.began_at)
     done = [
         _end_created(each.account, is_first_run=is_first_run)
         if first_proof.is_of_creator(each)

@@ -118,6 +118,40 @@ def test_first_verification_makes_the_user_the_only_owner_of_the_account(latchke
         member_removal.remove(manager_of(squatter.account), squatter.account.user_id, member_removal.REVOKE)
 
 
+def test_first_verification_ends_what_is_created_before_its_commit(latchkey: TestApp, squatter: User) -> None:
+    """Requests of other members are valid until the commit. What they create after the verification has read the
+    account ends, too: keys, webhooks, applications and memberships.
+    """
+    account_id = squatter.account.id
+    thief = latchkey.member(squatter.account, roles.ADMIN)
+    member_roles.change_role(manager_of(squatter.account), thief.user_id, roles.OWNER)
+    thief = AccountOfTest(members.find(thief.user, thief.id))
+    latchkey.clock.forward(1)
+    sender = dynamodb.sender()
+    secrets: list[str] = []
+
+    def create_before_the_proof(operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        if operation == "TransactWriteItems" and "password_hash" in str(request) and not secrets:
+            with dynamodb.use_sender(sender):
+                latchkey.clock.forward(0.01)
+                secrets.append(latchkey.key(thief).secret)
+                endpoints.create(account_id, url="https://example.com/", name="Spy", types=None, user_id=thief.user_id)
+                register_client(latchkey, owner=thief)
+                member_roles.change_role(
+                    manager_of(thief), latchkey.member(thief, roles.ADMIN, name="M").user_id, "owner"
+                )
+                latchkey.clock.forward(0.01)
+        return sender(operation, request)
+
+    with dynamodb.use_sender(create_before_the_proof):
+        verify(latchkey, squatter)
+    run_pending()
+    assert count_active(account_id) == (0, 0, 0)
+    account = tables.Account.get(account_id)
+    assert ([each.user_id for each in members.items_of(account_id)], account.owners) == ([squatter.account.user_id], 1)
+    assert latchkey.call("GET", "/v1/users/me", secrets[0]).status == 401
+
+
 def test_first_verification_deletes_what_the_user_made_in_other_accounts(latchkey: TestApp, squatter: User) -> None:
     """In an account that somebody else created, the user's own keys, webhooks, applications, invitations and invited
     members from before the verification are deleted, and everything else stays.
