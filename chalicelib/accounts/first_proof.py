@@ -86,3 +86,11 @@ def is_of_creator(membership: Membership) -> bool:
     An account that the user has handed over belongs to others, who may have verified their addresses.
     """
     return membership.account.created_by == membership.user.id and membership.role == OWNER
+
+
+def was_handed_over(membership: Membership) -> bool:
+    """Return whether the user, who has verified the address, created the account and was no owner of it by then."""
+    account, user = membership.account, membership.user
+    is_of_before = account.created_by == user.id and user.predates_verification(account.created_at)
+    # The verification sets both times of an account that the user still owns.
+    return is_of_before and membership.role != OWNER and account.credentials_since < user.credentials_since

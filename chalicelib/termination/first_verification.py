@@ -3,13 +3,15 @@
 In the accounts that the user created, these are all keys, applications, webhooks, memberships and invitations. They
 have been invalid since the verification, because they are older than the account's `credentials_since`. In other
 accounts, they are those that the user created; each member whom the user invited there is removed with everything that
-the member created (see `undone_membership`). The transaction of the verification also stores the job, so it
+the member created (see `undone_membership`). The user leaves accounts that were created under the address and handed
+over, because their owner may be who signed up with it. The transaction of the verification also stores the job, so it
 can't be lost.
 """
 
 from itertools import islice
 
 from chalicelib.accounts import first_proof, invalidation, members, unverified_invitations
+from chalicelib.accounts.members import Membership
 from chalicelib.accounts.tables import Account, Member, User
 from chalicelib.core.dynamodb import models
 from chalicelib.credentials import revoke
@@ -33,13 +35,18 @@ def finish(job: Job) -> bool:
     is_first_run = progress.is_first_run(job)
     if is_first_run:
         user = first_proof.end_later_creations(user, job.began_at)
-    done = [
-        _end_created(each.account, is_first_run=is_first_run)
-        if first_proof.is_of_creator(each)
-        else _end_of_user(each.account, user, is_first_run=is_first_run)
-        for each in members.all_of(user)
-    ]
+    done = [_end_in_account(each, is_first_run=is_first_run) for each in members.all_of(user)]
     return invalidation.mark_user(user.id) and all(done)
+
+
+def _end_in_account(membership: Membership, *, is_first_run: bool) -> bool:
+    account, user = membership.account, membership.user
+    if first_proof.is_of_creator(membership):
+        return _end_created(account, is_first_run=is_first_run)
+    if first_proof.was_handed_over(membership):
+        undone_membership.remove(account.id, user.id)
+        return True
+    return _end_of_user(account, user, is_first_run=is_first_run)
 
 
 def _end_created(account: Account, *, is_first_run: bool) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.accounts import email_links, invalidation, invitations, member_roles, members, roles, tables
+from chalicelib.accounts import create, email_links, invalidation, invitations, member_roles, members, roles, tables
 from chalicelib.accounts.managers import Manager
 from chalicelib.core import errors, ids
 from chalicelib.core.dynamodb import client as dynamodb
@@ -14,6 +14,7 @@ from chalicelib.core.dynamodb import models
 from chalicelib.credentials import find
 from chalicelib.events import kinds, record
 from chalicelib.jobs import progress
+from chalicelib.limits import tiers
 from chalicelib.oauth import clients, delete_client, grants
 from chalicelib.oauth.tables import Grant
 from chalicelib.termination import finish, member_removal, password_reset
@@ -150,6 +151,24 @@ def test_first_verification_ends_what_is_created_before_its_commit(latchkey: Tes
     account = tables.Account.get(account_id)
     assert ([each.user_id for each in members.items_of(account_id)], account.owners) == ([squatter.account.user_id], 1)
     assert latchkey.call("GET", "/v1/users/me", secrets[0]).status == 401
+
+
+def test_first_verification_leaves_an_account_that_was_handed_over(latchkey: TestApp, squatter: User) -> None:
+    """Who signed up with the address may have given the account to themselves and kept the user as an admin of it."""
+    thief, stays = latchkey.member(squatter.account, roles.ADMIN), latchkey.account(name="Later")
+    member_roles.transfer_ownership(manager_of(squatter.account), thief.user_id)
+    latchkey.clock.forward(1)
+    verify(latchkey, squatter)
+    user = tables.User.get(squatter.account.user_id)
+    assert members.all_of(user) == []
+    latchkey.clock.forward(1)
+    later = create.create_further_account(user, name="Later", tier=tiers.FREE)
+    with models.transaction() as write:
+        members.add_to(write, members.new(later.account.id, stays.user_id, roles.ADMIN), stays.user)
+    user = tables.User.get(user.id)
+    member_roles.transfer_ownership(members.find(user, later.account.id).manager, stays.user_id)
+    run_pending()
+    assert [each.account.id for each in members.all_of(tables.User.get(user.id))] == [later.account.id]
 
 
 def test_first_verification_deletes_what_the_user_made_in_other_accounts(latchkey: TestApp, squatter: User) -> None:
