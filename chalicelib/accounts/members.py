@@ -1,7 +1,8 @@
 """Memberships: which accounts a user belongs to, and with which role."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from pynamodb.expressions.condition import Condition, size
 
@@ -121,6 +122,23 @@ def all_of(user: User) -> list[Membership]:
 def of_account(account: Account, limit: int = 100) -> list[Membership]:
     """Return the first memberships of an account by user id, up to `limit`. Some may be missing (see `read_page`)."""
     return read_page(account, limit)[0]
+
+
+def names_of(account: Account, user_ids: Collection[str]) -> dict[str, str]:
+    """Return the names of those of the users who are members of an account, by id."""
+    users = {each.id: each for each in User.batch_get(user_ids, consistent_read=True)} if user_ids else {}
+    keys = [(account.id, user_id) for user_id in users]
+    found = Member.batch_get(keys, consistent_read=True) if keys else ()
+    return {each.user_id: users[each.user_id].name for each in found if is_valid(each, account)}
+
+
+def owners_of(account: Account, limit: int) -> list[User]:
+    """Return up to `limit` owners of an account, by user id."""
+    is_owner = (Member.role == roles.OWNER) & (Member.since >= account.credentials_since)
+    between = Member.user_id.between(FIRST_USER_ID, LAST_USER_ID)
+    found = [each.user_id for each in islice(Member.query(account.id, between, is_owner, consistent_read=True), limit)]
+    users = {each.id: each for each in User.batch_get(found, consistent_read=True)} if found else {}
+    return [users[user_id] for user_id in found if user_id in users]
 
 
 def read_page(account: Account, size: int, *, after: str = "") -> tuple[list[Membership], str]:

@@ -9,7 +9,7 @@ from chalicelib.accounts.members import ACCOUNTS_MAX, UNVERIFIED_ACCOUNTS_MAX
 from chalicelib.accounts.tables import Account, Member, User
 from chalicelib.core import errors, ids, telemetry
 from chalicelib.core.dynamodb import models
-from tests.support.console_client import new_account
+from tests.support.console_client import log_in_as, new_account
 from tests.support.harness import AccountOfTest, TestApp
 
 
@@ -215,3 +215,23 @@ def test_service_user_belongs_to_its_account_only(latchkey: TestApp) -> None:
     assert not roles.is_service_user(service, other.id)
     assert not roles.is_service_user(owner.user_id, owner.id)
     assert User.found(service) is None
+
+
+def test_names_and_owners_are_found_among_any_number_of_members(latchkey: TestApp) -> None:
+    """Users are named, and owners are found, however many members come before them by id."""
+    owner = new_account()
+    for number in range(210):
+        user_id = f"usr_{number:020}"
+        members.new(owner.id, user_id, roles.VIEWER).save()
+        User(user_id, email=f"{number}@example.com", name="Early", created_at=1, account_ids={owner.id}).save()
+    grace, other = latchkey.member(owner, roles.ADMIN), latchkey.account(name="Eve")
+    asked = {owner.user_id, grace.user_id, other.user_id, "usr_no"}
+    assert members.names_of(owner.account, asked) == {owner.user_id: "Ada", grace.user_id: "Grace"}
+    assert members.names_of(owner.account, set()) == {}
+    assert [each.id for each in members.owners_of(owner.account, 10)] == [owner.user_id]
+    secret = latchkey.key(grace, "members").secret
+    latchkey.call("POST", "/v1/invitations", secret, json_body={"email": "joe@example.com", "role": "viewer"})
+    console = log_in_as(latchkey, owner)
+    for path in ("/settings/activity", "/settings/keys"):
+        assert "former" not in console.open(path).text
+        assert "Grace" in console.open(path).text

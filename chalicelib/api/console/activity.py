@@ -15,8 +15,6 @@ from chalicelib.events.tables import Event
 from chalicelib.pages import labels
 
 PAGE_SIZE = 50
-MEMBERS_NAMED = 200
-"""Maximum number of members whose names the page reads."""
 RENAMED = (kinds.ACCOUNT_RENAMED, kinds.USER_RENAMED, kinds.KEY_RENAMED)
 
 _BECAUSE = {"gone": "server responded with 410", "failing": "failed for 24 hours"}
@@ -39,27 +37,24 @@ class Row:
 
 def show_activity(request: PageRequest) -> Render:
     """Show a page of the account's events, with a link to older ones."""
-    users = {each.user.id: each.user.name for each in members.of_account(request.account, MEMBERS_NAMED)}
     named = {key.id: key.name for key in find.keys_of(request.account.id)}
-    return _render(request, request.account.id, named, users, path="/settings/activity")
+    return _render(request, request.account.id, named, path="/settings/activity")
 
 
 def show_own_activity(request: PageRequest) -> Render:
     """Show a page of the user's own events, such as log-ins, with a link to older ones."""
-    user = request.user.user
-    return _render(request, user.id, {}, {user.id: user.name}, path="/settings/profile/activity")
+    return _render(request, request.user.user.id, {}, path="/settings/profile/activity")
 
 
-def _render(
-    request: PageRequest, subject_id: str, named: dict[str, str], users: dict[str, str], *, path: str
-) -> Render:
+def _render(request: PageRequest, subject_id: str, named: dict[str, str], *, path: str) -> Render:
     before = request.query.get("before", "")
     # A malformed id, such as that of a truncated link, shows the first page instead of an error.
     before = before if ids.is_id(before, "evt") else ""
     found = record.newest_first(subject_id, PAGE_SIZE + 1, before=before)
     own = request.user.user
     named |= {request.user.session.id: "You (this browser)"}
-    users |= {own.id: "You"}
+    of_user = subject_id == own.id
+    users = ({} if of_user else members.names_of(request.account, _users_in(found))) | {own.id: "You"}
     whole = own.admin
     rows = [row(event, named, users, whole=whole) for event in found[:PAGE_SIZE]]
     older = rows[-1].id if len(found) > PAGE_SIZE else None
@@ -68,12 +63,18 @@ def _render(
         {
             "rows": rows,
             "path": path,
-            "of_user": subject_id == request.user.user.id,
+            "of_user": of_user,
             "older": older,
             "before": before,
             "kept_days": settings.current().events_kept_days,
         },
     )
+
+
+def _users_in(events: list[Event]) -> set[str]:
+    """Return the ids of the users who caused events or whom they are about."""
+    found = {user_id for each in events for user_id in (each.user_id, each.changed.as_dict().get("user"))}
+    return {user_id for user_id in found if ids.is_id(user_id or "", "usr")}
 
 
 def row(event: Event, named: dict[str, str], users: dict[str, str], *, whole: bool) -> Row:

@@ -15,8 +15,6 @@ from chalicelib.limits import tiers
 from chalicelib.limits.counter_items import counter_of
 from chalicelib.limits.usage import last_used_hours, routes_used
 
-MEMBERS_NAMED = 200
-"""Maximum number of members whose names are read."""
 OF_ACCOUNT = "the account"
 """The name of the service user, to whom the keys of departed members can belong."""
 
@@ -101,9 +99,7 @@ def advice_of(request: PageRequest, keys: list[Credential]) -> dict[str, Advice]
 
 
 def _names(request: PageRequest, keys: list[Credential]) -> dict[str, str]:
-    """Return the names of the users of the keys by id. Members are read only if a key belongs to another user."""
-    account = request.account
-    names = {roles.service_user_of(account.id): OF_ACCOUNT}
-    if {key.user_id for key in keys} - {request.user.user.id, *names}:
-        names |= {each.user.id: each.user.name for each in members.of_account(account, MEMBERS_NAMED)}
-    return names
+    """Return the names of the users of the keys by id, without that of the reader."""
+    names = {roles.service_user_of(request.account.id): OF_ACCOUNT}
+    others = {key.user_id for key in keys} - {request.user.user.id, *names}
+    return names | members.names_of(request.account, others)
