@@ -176,13 +176,16 @@ def _is_valid(invitation: Invitation, account: Account) -> bool:
 
 
 def _may_sender_give(invitation: Invitation) -> bool:
-    """Return whether the user who invited is still a member who may give the role. Accepting it requires this, too."""
+    """Return whether the user who invited is a member since before the invitation and may still give the role.
+
+    Accepting it requires this, too.
+    """
     if roles.is_service_user(invitation.invited_by, invitation.account_id):
         return True
     sender = Member.found(invitation.account_id, invitation.invited_by)
-    return sender is not None and managers.may_give(
-        Manager(invitation.account_id, sender.user_id, sender.role), invitation.role
-    )
+    if sender is None or sender.since > invitation.created_at:
+        return False
+    return managers.may_give(Manager(invitation.account_id, sender.user_id, sender.role), invitation.role)
 
 
 def _is_member(address: Address, account_id: str) -> bool:
