@@ -4,6 +4,7 @@ An invitation never logs anybody in. Of several concurrent acceptances one succe
 """
 
 from pynamodb.exceptions import TransactWriteError
+from pynamodb.expressions.operand import Path
 
 from chalicelib.accounts import create, email_links, members, roles, unverified
 from chalicelib.accounts.invitations import Opened
@@ -73,11 +74,15 @@ def _spend(write: models.Transaction, opened: Opened, member: Member) -> None:
     )
     write.delete(OneTimeToken(opened.token.digest))
     is_active = (Account.status == ACTIVE) & (Account.credentials_since <= invitation.created_at)
+    is_of_service_user = roles.is_service_user(invitation.invited_by, invitation.account_id)
+    if is_of_service_user:
+        key_ends_at = Path(["live_keys", str(invitation.invited_with)])
+        is_active &= (key_ends_at == 0) | (key_ends_at > now_ms)
     if member.role == roles.OWNER:
         write.update(Account(member.account_id), actions=[Account.owners.add(1)], condition=is_active)
     else:
         write.condition_check(Account, member.account_id, condition=is_active)
-    if not roles.is_service_user(invitation.invited_by, invitation.account_id):
+    if not is_of_service_user:
         # A user who can't give the role any more can't have given it away in advance.
         may_give = (roles.OWNER,) if member.role == roles.OWNER else (roles.OWNER, roles.ADMIN)
         write.condition_check(

@@ -125,7 +125,7 @@ def open_link(secret: str) -> Opened:
     account = Account.found(token.account_id)
     if invitation is None or invitation.digest != token.digest or account is None or account.status != ACTIVE:
         raise email_links.SpentLink
-    if not _is_valid(invitation, account) or not _may_sender_give(invitation):
+    if not _is_valid(invitation, account) or not _may_sender_give(invitation, account):
         raise email_links.SpentLink
     return Opened(token, invitation, account)
 
@@ -133,6 +133,7 @@ def open_link(secret: str) -> Opened:
 def _new(manager: Manager, address: Address, role: str) -> Invited:
     now_ms = clock.now_ms()
     is_mailed = email_sender.is_configured()
+    is_service_user = roles.is_service_user(manager.user_id, manager.account_id)
     token, secret = email_links.new_token(find.NO_USER, PURPOSE, epoch=0, email=address.claim if is_mailed else None)
     token.account_id, token.name, token.user_id = manager.account_id, address.claim, None
     token.expires_at = now_ms + LIFETIME_MS
@@ -144,6 +145,7 @@ def _new(manager: Manager, address: Address, role: str) -> Invited:
         typed_email=None if address.mailbox == address.claim else address.mailbox,
         role=role,
         invited_by=manager.user_id,
+        invited_with=manager.credential_id if is_service_user else None,
         created_at=now_ms,
         expires_at=token.expires_at,
         digest=token.digest,
@@ -175,13 +177,13 @@ def _is_valid(invitation: Invitation, account: Account) -> bool:
     return is_current and bool(invitation.expires_at > clock.now_ms())
 
 
-def _may_sender_give(invitation: Invitation) -> bool:
-    """Return whether the user who invited is a member since before the invitation and may still give the role.
-
-    Accepting it requires this, too.
+def _may_sender_give(invitation: Invitation, account: Account) -> bool:
+    """Return whether the user who invited is a member since before the invitation and may still give the role, or the
+    service user's key that invited is still valid. Accepting it requires this, too.
     """
     if roles.is_service_user(invitation.invited_by, invitation.account_id):
-        return True
+        ends_at = account.live_keys.as_dict().get(str(invitation.invited_with))
+        return ends_at is not None and (ends_at == 0 or ends_at > clock.now_ms())
     sender = Member.found(invitation.account_id, invitation.invited_by)
     if sender is None or sender.since > invitation.created_at:
         return False

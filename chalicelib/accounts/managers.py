@@ -22,6 +22,8 @@ class Manager:
     role: str
     verified_at_ms: int = NOW_MS
     """The time (ms) at which this was verified. A first verification of an address after it makes it invalid."""
+    credential_id: str | None = None
+    """The credential of the request. The service user can't invite without one."""
 
 
 def require_may_give(manager: Manager, role: str) -> None:

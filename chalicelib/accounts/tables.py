@@ -157,6 +157,8 @@ class Invitation(models.Table):
     typed_email = UnicodeAttribute(null=True)
     role = UnicodeAttribute()
     invited_by = UnicodeAttribute()
+    # The key that invited for the service user. The invitation ends with it.
+    invited_with = UnicodeAttribute(null=True)
     created_at = models.Integer()
     expires_at = models.Integer()
     # The digest of the link that accepts the invitation. A later link replaces it.

@@ -92,7 +92,9 @@ def remove_member(context: RequestContext, member_id: str, query: Removal) -> Re
 def manager_of(context: RequestContext) -> Manager:
     """Return the caller as a manager of the account's members."""
     principal = context.principal
-    return Manager(principal.account_id, principal.user_id, principal.role, principal.verified_at_ms)
+    return Manager(
+        principal.account_id, principal.user_id, principal.role, principal.verified_at_ms, principal.credential_id
+    )
 
 
 def record(membership: Membership) -> dict[str, Any]:

@@ -198,9 +198,11 @@ def test_an_accepted_owner_is_counted(latchkey: TestApp) -> None:
 
 def test_the_service_user_can_invite(latchkey: TestApp) -> None:
     owner = latchkey.account()
-    manager = Manager(owner.id, roles.service_user_of(owner.id), roles.ADMIN)
+    key = latchkey.key(latchkey.service(owner), "members").key
+    manager = Manager(owner.id, roles.service_user_of(owner.id), roles.ADMIN, credential_id=key.id)
     made = invitations.invite(manager, email=ADDRESS, role=roles.VIEWER, networks=("n1",), base_url="")
     assert made.invitation.invited_by == roles.service_user_of(owner.id)
+    assert invitations.open_link(made.link).invitation.invited_with == key.id
 
 
 def test_one_account_cant_use_up_the_invitations_to_an_address(latchkey: TestApp) -> None:
