@@ -7,15 +7,15 @@ grants and consents in the account. Only keys that were accepted until then are 
 membership, or from before the first verification of an address, would be accepted again.
 """
 
+import sys
 from dataclasses import dataclass
-from itertools import islice
 
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
 
 from chalicelib.accounts import invalidation, managers, member_roles, members, roles
 from chalicelib.accounts.managers import Manager
-from chalicelib.accounts.tables import Account, User
+from chalicelib.accounts.tables import Account, Member, User
 from chalicelib.core import clock, errors
 from chalicelib.core.dynamodb import models
 from chalicelib.credentials import revoke
@@ -113,22 +113,28 @@ def remove(manager: Manager, user_id: str, keys: str) -> Job:
 def finish(job: Job) -> bool:
     """Revoke or move one batch of what the departed user has left in the account; return whether nothing remains.
 
-    A user who has joined again meanwhile keeps what they created since.
+    A user who has joined again meanwhile keeps what they created since. Everything earlier ends, also what another
+    request created while this one was removing the user.
     """
-    departed, account_id, until_ms = departed_of(job), job.subject, job.began_at
+    departed, account_id = departed_of(job), job.subject
     user_id = departed.user_id
-    earlier = [key for key in keys_of(account_id) if key.user_id == user_id and key.created_at <= until_ms]
+    keys = [key for key in keys_of(account_id) if key.user_id == user_id]
+    given = [grant for grant in grants.of_account(account_id) if grant.user_id == user_id]
+    # Read after the keys and grants, so that none of a membership that begins meanwhile is among them.
+    again = Member.found(account_id, user_id)
+    until_ms = sys.maxsize if again is None else again.since - 1
+    movable_until_ms = job.began_at + stale_marks.CLOCK_SKEW_S * 1000
+    earlier = [key for key in keys if key.created_at <= until_ms]
     issuers = (Account.found(account_id), User.found(user_id)) if earlier else ()
     for key in earlier:
-        if departed.keys == MOVE and departed.has_valid(key, *issuers):
+        # A later one may be of a membership after this one, whose keys its own removal revokes or moves.
+        is_moved = departed.keys == MOVE and key.created_at <= movable_until_ms
+        if is_moved and departed.has_valid(key, *issuers):
             with models.ignore_condition_failure(), models.transaction() as write:
                 _move(write, key, departed.role)
         else:
             revoke.revoke_key(key)
-    given = (
-        grant for grant in grants.of_account(account_id) if grant.user_id == user_id and grant.created_at <= until_ms
-    )
-    to_revoke = list(islice(given, BATCH))
+    to_revoke = [grant for grant in given if grant.created_at <= until_ms][:BATCH]
     marked = [grants.revoke(grant) for grant in to_revoke]
     forgotten = consent.delete_of_member(user_id, account_id, BATCH, until_ms=until_ms)
     is_marked = invalidation.mark_account(account_id) if earlier else True

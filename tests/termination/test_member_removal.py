@@ -5,8 +5,10 @@ import pytest
 from chalicelib.accounts import members, roles
 from chalicelib.accounts.tables import Account, Member, User
 from chalicelib.core import errors
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.core.dynamodb import models
 from chalicelib.credentials.find import keys_of, owned_key
+from chalicelib.credentials.issue import Issued
 from chalicelib.events import kinds, record
 from chalicelib.oauth import consent, grants
 from chalicelib.oauth.tables import Consent, Grant
@@ -15,6 +17,8 @@ from chalicelib.termination.member_removal import MOVE, REVOKE
 from tests.support.console_client import log_in_as, new_account
 from tests.support.harness import AccountOfTest, TestApp, error_of
 from tests.support.job_runs import run_jobs, stored_jobs
+
+APP = "app_00000000000000000000"
 
 
 def remove(by: AccountOfTest, member: AccountOfTest, keys: str = REVOKE) -> None:
@@ -93,6 +97,62 @@ def test_a_key_that_the_index_did_not_show_ends_too(latchkey: TestApp, monkeypat
     assert owned_key(owner.id, issued.key.id).user_id == roles.service_user_of(owner.id)
 
 
+@pytest.mark.parametrize("keys", [REVOKE, MOVE])
+def test_what_was_created_during_the_removal_ends_too(latchkey: TestApp, keys: str) -> None:
+    """What another request creates after a removal began and before its transaction ends as the rest does."""
+    owner = latchkey.account()
+    member = latchkey.member(owner, roles.ADMIN)
+    sender, created = dynamodb.sender(), list[Issued]()
+
+    def send_late(operation: str, request: dynamodb.Json) -> dynamodb.Json:
+        if operation == "TransactWriteItems" and kinds.MEMBER_REMOVED in repr(request) and not created:
+            with dynamodb.use_sender(sender):
+                latchkey.clock.forward(0.01)
+                created.append(latchkey.key(member))
+                grants.new(owner.id, member.user_id, APP, scopes={"read"}, resources=set()).save()
+                consent.remember(member.membership, APP, {"https://a.example  read"})
+        return sender(operation, request)
+
+    with dynamodb.use_sender(send_late):
+        remove(owner, member, keys)
+    late = owned_key(owner.id, created[0].key.id)
+    assert (late.state, late.user_id) == (
+        ("revoked", member.user_id) if keys == REVOKE else ("live", roles.service_user_of(owner.id))
+    )
+    assert [grant.revoked_at is None for grant in Grant.scan()] == [False]
+    assert list(Consent.query(member.user_id)) == []
+
+
+def test_what_was_created_after_joining_again_stays(latchkey: TestApp) -> None:
+    """The follow-up of a removal ends nothing of a later membership."""
+    owner = latchkey.account()
+    member = latchkey.member(owner, roles.DEVELOPER)
+    earlier = latchkey.key(member)
+    pending = member_removal.remove(owner.membership.manager, member.user_id, REVOKE)
+    latchkey.clock.forward(1)
+    join_again(owner, member)
+    later = latchkey.key(member)
+    grants.new(owner.id, member.user_id, APP, scopes={"read"}, resources=set()).save()
+    consent.remember(members.find(User.get(member.user_id), owner.id), APP, {"https://a.example  read"})
+    finish.run_first_batch(pending)
+    assert [owned_key(owner.id, each.key.id).state for each in (earlier, later)] == ["revoked", "live"]
+    assert [grant.revoked_at is None for grant in Grant.scan()] == [True]
+    assert len(list(Consent.query(member.user_id))) == 1
+
+
+def test_a_later_membership_s_keys_follow_its_own_removal(latchkey: TestApp) -> None:
+    """The unfinished follow-up of a removal that moved keys doesn't move those of a later membership."""
+    owner = latchkey.account()
+    member = latchkey.member(owner, roles.DEVELOPER)
+    first = member_removal.remove(owner.membership.manager, member.user_id, MOVE)
+    latchkey.clock.forward(40)
+    join_again(owner, member)
+    later = latchkey.key(member)
+    member_removal.remove(owner.membership.manager, member.user_id, REVOKE)
+    finish.run_first_batch(first)
+    assert owned_key(owner.id, later.key.id).state == "revoked"
+
+
 def test_consents_and_grants_of_the_account_end_and_others_stay(latchkey: TestApp) -> None:
     owner = latchkey.account()
     member = latchkey.member(owner, roles.DEVELOPER)
@@ -100,8 +160,8 @@ def test_consents_and_grants_of_the_account_end_and_others_stay(latchkey: TestAp
     (own_account,) = own
     for account_id in (owner.id, own_account):
         membership = members.find(User.get(member.user_id), account_id)
-        consent.remember(membership, "app_00000000000000000000", {"https://a.example  read"})
-        grants.new(account_id, member.user_id, "app_00000000000000000000", scopes={"read"}, resources=set()).save()
+        consent.remember(membership, APP, {"https://a.example  read"})
+        grants.new(account_id, member.user_id, APP, scopes={"read"}, resources=set()).save()
     remove(owner, member)
     assert [each.account_id for each in Consent.query(member.user_id)] == [own_account]
     states = {grant.account_id: grant.revoked_at is None for grant in Grant.scan()}
