@@ -43,6 +43,11 @@ class Membership:
         """Return the user's role in the account."""
         return self.member.role
 
+    @property
+    def is_last_owner(self) -> bool:
+        """Return whether the user is the account's only owner."""
+        return self.role == roles.OWNER and self.account.owners <= 1
+
     def may(self, least: str) -> bool:
         """Return whether the user has at least the rights of the role `least`."""
         return roles.has_rights_of(self.role, least)

@@ -1,13 +1,17 @@
 """Settings > Account: change the name of the account, delete it. Settings > Your accounts: create another one, switch
-between them.
+between them, leave a suspended one.
 """
 
 from chalicelib.accounts import change, create, members, owned_clients, roles, self_service, sign_up_limits, unverified
+from chalicelib.accounts.states import SUSPENDED
+from chalicelib.api.console import confirm
 from chalicelib.api.console.callers import caller_of, networks_of
 from chalicelib.api.console.outcomes import Redirect, Render
 from chalicelib.api.console.page_request import PageRequest
 from chalicelib.api.schema.fields import Text
+from chalicelib.core import errors
 from chalicelib.limits.tiers import FREE
+from chalicelib.termination import finish, member_removal
 
 NAME = Text(max_length=100)
 
@@ -49,6 +53,30 @@ def open_account(request: PageRequest) -> Redirect:
     return Redirect("/settings")
 
 
+def confirm_leave(request: PageRequest) -> Render:
+    """Ask for confirmation before the user leaves a suspended account."""
+    account = _suspended(request).account
+    return confirm.ask(
+        confirm.Question(
+            heading=f"Leave {account.name}?",
+            consequence="You lose access to it, also if it is reinstated. Your keys in it are revoked.",
+            about=account.id,
+            action="/settings/accounts/leave",
+            button="Leave",
+            back="/settings/accounts",
+            back_label="Your accounts",
+            hidden={"leave": [account.id]},
+        )
+    )
+
+
+def leave(request: PageRequest) -> Redirect:
+    """Leave a suspended account, whose pages the user can't open, and revoke the user's keys in it."""
+    membership = _suspended(request)
+    finish.run_first_batch(member_removal.remove(membership.manager, membership.user.id, keys=member_removal.REVOKE))
+    return Redirect("/settings/accounts", "left")
+
+
 def create_account(request: PageRequest) -> Redirect:
     """Create an account that the user owns, and open it."""
     user = request.user.user
@@ -58,3 +86,13 @@ def create_account(request: PageRequest) -> Redirect:
     created = create.create_further_account(user, name=name, tier=FREE)
     request.open_account(created.account.id)
     return Redirect("/settings/account", "account-created")
+
+
+def _suspended(request: PageRequest) -> members.Membership:
+    """Return the user's membership of the suspended account in the request, unless they are its last owner."""
+    membership = members.find(request.user.user, request.text_or_parameter("leave"))
+    if membership.account.status != SUSPENDED:
+        raise errors.Conflict("This account isn't suspended. Leave it in Settings > Members.")
+    if membership.is_last_owner:
+        raise errors.Conflict("You are the last owner of this account. Ask the operator of this API to delete it.")
+    return membership

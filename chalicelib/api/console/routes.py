@@ -73,6 +73,8 @@ PAGES = (
     ("GET", "/settings/accounts", "account.show_accounts"),
     ("POST", "/settings/accounts/open", "account.open_account"),
     ("POST", "/settings/accounts/new", "account.create_account"),
+    ("GET", "/settings/accounts/leave", "account.confirm_leave"),
+    ("POST", "/settings/accounts/leave", "account.leave"),
     ("GET", "/settings/profile", "profile.show_profile"),
     ("POST", "/settings/profile/name", "profile.rename"),
     ("POST", "/settings/profile/email", "profile.change_email"),

@@ -178,7 +178,7 @@ def test_suspended_account_is_a_403_and_others_stay_open(latchkey: TestApp) -> N
     assert console.open(PROFILE).status == 200
     assert console.follow(console.submit(f"{PROFILE}/name", on=PROFILE, name="Ada L")).notice == "Name changed."
     listed = {row[0]: row[2] for row in console.open(ACCOUNTS).rows[1:]}
-    assert listed == {f"Ada {ada.id}": "Open", f"Second {second.id}": "Suspended"}
+    assert listed == {f"Ada {ada.id}": "Open", f"Second {second.id}": "Suspended To delete it, ask the operator."}
     open_in(console, ada)
     assert opened(console) == ada.id
 

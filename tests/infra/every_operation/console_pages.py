@@ -17,7 +17,7 @@ from tests.oauth.flow import (
     new_user,
     register_client,
 )
-from tests.support.console_client import PASSWORD, ConsoleClient, new_account
+from tests.support.console_client import PASSWORD, ConsoleClient, log_in_as, new_account
 from tests.support.webhook_receiver import PUBLIC_URL, run_receiver
 from tests.webhooks.told import images
 
@@ -112,6 +112,9 @@ class ConsolePages(Scenario):
         ok(ada.submit(f"{MEMBERS}/{grace.account.user_id}/transfer"))
         own, hers = f"{MEMBERS}/{grace.account.user_id}", f"{MEMBERS}/{ada.account.user_id}"
         ok(grace.submit(f"{hers}/transfer"), ada.submit(f"{own}/remove", on=own, keys=member_removal.REVOKE))
+        leaving = log_in_as(self.latchkey, self.latchkey.member(ada.account, roles.VIEWER))
+        change.set_tier_and_status(ada.account.id, tier=None, status=SUSPENDED, actor="operator")
+        ok(leaving.submit(f"{ACCOUNTS}/leave", on=f"{ACCOUNTS}/leave?leave={ada.account.id}"))
 
     def key_pages(self) -> None:
         """Use the pages of keys."""
