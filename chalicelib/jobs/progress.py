@@ -52,9 +52,19 @@ def is_first_run(job: Job) -> bool:
     return is_first
 
 
+def begin_pass(job: Job) -> bool:
+    """Record the start of a pass if the job has no progress; return whether the current pass began after `SETTLED_MS`.
+
+    For a job that continues at its progress: only a pass that began so late has seen every item of an index.
+    """
+    if job.step is None and job.after is None:
+        job.pass_began_at = clock.now_ms()
+    return job.pass_began_at is not None and job.pass_began_at - job.began_at >= SETTLED_MS
+
+
 def save(job: Job, *, is_finished: bool, is_stuck: bool = False) -> None:
-    """Save the progress, which makes the function `job` continue. Delete the job if it is finished and `SETTLED_MS`
-    have passed.
+    """Save the progress, which makes the function `job` continue. Delete the job if it is finished and its last
+    pass began after `SETTLED_MS`. A job that records no passes begins anew with every batch.
 
     A job that is finished too early, or that is stuck, waits until the function `minute` restarts it.
     """
@@ -62,13 +72,14 @@ def save(job: Job, *, is_finished: bool, is_stuck: bool = False) -> None:
     # The condition fails if the job was restarted, continued or deleted concurrently.
     unchanged = (Job.began_at == job.began_at) & (Job.version == job.version)
     with models.ignore_condition_failure():
-        if is_finished and now_ms - job.began_at >= SETTLED_MS:
+        if is_finished and (job.pass_began_at or now_ms) - job.began_at >= SETTLED_MS:
             Job(job.id).delete(condition=unchanged)
             return
         Job(job.id).update(
             actions=[
                 Job.step.set(job.step) if job.step else Job.step.remove(),
                 Job.after.set(job.after) if job.after else Job.after.remove(),
+                Job.pass_began_at.set(job.pass_began_at) if job.pass_began_at else Job.pass_began_at.remove(),
                 Job.waits.set(True) if is_finished or is_stuck else Job.waits.remove(),
                 Job.due_at.set(job.began_at + SETTLED_MS if is_finished else now_ms + RESTART_MS),
                 Job.version.add(1),

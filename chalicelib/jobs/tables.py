@@ -41,6 +41,8 @@ class Job(models.Table):
     # The progress. The meaning of the values depends on the kind; at the start they are absent.
     step = UnicodeAttribute(null=True)
     after = UnicodeAttribute(null=True)
+    # The start of the current pass (see `progress.begin_pass`).
+    pass_began_at = models.Integer(null=True)
     # The ids of the items that the user selected; used only by kinds of job for which users can select items.
     chosen = UnicodeSetAttribute(null=True)
 

@@ -18,17 +18,21 @@ class ConsentWithdrawn(Exception):
 def approve(request: AuthorizationRequest, choice: Choice, base_url: str) -> str:
     """Issue a code for a new grant, remember the consent, and return the redirect location.
 
-    Raises CannotRedirect when the client was deleted concurrently.
+    Raises CannotRedirect when the client was deleted or suspended concurrently.
     """
     location = _issue_code(request, choice, base_url)
-    consent.remember(choice.membership, request.client.client_id, request.consent_entries(choice.scopes))
+    try:
+        consent.remember(choice.membership, request.client.client_id, request.consent_entries(choice.scopes))
+    except consent.ClientEnded:
+        raise _client_ended() from None
     return location
 
 
 def approve_remembered(request: AuthorizationRequest, choice: Choice, base_url: str) -> str:
     """Issue a code for a new grant, based on a remembered consent, and return the redirect location.
 
-    Raises ConsentWithdrawn when the consent was withdrawn concurrently, CannotRedirect when the client was deleted.
+    Raises ConsentWithdrawn when the consent was withdrawn concurrently, CannotRedirect when the client was deleted
+    or suspended.
     """
     return _issue_code(request, choice, base_url, remembered=True)
 
@@ -69,5 +73,9 @@ def _issue_code(request: AuthorizationRequest, choice: Choice, base_url: str, *,
             raise
         if remembered and consent.was_withdrawn(error, given):
             raise ConsentWithdrawn from None
-        raise CannotRedirect("The application that sent you here was deleted.") from None
+        raise _client_ended() from None
     return build_location(request.redirect_uri, request.state, base_url, code=code)
+
+
+def _client_ended() -> CannotRedirect:
+    return CannotRedirect("The application that sent you here was deleted.")

@@ -4,6 +4,7 @@ A consent is that of one user to one client for one account.
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 
 from pynamodb.exceptions import TransactWriteError
@@ -20,9 +21,13 @@ from chalicelib.events import kinds, record
 from chalicelib.jobs import progress
 from chalicelib.jobs.progress import BATCH
 from chalicelib.jobs.tables import Job
-from chalicelib.oauth import grants
+from chalicelib.oauth import client_lifetime, grants
 from chalicelib.oauth.redirect_uris import is_shared_with_other_apps, recipient_of
 from chalicelib.oauth.tables import Client, Consent
+
+
+class ClientEnded(Exception):
+    """The client was deleted or suspended concurrently, so no consent to it is remembered."""
 
 
 def entries(redirect_uri: str, scopes: Iterable[str], resources: Iterable[str]) -> set[str]:
@@ -99,7 +104,7 @@ def was_withdrawn(error: TransactWriteError, key: Consent) -> bool:
 def remember(membership: Membership, client_id: str, allowed: set[str]) -> None:
     """Remember a consent. It is added to an earlier consent, or replaces one that is no longer valid.
 
-    Concurrent consents are merged.
+    Concurrent consents are merged. Raises ClientEnded if the client is no longer active.
     """
     account_id, user_id = membership.account.id, membership.user.id
     try:
@@ -211,9 +216,8 @@ def _is_valid(consent: Consent, membership: Membership) -> bool:
 
 
 def _add(key: Consent, actions: list[Action], details: dict[str, str], *, only_if: Condition | None = None) -> None:
-    with models.transaction() as write:
+    with _remembering(key.account_id, details) as write:
         write.update(Consent(key.user_id, key.grantee), actions=actions, condition=only_if)
-        record.add_to(write, key.account_id, kinds.CONSENT_REMEMBERED, details)
 
 
 def _replace(new: Consent, is_outdated: Condition, actions: list[Action], details: dict[str, str]) -> None:
@@ -221,10 +225,23 @@ def _replace(new: Consent, is_outdated: Condition, actions: list[Action], detail
     call.
     """
     try:
-        with models.transaction() as write:
+        with _remembering(new.account_id, details) as write:
             write.save(new, condition=is_outdated)
-            record.add_to(write, new.account_id, kinds.CONSENT_REMEMBERED, details)
     except TransactWriteError as error:
         if not models.is_condition_failure(error):
             raise
         _add(new, actions, details)
+
+
+@contextmanager
+def _remembering(account_id: str, details: dict[str, str]) -> Iterator[models.Transaction]:
+    """Return a transaction that records the event of a consent, and raises ClientEnded unless the client is active."""
+    try:
+        with models.transaction() as write:
+            client_lifetime.require_active(write, details["application"])
+            record.add_to(write, account_id, kinds.CONSENT_REMEMBERED, details)
+            yield write
+    except TransactWriteError as error:
+        if client_lifetime.has_ended(error, details["application"]):
+            raise ClientEnded from None
+        raise

@@ -123,6 +123,7 @@ def finish_deletion(ending: Job) -> bool:
     client = Client.found(ending.subject)
     if client is not None and client.deleted_at is None:
         return True  # the clients were restored to a time before the deletion
+    progress.begin_pass(ending)
     if ending.step != _CONSENTS:
         found = grants.all_of_client(ending.subject, after=ending.after, limit=GRANTS_BATCH)
         if found:

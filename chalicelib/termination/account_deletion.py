@@ -14,13 +14,12 @@ from typing import Any
 from chalicelib.accounts import quota_inheritance
 from chalicelib.accounts.states import DELETED
 from chalicelib.accounts.tables import Account, Member, OneTimeToken, User
-from chalicelib.core import clock
 from chalicelib.core.dynamodb import batch_write, models
 from chalicelib.credentials.tables import Credential
 from chalicelib.detection.tables import Profiles
 from chalicelib.events import kinds
 from chalicelib.events.tables import Event
-from chalicelib.jobs.progress import SETTLED_MS
+from chalicelib.jobs import progress
 from chalicelib.jobs.tables import Job
 from chalicelib.limits import ended_clients
 from chalicelib.oauth import consent, grants
@@ -41,7 +40,7 @@ def finish(job: Job) -> bool:
     account = Account.found(job.subject)
     if account is not None and account.status != DELETED:
         return True  # the accounts were restored to a time before the deletion
-    settled = clock.now_ms() - job.began_at >= SETTLED_MS
+    settled = progress.begin_pass(job)
     steps = [name for name in _STEPS if settled or name in _AT_ONCE]
     left = DELETED_AT_ONCE
     for name in steps[steps.index(job.step) if job.step in steps else 0 :]:
@@ -69,11 +68,25 @@ def _clients(job: Job, left: int) -> int:
         done += len(consent.delete_of_client(client.client_id, left - done)) if done < left else 0
         if done >= left:
             break
-        client.delete()
+        _delete_client(client, began_at=job.began_at)
         done += 1
         if done >= left:
             break
     return done
+
+
+def _delete_client(client: Client, *, began_at: int) -> None:
+    """Delete a client, and store a job for the grants and consents that the indexes don't show yet.
+
+    The job begins when the account's deletion began, so that it derives the same events.
+    """
+    with models.ignore_condition_failure(), models.transaction() as write:
+        # The condition fails if the client is deleted, but the index still shows it.
+        write.delete(Client(client.client_id), condition=Client.created_at.exists())
+        if client.deleted_at is None:  # otherwise it has a job already
+            ending = progress.new(progress.OF_CLIENT, client.client_id)
+            ending.began_at = began_at
+            write.save(ending)
 
 
 def _credentials(job: Job, left: int) -> int:

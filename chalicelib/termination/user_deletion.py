@@ -12,6 +12,7 @@ from chalicelib.accounts.tables import OneTimeToken, Session, User
 from chalicelib.core.dynamodb import batch_write
 from chalicelib.events import kinds
 from chalicelib.events.tables import Event
+from chalicelib.jobs import progress
 from chalicelib.jobs.tables import Job
 from chalicelib.termination import token_scan
 
@@ -24,6 +25,7 @@ def finish(job: Job) -> bool:
     user = User.found(job.subject)
     if user is not None and user.status != DELETED:
         return True  # the users were restored to a time before the deletion
+    progress.begin_pass(job)
     left, names = DELETED_AT_ONCE, list(_STEPS)
     for name in names[names.index(job.step) if job.step in names else 0 :]:
         if name != job.step:

@@ -14,6 +14,7 @@ from chalicelib.detection import leaks
 from chalicelib.detection.leaks import Alert
 from chalicelib.oauth import consent
 from chalicelib.webhooks import endpoints
+from tests.oauth.test_consents_stored import store_client
 from tests.support.console_client import new_account
 from tests.support.harness import TestApp
 from tests.support.webhook_receiver import Receiver
@@ -43,6 +44,7 @@ def _revoke_key(latchkey: TestApp, receiver: Receiver) -> Callable[[], object]:
 
 def _authorize_client(latchkey: TestApp, receiver: Receiver) -> Callable[[], object]:
     account = latchkey.account()
+    store_client("app_1")
     return lambda: consent.remember(account.membership, "app_1", {"https://app.example  read"})
 
 

@@ -122,3 +122,20 @@ def test_only_one_of_two_functions_saves(latchkey: TestApp, winner: str, loser: 
     else:
         progress.save(job, is_finished=loser == "finished")
     assert [values(each) for each in stored_jobs()] == before
+
+
+def test_job_is_repeated_if_its_pass_began_before_it_was_settled(latchkey: TestApp) -> None:
+    """A pass that takes longer than a minute is followed by another from the start, and only that one is the last."""
+    job = start()
+    assert progress.begin_pass(job) is False
+    job.step = "keys"
+    progress.save(job, is_finished=False)
+    latchkey.clock.forward(60)
+    (slow,) = stored_jobs()
+    assert progress.begin_pass(slow) is False
+    slow.step = None
+    progress.save(slow, is_finished=True)
+    (again,) = stored_jobs()
+    assert progress.begin_pass(again) is True
+    progress.save(again, is_finished=True)
+    assert stored_jobs() == []

@@ -6,11 +6,12 @@ import pytest
 
 from chalicelib.accounts import change, states
 from chalicelib.core import errors
+from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.events import kinds
 from chalicelib.events.tables import Event
 from chalicelib.oauth import approval, authorize, clients, delete_client, parameters, registration
 from chalicelib.oauth.errors import OAuthError
-from chalicelib.oauth.tables import Client
+from chalicelib.oauth.tables import Client, Consent, Grant
 from tests.oauth.flow import (
     CALLBACK,
     CLIENT,
@@ -20,12 +21,13 @@ from tests.oauth.flow import (
     App,
     User,
     choice_of,
-    error_of,
     is_accepted,
+    new_user,
     register_client,
 )
 from tests.support.console_client import Page
 from tests.support.harness import TestApp
+from tests.support.job_runs import run_jobs
 
 NEW = "/settings/applications/new"
 SECRET = re.compile(r"lk_cs_[0-9A-Za-z]{36}")
@@ -127,16 +129,41 @@ def test_change_of_a_concurrently_deleted_client_fails(latchkey: TestApp, app: A
 def test_approval_of_a_concurrently_deleted_client_fails(
     latchkey: TestApp, ada: User, app: App, registered_by: str
 ) -> None:
-    """If a client is deleted during an approval, the approval or at the latest the exchange of the code fails."""
+    """If a client is deleted during an approval, the approval fails."""
     if registered_by == "self":
         app.client.update(actions=[Client.dies_at.set(latchkey.clock.now_ms // 1000 + 60)])
     sent = {"client_id": [app.id], "redirect_uri": [CALLBACK], "response_type": ["code"]}
     request = authorize.parse(parameters.parse_query(sent), ISSUER)
     delete_client.delete(app.client)
-    if registered_by == "self":
-        with pytest.raises(authorize.CannotRedirect):
-            approval.approve(request, choice_of(ada.account, "read"), ISSUER)
-        return
-    location = approval.approve(request, choice_of(ada.account, "read"), ISSUER)
-    code = location.partition("code=")[2].partition("&")[0]
-    assert error_of(app.redeem(code)) == (401, "invalid_client")
+    with pytest.raises(authorize.CannotRedirect):
+        approval.approve(request, choice_of(ada.account, "read"), ISSUER)
+    assert [*Grant.scan(), *Consent.scan()] == []
+
+
+@pytest.mark.parametrize("end", ["deleted", "suspended"])
+@pytest.mark.parametrize("at", ["grant.created", "consent.remembered"])
+def test_client_that_ends_during_an_approval_gets_neither_code_nor_consent(
+    latchkey: TestApp, ada: User, at: str, end: str
+) -> None:
+    """If the client's account is deleted or suspended right before the grant or the consent is stored, the user gets an
+    error page, and no consent is stored.
+    """
+    owner = new_user(latchkey, "Owner")
+    app = register_client(latchkey, owner=owner.account)
+    page, send, ended = ada.open_authorization(app), dynamodb.sender(), False
+
+    def interrupted(operation: str, request: dynamodb.Json) -> dynamodb.Json:
+        nonlocal ended
+        if operation == "TransactWriteItems" and at in str(request) and not ended:
+            ended = True
+            with dynamodb.use_sender(send):
+                owner.delete_account() if end == "deleted" else owner.suspend()
+                run_jobs()
+        return send(operation, request)
+
+    with dynamodb.use_sender(interrupted):
+        response = ada.decide(page)
+    assert (ended, response.status, "code=" in response.location) == (True, 400, False)
+    assert list(Consent.scan()) == []
+    # A grant that was stored before the end is deleted with the client; that of a suspended client stays without use.
+    assert len(list(Grant.scan())) == (at == "consent.remembered" and end == "suspended")

@@ -4,7 +4,7 @@ from chalicelib.events import kinds
 from chalicelib.oauth import consent
 from chalicelib.oauth.tables import Consent
 from tests.credentials.events import recorded_events
-from tests.oauth.test_consents_stored import APP, entries, find
+from tests.oauth.test_consents_stored import APP, entries, find, store_client
 from tests.support.harness import START_MS, TestApp
 from tests.support.interleaving import record_calls, run_before
 
@@ -27,6 +27,7 @@ def test_consents_are_deleted_up_to_a_time_in_slices(latchkey: TestApp) -> None:
 def test_consent_given_again_meanwhile_is_not_deleted(latchkey: TestApp) -> None:
     """A consent that is given again between reading and deleting isn't deleted."""
     account = latchkey.account()
+    store_client(APP)
     consent.remember(account.membership, APP, entries())
 
     def again() -> None:

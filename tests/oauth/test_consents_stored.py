@@ -21,6 +21,17 @@ FILES = "https://files.example.com"
 APP, OTHER = "app_" + "1" * 20, "app_" + "2" * 20
 
 
+def store_client(client_id: str) -> None:
+    """Store an active client with this id, because only a consent to such a client is remembered."""
+    Client(client_id).update(actions=[Client.created_at.set(START_MS), Client.name.set("Photos")])
+
+
+@pytest.fixture(autouse=True)
+def _stored_clients(latchkey: TestApp) -> None:
+    for client_id in (APP, OTHER):
+        store_client(client_id)
+
+
 def entries(*scopes: str, uri: str = HERE) -> set[str]:
     """Return the entries of a consent to these scopes without a resource."""
     return consent.entries(uri, scopes or ("read",), [])

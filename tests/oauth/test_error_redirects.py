@@ -6,6 +6,7 @@ from chalicelib.oauth import authorize, clients, consent, parameters
 from chalicelib.oauth.errors import invalid_request
 from chalicelib.oauth.tables import Client
 from tests.oauth.flow import CALLBACK, CLIENT, ISSUER, App, register_client
+from tests.oauth.test_consents_stored import store_client
 from tests.support.harness import AccountOfTest, TestApp
 
 
@@ -32,6 +33,7 @@ def test_error_is_redirected_to_verified_clients_without_a_decision(latchkey: Te
 
     assert [leads(app.client, user) for user in (None, account)] == [True, True]
     assert [leads(alone, user) for user in (None, account)] == [False, False]
+    store_client(alone.client_id)
     consent.remember(account.membership, alone.client_id, {"https://app.example.com  read"})
     assert [leads(alone, user) for user in (None, account)] == [False, True]
 

@@ -54,7 +54,7 @@ def deleted(latchkey: TestApp) -> User:
     _join(guest, ada.account)
     guest.account = AccountOfTest(members.find(tables.User.get(guest.account.user_id), ada.account.id))
     guest.cookies[guest.cookie_name("latchkey-account")] = ada.account.id
-    consent.remember(guest.account.membership, "app_1", {"https://a.example  read"})
+    consent.remember(guest.account.membership, register_client(latchkey).id, {"https://a.example  read"})
     ada.delete_account()
     latchkey.clock.forward(SETTLED_MS / 1000)
     return ada

@@ -14,6 +14,7 @@ from chalicelib.oauth import consent, grants
 from chalicelib.oauth.tables import Consent, Grant
 from chalicelib.termination import finish, member_removal
 from chalicelib.termination.member_removal import MOVE, REVOKE
+from tests.oauth.test_consents_stored import store_client
 from tests.support.console_client import log_in_as, new_account
 from tests.support.harness import AccountOfTest, TestApp, error_of
 from tests.support.job_runs import run_jobs, stored_jobs
@@ -158,6 +159,7 @@ def test_consents_and_grants_of_the_account_end_and_others_stay(latchkey: TestAp
     member = latchkey.member(owner, roles.DEVELOPER)
     own = User.get(member.user_id).account_ids - {owner.id}
     (own_account,) = own
+    store_client("app_00000000000000000000")
     for account_id in (owner.id, own_account):
         membership = members.find(User.get(member.user_id), account_id)
         consent.remember(membership, APP, {"https://a.example  read"})
