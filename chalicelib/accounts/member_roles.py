@@ -28,7 +28,7 @@ def change_role(manager: Manager, user_id: str, role: str) -> Membership:
     managers.require_may_give(manager, role)
     unverified.require_verified(manager)
     if manager.user_id == user_id and manager.role != present.role:
-        raise _changed()
+        raise role_changed()
     if role != present.role:
         _store(manager, present, role)
     # Set the mark even if the role is unchanged, because an earlier call may have failed to set it.
@@ -52,7 +52,7 @@ def transfer_ownership(manager: Manager, user_id: str) -> None:
     if present.role == roles.OWNER:
         raise errors.Conflict("This member is an owner already. To stop being one yourself, change your own role.")
     account_id = manager.account_id
-    with models.raise_on_condition_failure(_changed()), models.transaction() as write:
+    with models.raise_on_condition_failure(role_changed()), models.transaction() as write:
         for member, before, after in (
             (user_id, present.role, roles.OWNER),
             (manager.user_id, roles.OWNER, roles.ADMIN),
@@ -72,7 +72,7 @@ def changed_meanwhile(error: TransactWriteError, present: Membership) -> errors.
             return errors.Conflict(
                 "An account needs at least one owner. Make another member an owner first, or delete the account."
             )
-    return _changed()
+    return role_changed()
 
 
 def _store(manager: Manager, present: Membership, role: str) -> None:
@@ -91,5 +91,6 @@ def _store(manager: Manager, present: Membership, role: str) -> None:
         raise changed_meanwhile(error, present) from None
 
 
-def _changed() -> errors.Conflict:
+def role_changed() -> errors.Conflict:
+    """Return the error for a request that read a role which has changed since."""
     return errors.Conflict("A role in this account was changed in the meantime. Reload the page and try again.")

@@ -82,6 +82,8 @@ def remove(manager: Manager, user_id: str, keys: str) -> Job:
     present = member_roles.member_of(manager.account_id, user_id)
     if manager.user_id != user_id:
         managers.require_may_give(manager, present.role)
+    elif manager.role != present.role:
+        raise member_roles.role_changed()
     if keys == MOVE and not roles.has_rights_of(manager.role, roles.ADMIN):
         raise errors.InsufficientRole(roles.ADMIN)
     departed = Departed(user_id, present.role, present.member.since, keys)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chalicelib.accounts import members, roles
+from chalicelib.accounts import member_roles, members, roles
 from chalicelib.accounts.tables import Account, Member, User
 from chalicelib.core import errors
 from chalicelib.core.dynamodb import client as dynamodb
@@ -86,6 +86,16 @@ def test_only_admins_can_choose_to_move_keys(latchkey: TestApp) -> None:
         remove(member, member, MOVE)
 
 
+def test_an_admin_who_is_demoted_meanwhile_keeps_no_keys(latchkey: TestApp) -> None:
+    """A member who leaves has the choice about the keys of the present role, not of that which the request read."""
+    owner = latchkey.account()
+    admin = latchkey.member(owner, roles.ADMIN)
+    stale = admin.membership.manager
+    member_roles.change_role(owner.membership.manager, admin.user_id, roles.DEVELOPER)
+    with pytest.raises(errors.Conflict, match="changed in the meantime"):
+        member_removal.remove(stale, admin.user_id, MOVE)
+
+
 def test_a_key_that_the_index_did_not_show_ends_too(latchkey: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
     owner = latchkey.account()
     member = latchkey.member(owner, roles.DEVELOPER)
@@ -103,6 +113,7 @@ def test_what_was_created_during_the_removal_ends_too(latchkey: TestApp, keys: s
     """What another request creates after a removal began and before its transaction ends as the rest does."""
     owner = latchkey.account()
     member = latchkey.member(owner, roles.ADMIN)
+    store_client(APP)
     sender, created = dynamodb.sender(), list[Issued]()
 
     def send_late(operation: str, request: dynamodb.Json) -> dynamodb.Json:
@@ -133,6 +144,7 @@ def test_what_was_created_after_joining_again_stays(latchkey: TestApp) -> None:
     latchkey.clock.forward(1)
     join_again(owner, member)
     later = latchkey.key(member)
+    store_client(APP)
     grants.new(owner.id, member.user_id, APP, scopes={"read"}, resources=set()).save()
     consent.remember(members.find(User.get(member.user_id), owner.id), APP, {"https://a.example  read"})
     finish.run_first_batch(pending)
@@ -159,7 +171,7 @@ def test_consents_and_grants_of_the_account_end_and_others_stay(latchkey: TestAp
     member = latchkey.member(owner, roles.DEVELOPER)
     own = User.get(member.user_id).account_ids - {owner.id}
     (own_account,) = own
-    store_client("app_00000000000000000000")
+    store_client(APP)
     for account_id in (owner.id, own_account):
         membership = members.find(User.get(member.user_id), account_id)
         consent.remember(membership, APP, {"https://a.example  read"})
