@@ -7,7 +7,6 @@ id, tier and times. The account's counters remain for 31 days. The event of the 
 are.
 """
 
-from collections.abc import Callable
 from itertools import chain, islice
 from typing import Any
 
@@ -19,20 +18,14 @@ from chalicelib.credentials.tables import Credential
 from chalicelib.detection.tables import Profiles
 from chalicelib.events import kinds
 from chalicelib.events.tables import Event
-from chalicelib.jobs import progress
+from chalicelib.jobs import progress, steps
+from chalicelib.jobs.steps import Step
 from chalicelib.jobs.tables import Job
 from chalicelib.limits import ended_clients
 from chalicelib.oauth import consent, grants
 from chalicelib.oauth.tables import Client, Grant
 from chalicelib.termination import token_scan
 from chalicelib.webhooks.tables import Delivery, Endpoint
-
-Step = Callable[[Job, int], int]
-"""A function that deletes up to the given number of items and returns how many it deleted. If it deletes fewer, none
-remains.
-"""
-DELETED_AT_ONCE = 100
-"""The maximum number of items that one batch deletes."""
 
 
 def finish(job: Job) -> bool:
@@ -41,17 +34,7 @@ def finish(job: Job) -> bool:
     if account is not None and account.status != DELETED:
         return True  # the accounts were restored to a time before the deletion
     settled = progress.begin_pass(job)
-    steps = [name for name in _STEPS if settled or name in _AT_ONCE]
-    left = DELETED_AT_ONCE
-    for name in steps[steps.index(job.step) if job.step in steps else 0 :]:
-        if name != job.step:
-            job.step, job.after = name, None
-        left -= _STEPS[name](job, left)
-        if left <= 0:
-            return False
-    # If another run follows a minute later, it begins from the start. The indexes are then up to date.
-    job.step = job.after = None
-    return True
+    return steps.run_batch(job, _STEPS if settled else _AT_ONCE)
 
 
 def _clients(job: Job, left: int) -> int:
@@ -162,17 +145,18 @@ def _profile(job: Job, left: int) -> int:
     return 0
 
 
-_STEPS: dict[str, Step] = {
+_AT_ONCE: dict[str, Step] = {
     "clients": _clients,
     "credentials": _credentials,
     "grants": _grants,
     "members": _members,
+}
+_STEPS = _AT_ONCE | {
     "webhooks": _webhooks,
     "events": _events,
     "links": _links,
     "profile": _profile,
 }
-_AT_ONCE = ("clients", "credentials", "grants", "members")
 
 
 def _delete(found: Any, left: int) -> int:

@@ -4,7 +4,6 @@ All of it is already invalid, because the user is marked as deleted. The user be
 item remains, with id and times, and the event of the deletion as long as other events are kept.
 """
 
-from collections.abc import Callable
 from itertools import islice
 
 from chalicelib.accounts.states import DELETED
@@ -12,12 +11,10 @@ from chalicelib.accounts.tables import OneTimeToken, Session, User
 from chalicelib.core.dynamodb import batch_write
 from chalicelib.events import kinds
 from chalicelib.events.tables import Event
-from chalicelib.jobs import progress
+from chalicelib.jobs import progress, steps
+from chalicelib.jobs.steps import Step
 from chalicelib.jobs.tables import Job
 from chalicelib.termination import token_scan
-
-DELETED_AT_ONCE = 100
-"""The maximum number of items that one batch deletes."""
 
 
 def finish(job: Job) -> bool:
@@ -26,15 +23,7 @@ def finish(job: Job) -> bool:
     if user is not None and user.status != DELETED:
         return True  # the users were restored to a time before the deletion
     progress.begin_pass(job)
-    left, names = DELETED_AT_ONCE, list(_STEPS)
-    for name in names[names.index(job.step) if job.step in names else 0 :]:
-        if name != job.step:
-            job.step, job.after = name, None
-        left -= _STEPS[name](job, left)
-        if left <= 0:
-            return False
-    job.step = job.after = None
-    return True
+    return steps.run_batch(job, _STEPS)
 
 
 def _sessions(job: Job, left: int) -> int:
@@ -53,4 +42,4 @@ def _events(job: Job, left: int) -> int:
     return len(found)
 
 
-_STEPS: dict[str, Callable[[Job, int], int]] = {"sessions": _sessions, "links": _links, "events": _events}
+_STEPS: dict[str, Step] = {"sessions": _sessions, "links": _links, "events": _events}

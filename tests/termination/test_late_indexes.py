@@ -8,7 +8,7 @@ import pytest
 from chalicelib.core.dynamodb import client as dynamodb
 from chalicelib.credentials.tables import Credential
 from chalicelib.events import kinds, record
-from chalicelib.jobs import progress
+from chalicelib.jobs import progress, steps
 from chalicelib.jobs.progress import SETTLED_MS
 from chalicelib.jobs.tables import Job
 from chalicelib.oauth import delete_client
@@ -81,7 +81,7 @@ def test_slow_deletion_of_an_account_repeats_its_first_steps(
     latchkey: TestApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If the first pass takes over a minute, a key that the index showed too late is deleted by the next pass."""
-    monkeypatch.setattr(account_deletion, "DELETED_AT_ONCE", 1)
+    monkeypatch.setattr(steps, "DELETED_AT_ONCE", 1)
     owner = new_user(latchkey, "Owner")
     latchkey.member(owner.account, "viewer")
     latchkey.key(owner.account)
