@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from pynamodb.exceptions import TransactWriteError
+from pynamodb.expressions.condition import Condition
 
 from chalicelib.accounts import roles
-from chalicelib.accounts.tables import Account, Member
+from chalicelib.accounts.tables import Account, Member, User
 from chalicelib.core import errors
 from chalicelib.core.dynamodb import models
 
@@ -51,8 +52,7 @@ def require_unchanged(write: models.Transaction, manager: Manager, *, owners: in
     that one remains. `of` is the user whose membership the transaction changes: if it is the manager's own, its write
     has the condition on the role.
     """
-    since = Account.credentials_since
-    condition = Account.listed.exists() & (since.does_not_exist() | (since <= manager.verified_at_ms))
+    condition = Account.listed.exists() & no_proof_after(Account, manager.verified_at_ms)
     if owners < 0:
         condition &= Account.owners > 1
     if owners:
@@ -61,6 +61,15 @@ def require_unchanged(write: models.Transaction, manager: Manager, *, owners: in
         write.condition_check(Account, manager.account_id, condition=condition)
     if manager.user_id != of and not roles.is_service_user(manager.user_id, manager.account_id):
         write.condition_check(Member, manager.account_id, manager.user_id, condition=Member.role == manager.role)
+
+
+def no_proof_after(model: type[Account] | type[User], verified_at_ms: int) -> Condition:
+    """Return the condition that no address was verified for the first time since `verified_at_ms`, which would end what
+    was created before: for an account, the address of its creator.
+    """
+    since = model.credentials_since
+    condition: Condition = since.does_not_exist() | (since <= verified_at_ms)
+    return condition
 
 
 def require_role(write: models.Transaction, account: Account, user_id: str, least: str) -> None:

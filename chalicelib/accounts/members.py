@@ -139,7 +139,7 @@ def names_of(account: Account, user_ids: Collection[str]) -> dict[str, str]:
 
 def owners_of(account: Account, limit: int) -> list[User]:
     """Return up to `limit` owners of an account, by user id."""
-    is_owner = (Member.role == roles.OWNER) & (Member.since >= account.credentials_since)
+    is_owner = (Member.role == roles.OWNER) & _is_valid_in(account)
     between = Member.user_id.between(FIRST_USER_ID, LAST_USER_ID)
     found = [each.user_id for each in islice(Member.query(account.id, between, is_owner, consistent_read=True), limit)]
     users = {each.id: each for each in User.batch_get(found, consistent_read=True)} if found else {}
@@ -154,9 +154,7 @@ def read_page(account: Account, size: int, *, after: str = "") -> tuple[list[Mem
     them, the page may contain fewer memberships than exist (see `filtered_page`).
     """
     beyond = Member.user_id.between(f"{after} " if after else FIRST_USER_ID, LAST_USER_ID)
-    # The same as `is_valid`.
-    valid = Member.since >= account.credentials_since
-    found, next_after = filtered_page.read(Member, account.id, beyond, valid, size=size)
+    found, next_after = filtered_page.read(Member, account.id, beyond, _is_valid_in(account), size=size)
     users = {user.id: user for user in User.batch_get([each.user_id for each in found], consistent_read=True)}
     return [Membership(account, users[each.user_id], each) for each in found if each.user_id in users], next_after
 
@@ -180,6 +178,11 @@ def _valid(account: Account | None, user: User | None, member: Member | None) ->
 def is_valid(member: Member, account: Account) -> bool:
     """Return whether a membership began after the account's creator verified their address (or didn't need to)."""
     return not account.predates_verification(member.since)
+
+
+def _is_valid_in(account: Account) -> Condition:
+    """Return `is_valid` as a condition on a member."""
+    return Member.since >= account.credentials_since
 
 
 def new(account_id: str, user_id: str, role: str, *, invited_by: str | None = None) -> Member:

@@ -12,7 +12,7 @@ from pynamodb.expressions.condition import Condition, size
 from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 
-from chalicelib.accounts import email_sender, roles, unverified
+from chalicelib.accounts import email_sender, managers, roles, unverified
 from chalicelib.accounts.states import ACTIVE
 from chalicelib.accounts.tables import Account, Member, User
 from chalicelib.core import clock, errors
@@ -73,8 +73,7 @@ def creator_is_unchanged(creator: Principal) -> Condition:
     Thus the creation fails if the creator was concurrently rotated or revoked. The fields of `creator` don't show such
     a change, because the creator was verified earlier. `check_user` adds the conditions on the creator's user.
     """
-    since = Account.credentials_since
-    condition: Condition = since.does_not_exist() | (since <= creator.verified_at_ms)
+    condition = managers.no_proof_after(Account, creator.verified_at_ms)
     if creator.kind == KEY:
         condition &= _entry(creator.credential_id) == creator.ends_at_ms
     return condition
@@ -88,8 +87,7 @@ def check_user(write: models.Transaction, creator: Principal | None, *, must_be_
     """
     if creator is None or roles.is_service_user(creator.user_id, creator.account_id):
         return
-    since = User.credentials_since
-    condition: Condition = (User.status == ACTIVE) & (since.does_not_exist() | (since <= creator.verified_at_ms))
+    condition: Condition = (User.status == ACTIVE) & managers.no_proof_after(User, creator.verified_at_ms)
     if creator.session_epoch is not None:
         condition &= User.session_epoch == creator.session_epoch
     if must_be_verified and email_sender.is_configured():
