@@ -129,12 +129,12 @@ def of_account(account: Account, limit: int = 100) -> list[Membership]:
     return read_page(account, limit)[0]
 
 
-def names_of(account: Account, user_ids: Collection[str]) -> dict[str, str]:
-    """Return the names of those of the users who are members of an account, by id."""
+def users_of(account: Account, user_ids: Collection[str]) -> dict[str, User]:
+    """Return those of the users who are members of an account, by id."""
     users = {each.id: each for each in User.batch_get(user_ids, consistent_read=True)} if user_ids else {}
     keys = [(account.id, user_id) for user_id in users]
     found = Member.batch_get(keys, consistent_read=True) if keys else ()
-    return {each.user_id: users[each.user_id].name for each in found if is_valid(each, account)}
+    return {each.user_id: users[each.user_id] for each in found if is_valid(each, account)}
 
 
 def owners_of(account: Account, limit: int) -> list[User]:

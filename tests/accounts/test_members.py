@@ -226,8 +226,9 @@ def test_names_and_owners_are_found_among_any_number_of_members(latchkey: TestAp
         User(user_id, email=f"{number}@example.com", name="Early", created_at=1, account_ids={owner.id}).save()
     grace, other = latchkey.member(owner, roles.ADMIN), latchkey.account(name="Eve")
     asked = {owner.user_id, grace.user_id, other.user_id, "usr_no"}
-    assert members.names_of(owner.account, asked) == {owner.user_id: "Ada", grace.user_id: "Grace"}
-    assert members.names_of(owner.account, set()) == {}
+    found = members.users_of(owner.account, asked)
+    assert {user_id: user.name for user_id, user in found.items()} == {owner.user_id: "Ada", grace.user_id: "Grace"}
+    assert members.users_of(owner.account, set()) == {}
     assert [each.id for each in members.owners_of(owner.account, 10)] == [owner.user_id]
     secret = latchkey.key(grace, "members").secret
     latchkey.call("POST", "/v1/invitations", secret, json_body={"email": "joe@example.com", "role": "viewer"})
@@ -235,3 +236,5 @@ def test_names_and_owners_are_found_among_any_number_of_members(latchkey: TestAp
     for path in ("/settings/activity", "/settings/keys"):
         assert "former" not in console.open(path).text
         assert "Grace" in console.open(path).text
+    admin = new_account(name="Admin", admin=True)
+    assert grace.user.email in log_in_as(latchkey, admin).open(f"/admin/accounts/{owner.id}/events").text

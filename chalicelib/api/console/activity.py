@@ -54,7 +54,8 @@ def _render(request: PageRequest, subject_id: str, named: dict[str, str], *, pat
     own = request.user.user
     named |= {request.user.session.id: "You (this browser)"}
     of_user = subject_id == own.id
-    users = ({} if of_user else members.names_of(request.account, _users_in(found))) | {own.id: "You"}
+    known = {} if of_user else members.users_of(request.account, users_in(found))
+    users = {user_id: user.name for user_id, user in known.items()} | {own.id: "You"}
     whole = own.admin
     rows = [row(event, named, users, whole=whole) for event in found[:PAGE_SIZE]]
     older = rows[-1].id if len(found) > PAGE_SIZE else None
@@ -71,7 +72,7 @@ def _render(request: PageRequest, subject_id: str, named: dict[str, str], *, pat
     )
 
 
-def _users_in(events: list[Event]) -> set[str]:
+def users_in(events: list[Event]) -> set[str]:
     """Return the ids of the users who caused events or whom they are about."""
     found = {user_id for each in events for user_id in (each.user_id, each.changed.as_dict().get("user"))}
     return {user_id for user_id in found if ids.is_id(user_id or "", "usr")}

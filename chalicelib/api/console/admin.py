@@ -8,7 +8,7 @@ from chalicelib.accounts import change, find, members, states
 from chalicelib.accounts.email_address import LENGTH_MAX
 from chalicelib.accounts.tables import Account, User
 from chalicelib.api.console import confirm, keys
-from chalicelib.api.console.activity import Row, row
+from chalicelib.api.console.activity import Row, row, users_in
 from chalicelib.api.console.outcomes import Redirect, Render
 from chalicelib.api.console.page_request import PageRequest
 from chalicelib.api.schema.fields import Enum, Text
@@ -210,7 +210,7 @@ def _accounts_of(users: list[User]) -> list[tuple[Account | None, User]]:
 
 def _rows(account: Account, events: list[Event], its_keys: Iterable[Credential]) -> list[Row]:
     named = {key.id: key.name for key in its_keys}
-    users = {each.user.id: each.user.email for each in members.of_account(account, MEMBERS_SHOWN)}
+    users = {user_id: user.email for user_id, user in members.users_of(account, users_in(events)).items()}
     return [row(event, named, users, whole=True) for event in events]
 
 

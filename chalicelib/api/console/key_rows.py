@@ -102,4 +102,4 @@ def _names(request: PageRequest, keys: list[Credential]) -> dict[str, str]:
     """Return the names of the users of the keys by id, without that of the reader."""
     names = {roles.service_user_of(request.account.id): OF_ACCOUNT}
     others = {key.user_id for key in keys} - {request.user.user.id, *names}
-    return names | members.names_of(request.account, others)
+    return names | {user.id: user.name for user in members.users_of(request.account, others).values()}
